@@ -1,0 +1,46 @@
+# make demo, make test: each does all of its own set-up, in $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A virtual environment may outlive a clone (see .ci/run): what is installed is kept by clone.
+CLONE := $(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1)
+CORE := $(VENV)/.core-$(CLONE)
+FULL := $(VENV)/.full-$(CLONE)
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
+	@echo "make test    install everything, then run all tests and doctests"
+	@echo "make lint    ruff, as .ci/run does"
+	@echo "make format  let ruff rewrite the code"
+	@echo "make clean   remove the virtual environment and what tools left behind"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(CORE): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(FULL): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	@touch $@ $(CORE)
+
+demo: $(CORE)
+	$(BIN)/sfmforensics demo --output demo
+
+test: $(FULL)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(FULL)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(FULL)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

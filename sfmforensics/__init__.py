@@ -1,0 +1,36 @@
+"""Speaker, emotion, gender and age from a voice recording, with speech foundation models.
+
+Recordings become vectors (`make_views`), vectors become answers (`TANGO`, `ConcatFusion`,
+`SingleView`), and scikit-learn evaluates both.
+
+Examples
+--------
+>>> import sfmforensics
+>>> sfmforensics.TANGO(direction="x1->x2")
+TANGO(direction='x1->x2')
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "TANGO": "sfmforensics.estimators",
+    "ConcatFusion": "sfmforensics.estimators",
+    "SingleView": "sfmforensics.estimators",
+    "PerTask": "sfmforensics.baselines",
+    "make_views": "sfmforensics.views",
+}
+
+__all__ = ["TANGO", "ConcatFusion", "PerTask", "SingleView", "__version__", "make_views"]
+
+
+def __getattr__(name):
+    # torch takes a second to import; who asks only for a dataset does not wait for it.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

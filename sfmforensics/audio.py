@@ -1,0 +1,247 @@
+"""How a file becomes a mono float32 16 kHz signal, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from hashlib import sha256
+
+import numpy as np
+
+from sfmforensics.exceptions import AudioError
+
+SAMPLE_RATE = 16_000
+"""Rate of every signal that leaves this module, in Hz (paper, section 3)."""
+
+MIN_SAMPLES = 400
+"""Shortest usable signal at 16 kHz: the receptive field of a wav2vec2 encoder, 25 ms."""
+
+_REMEDY = "leave it out or replace it by a recording that can be played"
+
+
+def describe_source(source):
+    """Name a recording for an error message.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        A recording as every embedder takes it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> describe_source("a.wav")
+    'a.wav'
+    >>> describe_source((np.zeros(8000), 8000))
+    'signal of shape (8000,) at 8000 Hz'
+    """
+    if _is_path(source):
+        return os.fspath(source)
+    signal, rate = source
+    return f"signal of shape {np.shape(signal)} at {rate} Hz"
+
+
+def read_audio(source, *, min_samples=MIN_SAMPLES):
+    """Read a recording as a mono float32 signal at 16 kHz.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray of shape (n_samples,) or (n_samples, n_channels), int)
+        A file that libsndfile reads (wav, flac, ogg, mp3, ...) at any rate and with any number of
+        channels, or a signal in [-1, 1] with its rate in Hz. Integer signals are scaled by the
+        range of their type.
+    min_samples : int, default=400
+        Shortest signal accepted, in samples at 16 kHz.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        The mean of the channels at 16 kHz; amplitude as in the file (no normalisation).
+
+    Raises
+    ------
+    AudioError
+        The file is missing or not audio, or the signal is empty, shorter than `min_samples`, not
+        finite, or constant (silence). The message names the file.
+
+    Notes
+    -----
+    The rate is the file's own; nothing is assumed from its name or corpus. Resampling is soxr's
+    "HQ" (linear phase, 20 bits).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 220 * np.arange(44_100) / 44_100)
+    >>> read_audio((tone, 44_100)).shape
+    (16000,)
+    >>> read_audio((np.zeros(44_100), 44_100))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: signal of shape (44100,) at 44100 Hz: every sample is 0
+    (silence); leave it out or replace it by a recording that can be played
+    """
+    signal, rate = _decode(source) if _is_path(source) else _from_pair(source)
+    if signal.size == 0:
+        raise AudioError(describe_source(source), "it holds no samples", _REMEDY)
+    if not np.isfinite(signal).all():
+        bad = int(np.count_nonzero(~np.isfinite(signal)))
+        raise AudioError(
+            describe_source(source), f"{bad} of {signal.size} samples are NaN or infinite", _REMEDY
+        )
+    mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
+    if mono.min() == mono.max():
+        # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
+        kind = "silence" if mono[0] == 0 else "a constant offset"
+        raise AudioError(describe_source(source), f"every sample is {mono[0]:g} ({kind})", _REMEDY)
+    if rate != SAMPLE_RATE:
+        import soxr
+
+        mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    if len(mono) < min_samples:
+        raise AudioError(
+            describe_source(source),
+            f"{len(mono) / SAMPLE_RATE * 1000:.1f} ms of sound",
+            f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
+        )
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def audio_info(path):
+    """Rate, channels and duration of a file, from its header.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that libsndfile reads.
+
+    Returns
+    -------
+    rate : int
+        Sampling rate in Hz.
+    channels : int
+        Number of channels.
+    seconds : float
+        Duration in seconds.
+
+    Raises
+    ------
+    AudioError
+        The file is missing or not audio.
+
+    Examples
+    --------
+    >>> audio_info("missing.wav")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
+    """
+    import soundfile
+
+    with _readable(path):
+        info = soundfile.info(os.fspath(path))
+    return info.samplerate, info.channels, info.frames / info.samplerate
+
+
+def signal_hash(signal):
+    """Identify a signal by its content.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_samples,), float32
+        What `read_audio` returned.
+
+    Returns
+    -------
+    str
+        sha256 in hexadecimal of the little-endian samples: equal for copies of one recording under
+        any name or lossless container.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal_hash(np.zeros(4, dtype=np.float32))[:8]
+    '374708ff'
+    """
+    return sha256(np.ascontiguousarray(signal, dtype="<f4").data).hexdigest()
+
+
+def _is_path(source):
+    return isinstance(source, (str, os.PathLike))
+
+
+class _readable:
+    """Turn what libsndfile and the file system say into one AudioError."""
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+
+    def __enter__(self):
+        try:
+            found = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+            raise AudioError(self.path, "no such file", "check the path") from error
+        except OSError as error:
+            raise AudioError(
+                self.path, f"it cannot be opened ({error.strerror})", "check the path"
+            ) from error
+        if stat.S_ISDIR(found.st_mode):
+            raise AudioError(self.path, "it is a folder", "name a sound file")
+        if not stat.S_ISREG(found.st_mode):
+            # Opening a FIFO or a device could wait for ever.
+            raise AudioError(self.path, "not a regular file", "copy it to a file first")
+        if found.st_size == 0:
+            raise AudioError(self.path, "the file is empty (0 bytes)", _REMEDY)
+
+    def __exit__(self, kind, error, traceback):
+        import soundfile
+
+        if isinstance(error, (soundfile.SoundFileError, OSError, EOFError, TypeError)):
+            said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+            raise AudioError(
+                self.path, f"it cannot be read as sound ({str(said).rstrip('.')})", _REMEDY
+            ) from error
+        return False
+
+
+def _decode(path):
+    import soundfile
+
+    with _readable(path):
+        return soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+
+
+def _from_pair(pair):
+    try:
+        signal, rate = pair
+        signal = np.asarray(signal)
+        rate = int(rate)
+    except (TypeError, ValueError) as error:
+        raise AudioError(
+            f"recording of type {type(pair).__name__}",
+            "neither a path nor a (signal, rate) pair",
+            "pass paths, or pairs such as (signal, 16000)",
+        ) from error
+    if signal.ndim not in (1, 2) or rate <= 0:
+        raise AudioError(
+            f"signal of shape {signal.shape} at {rate} Hz",
+            "not (n_samples,) or (n_samples, n_channels) at a positive rate",
+            "reshape the signal, or give its true rate",
+        )
+    if signal.dtype.kind not in "biuf":
+        raise AudioError(
+            f"signal of shape {signal.shape} at {rate} Hz",
+            f"its values are of type {signal.dtype}",
+            "pass an array of floats or integers",
+        )
+    if signal.dtype.kind in "iu":
+        limits = np.iinfo(signal.dtype)
+        middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2
+        scale = -float(limits.min) if limits.min < 0 else middle
+        return ((signal - middle) / scale).astype(np.float32), rate
+    with np.errstate(over="ignore"):
+        return signal.astype(np.float32), rate

@@ -1,0 +1,144 @@
+"""Reference models: one ordinary scikit-learn estimator for each task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
+
+
+class PerTask(BaseEstimator):
+    """Fit a classifier or a regressor for every column of the targets, on its own.
+
+    Parameters
+    ----------
+    classifier : classifier or None, default=None
+        Learns each classification column, from whole numbers 0, 1, ... None is ``SVC(C=10)``.
+    regressor : regressor or None, default=None
+        Learns each regression column, in its own unit. None is ``SVR(C=10)``.
+    scale : bool, default=True
+        Whether inputs are brought to mean 0 and deviation 1, as learnt from all rows.
+    tasks : "auto" or dict, default="auto"
+        Kind by column, ``{"age": "regression"}``; "auto" goes by dtype: float is regression.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The fitted estimator of each column.
+    classes_ : list of ndarray of shape (n_classes,)
+        Labels of each classification column, in column order; the array itself for 1-D targets.
+    scaler_ : StandardScaler or None
+        What the inputs are brought to scale with.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if all are strings.
+
+    Raises
+    ------
+    TargetError
+        A column has no label at all, or a kind is unknown.
+
+    Notes
+    -----
+    A recording without a label does not count for that task. A column with one label is answered
+    with it. The defaults are those of the reference figures in the documentation: ages are not
+    standardised, so that the tube of `SVR` (``epsilon=0.1``) is a tenth of a year.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = [[0.0], [0.1], [0.9], [1.0]]
+    >>> y = pd.DataFrame({"gender": ["f", None, "m", "m"], "age": [20.0, 21.0, 39.0, 40.0]})
+    >>> PerTask().fit(X, y).predict([[0.05], [0.95]]).round()
+      gender   age
+    0      f  20.0
+    1      m  40.0
+    """
+
+    def __init__(self, classifier=None, regressor=None, *, scale=True, tasks="auto"):
+        self.classifier = classifier
+        self.regressor = regressor
+        self.scale = scale
+        self.tasks = tasks
+
+    def fit(self, X, y):
+        """Fit one estimator a task.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Vectors of the recordings.
+        y : DataFrame, Series or array-like of shape (n_samples,) or (n_samples, n_tasks)
+            Targets; some labels may be missing.
+
+        Returns
+        -------
+        self
+        """
+        X = validate_data(self, X, y=None if y is None else "no_validation")
+        frame = as_frame(y)
+        check_consistent_length(X, frame)
+        self._codec = TargetCodec(self.tasks).fit(y)
+        classes = self._codec.classes_
+        self.classes_ = classes[0] if self._codec.flat_ and classes else classes
+        self.scaler_ = StandardScaler().fit(X) if self.scale else None
+        X = self._scaled(X)
+        codes = self._codec.encode(y)
+        self.estimators_ = []
+        for position, kind in enumerate(self._codec.kinds_):
+            known = ~np.isnan(codes[:, position])
+            if kind == REGRESSION:
+                estimator = SVR(C=10) if self.regressor is None else clone(self.regressor)
+                labels = frame.iloc[:, position][known].to_numpy(dtype=np.float64)
+            else:
+                estimator = SVC(C=10) if self.classifier is None else clone(self.classifier)
+                labels = codes[known, position].astype(int)
+                if labels.max() == 0:
+                    # Most classifiers refuse to learn a single class.
+                    estimator = DummyClassifier()
+            self.estimators_.append(estimator.fit(X[known], labels))
+        return self
+
+    def predict(self, X):
+        """Predict every task.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Vectors of the recordings.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_tasks), or ndarray of shape (n_samples,) or \
+(n_samples, n_tasks)
+            In the form of the targets in `fit`; a frame has the index of X, if X has one.
+        """
+        check_is_fitted(self)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        X = self._scaled(validate_data(self, X, reset=False))
+        outputs = []
+        for position, estimator in enumerate(self.estimators_):
+            answer = estimator.predict(X)
+            if self._codec.kinds_[position] == REGRESSION:
+                center, scale = self._codec.center_[position], self._codec.scale_[position]
+                outputs.append(((answer - center) / scale)[:, None])
+            else:
+                outputs.append(np.eye(self._codec.widths_[position])[answer])
+        return self._codec.decode(outputs, index)
+
+    def _scaled(self, X):
+        return X if self.scaler_ is None else self.scaler_.transform(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags

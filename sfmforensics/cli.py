@@ -1,0 +1,349 @@
+"""The command line, thin: what it does is in `sfmforensics.workflow` and the rooms before it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import sfmforensics
+from sfmforensics.exceptions import SFMForensicsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
+)
+out, err = Console(), Console(stderr=True)
+
+
+class CorpusName(StrEnum):
+    """Corpora by name."""
+
+    baved = "baved"
+    emodb = "emodb"
+    cremad = "cremad"
+    manifest = "manifest"
+
+
+class Preset(StrEnum):
+    """Settings by name."""
+
+    paper = "paper"
+    tuned = "tuned"
+
+
+class Protocol(StrEnum):
+    """Protocols by name."""
+
+    closed = "closed"
+    disjoint = "disjoint"
+    both = "both"
+
+
+class Format(StrEnum):
+    """Forms of the answers of `predict`."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+Corpus = Annotated[CorpusName, typer.Option(help="Which layout the recordings have.")]
+Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table.")]
+Views = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC[,SPEC]",
+        help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID.",
+    ),
+]
+Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings.")]
+Device = Annotated[str | None, typer.Option(help="A torch device; CUDA if there is one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the folds and of the models.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data; the preset's.")]
+PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
+
+_CACHE = Path("embeddings")
+
+
+def _version(asked: bool):
+    if asked:
+        print(f"sfmforensics {sfmforensics.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere in a command.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+):
+    """Speaker, emotion, gender and age from voice recordings, evaluated honestly."""
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for all that it writes.")] = Path("demo"),
+    seed: Seed = 0,
+):
+    """Run the whole main job on synthetic voices: no data and no network needed."""
+    from sfmforensics.demo import run_demo
+
+    run_demo(output, seed=seed, console=out)
+
+
+@app.command()
+def describe(
+    corpus: Corpus,
+    root: Root,
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    seed: Seed = 0,
+):
+    """Show counts, durations, distributions, copies, and what leaks between folds."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.report.describe import describe_corpus
+
+    for title, frame in describe_corpus(load_corpus(corpus, root), folds=folds, seed=seed).items():
+        show_frame(frame, title)
+
+
+@app.command()
+def embed(
+    corpus: Corpus,
+    root: Root,
+    views: Views = "mfcc,prosody",
+    cache: Cache = _CACHE,
+    device: Device = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
+):
+    """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.views import make_views
+
+    loaded = load_corpus(corpus, root)
+    union = make_views(
+        *_specs(views), cache=cache, device=device, batch_size=batch_size, verbose=True
+    )
+    union.fit(loaded.data)
+    for name, embedder in union.transformer_list:
+        vectors = embedder.transform(loaded.data)
+        out.print(f"{name}: {len(vectors)} recordings, {vectors.shape[1]} numbers each")
+    out.print(f"kept in {cache}")
+
+
+@app.command()
+def evaluate(
+    corpus: Corpus,
+    root: Root,
+    views: Views = "mfcc,prosody",
+    model: Annotated[
+        str,
+        typer.Option(metavar="MODEL[,MODEL]", help="Some of tango, concat, single, svm."),
+    ] = "tango",
+    preset: PresetOption = Preset.tuned,
+    protocol: Annotated[
+        Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
+    ] = Protocol.both,
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds at a time.")] = 1,
+    cache: Cache = _CACHE,
+    output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
+    device: Device = None,
+):
+    """Evaluate models over the folds of one or both protocols."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.workflow import evaluate_corpus
+
+    loaded = load_corpus(corpus, root)
+    models = _specs(model)
+    specs = _specs(views)
+    found = evaluate_corpus(
+        loaded,
+        specs,
+        output,
+        models=models,
+        preset=preset,
+        protocol=protocol,
+        folds=folds,
+        seed=seed,
+        epochs=epochs,
+        cache=cache,
+        device=device,
+        n_jobs=jobs,
+        name=corpus,
+        root=root,
+        command=shlex.join(["sfmforensics", *sys.argv[1:]]),
+        verbose=True,
+    )
+    show_scores(found.scores, corpus, out)
+    out.print(f"\nTables and figures: {output}/")
+    out.print(f"Next: sfmforensics report {shlex.quote(str(output))}")
+
+
+@app.command()
+def train(
+    corpus: Corpus,
+    root: Root,
+    output: Annotated[Path, typer.Option(help="File for the model.")],
+    views: Views = "mfcc,prosody",
+    model: Annotated[str, typer.Option(help="tango, concat, single or svm.")] = "tango",
+    preset: PresetOption = Preset.tuned,
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    cache: Cache = _CACHE,
+    device: Device = None,
+):
+    """Fit one model on all recordings of a corpus, and save it."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.workflow import train_model
+
+    loaded = load_corpus(corpus, root)
+    train_model(
+        loaded,
+        _specs(views),
+        output,
+        model=model,
+        preset=preset,
+        seed=seed,
+        epochs=epochs,
+        cache=cache,
+        device=device,
+        verbose=True,
+    )
+    out.print(f"{model} of {len(loaded.data)} recordings: {output}")
+    out.print(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="A model of yours.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings.")],
+    format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
+):
+    """Answer all tasks for recordings. Loading a model runs code: open only what you trust."""
+    from sfmforensics.workflow import load_model, predict_files
+
+    answers, refused = predict_files(load_model(model), files)
+    if format is Format.csv:
+        print(answers.to_csv(index=False), end="")
+    elif format is Format.json:
+        print(json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False))
+    elif len(answers):
+        show_frame(answers, "")
+    for error in refused:
+        _say(error)
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What evaluate wrote.")],
+):
+    """Make one HTML page from what evaluate wrote."""
+    from sfmforensics.report import write_report
+
+    out.print(f"Open in a browser: {write_report(directory)}")
+
+
+def show_scores(scores, corpus, console):
+    """Print the table of scores, the paper's rows below ours where there are any."""
+    from sfmforensics.paper import paper_rows_of
+    from sfmforensics.report import format_summary, summarise, to_rich
+
+    lines = format_summary(summarise(scores), paper=paper_rows_of(scores, str(corpus)))
+    console.print(to_rich(lines.drop(columns="views"), "mean ± sd over folds"))
+    if "disjoint" in set(scores.protocol):
+        console.print(
+            "closed: every speaker is in training and test, as in the paper; age and gender then "
+            "largely measure how well speakers are remembered.\n"
+            "disjoint: no speaker is in both; speaker recognition is not defined there."
+        )
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default=None
+        What follows the command's name; of this process by default.
+
+    Returns
+    -------
+    int
+        0 on success, 1 if something was refused, 2 if the command was misspelt.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
+    except typer.Exit as leave:
+        return leave.exit_code
+    except SFMForensicsError as error:
+        if debug:
+            raise
+        _say(error)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped; embeddings that were computed are in the cache")
+        return 130
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # a misspelt command
+            error.show()
+            return error.exit_code
+        if debug:
+            raise
+        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        return 1
+
+
+def entry_point():
+    """Run the command line as a process of its own."""
+    sys.exit(main())
+
+
+def _specs(text):
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _say(error):
+    err.print(
+        f"sfmforensics: {' '.join(str(error).split())}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_frame(frame, title, console=out):
+    """Print a DataFrame as a table."""
+    table = Table(title=title or None, title_justify="left")
+    for name in frame.columns:
+        numeric = frame[name].dtype.kind in "if"
+        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value):
+    from rich.markup import escape
+
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.2f}"
+    return "" if value is None else escape(str(value))

@@ -1,0 +1,294 @@
+"""What every corpus shares: the Bunch it is handed over in, its root, its home and its copies."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+from sklearn.utils import Bunch
+
+from sfmforensics.exceptions import DatasetError, DatasetWarning
+
+UNKNOWN_SPEAKER = ""
+"""Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
+
+_BLOCK_FRAMES = 1 << 20
+_NAMED = 3
+
+
+def get_data_home(data_home=None):
+    """Give the folder that fetched corpora are kept in, and make it.
+
+    Parameters
+    ----------
+    data_home : path-like or None, default=None
+        The folder. None takes the environment variable ``SFMFORENSICS_DATA`` or, where that is
+        not set or empty, ``~/sfmforensics_data``.
+
+    Returns
+    -------
+    str
+        Absolute path of the folder, which exists.
+
+    Raises
+    ------
+    DatasetError
+        The folder cannot be made.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> home = get_data_home(os.path.join(tempfile.mkdtemp(), "corpora"))
+    >>> os.path.isdir(home)
+    True
+    """
+    if data_home is None:
+        data_home = os.environ.get("SFMFORENSICS_DATA") or "~/sfmforensics_data"
+    home = os.path.abspath(os.path.expanduser(data_home))
+    try:
+        os.makedirs(home, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f"{home}: cannot be used as the data home ({error.strerror}); give data_home=, or set "
+            f"SFMFORENSICS_DATA, to a folder that can be written to"
+        ) from error
+    return home
+
+
+def label_column(values):
+    """Make a column of labels that stays a column of labels.
+
+    Parameters
+    ----------
+    values : iterable of shape (n_recordings,)
+        Labels; None where one is missing.
+
+    Returns
+    -------
+    pandas.Series of shape (n_recordings,), dtype object
+
+    Notes
+    -----
+    Without the dtype pandas would turn integers with gaps into floats, which would make a
+    regression task of them, and text into an extension type that scikit-learn does not index.
+
+    Examples
+    --------
+    >>> label_column([1, None]).tolist()
+    [1, None]
+    """
+    return pd.Series(list(values), dtype=object)
+
+
+def make_bunch(data, target, *, descr, groups=None, details=None):
+    """Put a corpus into the form in which every loader hands it over.
+
+    Parameters
+    ----------
+    data : list of length n_recordings
+        Paths, or ``(signal, rate)`` pairs.
+    target : DataFrame of shape (n_recordings, n_tasks)
+        A float column is a regression task, any other column a classification task.
+    descr : str
+        What the corpus is.
+    groups : array-like of shape (n_recordings,) or None, default=None
+        What must not be torn apart by a split. None takes the column ``speaker`` of `target`,
+        with one common group ``""`` for the recordings whose speaker is missing; without such a
+        column the bunch has ``groups=None``.
+    details : DataFrame of shape (n_recordings, n_details) or None, default=None
+        What else is known of each recording and is not learnt.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        With ``data``, ``target``, ``groups`` (ndarray of str or None), ``details`` and ``DESCR``.
+
+    Raises
+    ------
+    DatasetError
+        The parts differ in length.
+
+    Examples
+    --------
+    >>> corpus = make_bunch(["a.wav"], pd.DataFrame({"speaker": ["46"]}), descr="One recording.")
+    >>> corpus.groups.tolist()
+    ['46']
+    """
+    data = list(data)
+    if groups is None and "speaker" in target:
+        groups = [UNKNOWN_SPEAKER if pd.isna(name) else name for name in target["speaker"]]
+    if details is None:
+        details = pd.DataFrame(index=target.index)
+    if groups is not None:
+        groups = np.asarray(groups, dtype=str)
+    parts = {"target": target, "groups": groups, "details": details}
+    lengths = {name: len(part) for name, part in parts.items() if part is not None}
+    if set(lengths.values()) != {len(data)}:
+        raise DatasetError(f"{len(data)} recordings, but {lengths}; give one row a recording")
+    return Bunch(data=data, target=target, groups=groups, details=details, DESCR=descr)
+
+
+def name_few(names, count=_NAMED):
+    """Name the first few of many in an error message.
+
+    Parameters
+    ----------
+    names : list of str
+    count : int, default=3
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_few(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    rest = len(names) - count
+    return ", ".join(map(str, names[:count])) + (f" and {rest} more" if rest > 0 else "")
+
+
+def match_recordings(root, pattern, *, layout):
+    """Find the wav files below a root whose relative path fits the layout of a corpus.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of the corpus.
+    pattern : str
+        Regular expression with named groups, for the whole path relative to `root` with ``/``
+        between folders.
+    layout : str
+        The expected layout in words, for the error message.
+
+    Returns
+    -------
+    paths : list of str of length n_recordings
+        Absolute paths, sorted by their path relative to `root`.
+    fields : DataFrame of shape (n_recordings, n_groups), dtype object
+        The named groups of `pattern`.
+
+    Raises
+    ------
+    DatasetError
+        The root is missing or not a folder, or nothing in it fits.
+
+    Warns
+    -----
+    DatasetWarning
+        Some wav files do not fit; they are left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> (root / "anna-1.wav").touch()
+    >>> paths, fields = match_recordings(root, r"(?P<speaker>[a-z]+)-1.wav", layout="NAME-1.wav")
+    >>> fields["speaker"].tolist()
+    ['anna']
+    """
+    root = Path(os.path.abspath(os.path.expanduser(root)))
+    if not root.is_dir():
+        found = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DatasetError(f"{root}: {found}; give the folder that holds {layout}")
+    names = sorted(
+        (Path(folder) / name).relative_to(root).as_posix()
+        for folder, _, files in os.walk(root)
+        for name in files
+        if name.lower().endswith(".wav")
+    )
+    if not names:
+        raise DatasetError(f"{root}: holds no wav file; expected {layout}")
+    matches = {name: re.fullmatch(pattern, name) for name in names}
+    misfits = [name for name, match in matches.items() if not match]
+    if len(misfits) == len(names):
+        raise DatasetError(
+            f"{root}: no wav file fits, found {name_few(misfits)}; expected {layout}"
+        )
+    if misfits:
+        warnings.warn(
+            f"{root}: left out {len(misfits)} of {len(names)} wav files whose names do not fit "
+            f"({name_few(misfits)}); expected {layout}",
+            DatasetWarning,
+            stacklevel=3,
+        )
+    fitting = [name for name in names if matches[name]]
+    fields = pd.DataFrame([matches[name].groupdict() for name in fitting], dtype=object)
+    return [str(root / name) for name in fitting], fields
+
+
+def find_copies(data):
+    """Give copies of one recording the same label.
+
+    Parameters
+    ----------
+    data : list of length n_recordings
+        Paths, or ``(signal, rate)`` pairs with signals of shape (n_samples,) or (n_samples,
+        n_channels). Integer signals are scaled by the range of their type, as in a wav file.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings,), int64
+        Labels 0, 1, ... in order of first appearance. Two recordings share a label where their
+        decoded samples, number of channels and rate are equal: a wav file and its flac copy do,
+        whatever their names and headers. A file that cannot be decoded has a label of its own.
+
+    Notes
+    -----
+    Compared is the SHA-256 of the samples as float64, which holds every integer format up to
+    32 bits exactly. A split that separates copies tests on what it has trained on; labels are
+    groups that a splitter can keep together. The same speech at another level, rate or coding
+    that loses anything is not a copy here.
+
+    Examples
+    --------
+    >>> one, two = np.zeros(800), np.ones(800)
+    >>> find_copies([(one, 16000), (two, 16000), (one, 16000), (one, 8000)])
+    array([0, 1, 0, 2])
+    """
+    labels = {}
+    found = [
+        labels.setdefault(_content(recording) or position, len(labels))
+        for position, recording in enumerate(data)
+    ]
+    return np.asarray(found, dtype=np.int64)
+
+
+def _content(recording):
+    if not isinstance(recording, (str, os.PathLike)):
+        signal, rate = recording
+        samples = _as_decoded(np.asarray(signal))
+        return _digest([samples], rate, samples.shape[1])
+    # Opening a named pipe could wait for ever.
+    if not os.path.isfile(recording):
+        return None
+    try:
+        with soundfile.SoundFile(os.fspath(recording)) as file:
+            blocks = file.blocks(_BLOCK_FRAMES, dtype="float64", always_2d=True)
+            return _digest(blocks, file.samplerate, file.channels)
+    except (soundfile.SoundFileError, OSError):
+        return None
+
+
+def _as_decoded(signal):
+    samples = signal.astype(np.float64)
+    if np.issubdtype(signal.dtype, np.integer):
+        limits = np.iinfo(signal.dtype)
+        half = (float(limits.max) - float(limits.min) + 1) / 2
+        samples = (samples - (0 if limits.min else half)) / half
+    return samples[:, np.newaxis] if samples.ndim == 1 else samples
+
+
+def _digest(blocks, rate, channels):
+    digest = sha256(f"{int(rate)} {channels} ".encode())
+    for block in blocks:
+        # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
+        digest.update(np.ascontiguousarray(block + 0.0).data)
+    return digest.digest()

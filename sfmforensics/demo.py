@@ -1,0 +1,117 @@
+"""The whole main job on synthetic voices: what a newcomer runs first."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pandas as pd
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Bunch
+
+from sfmforensics.targets import CLASSIFICATION, task_kind
+
+_VIEWS = ("mfcc", "prosody")
+_SPEAKERS = 12
+_RECORDINGS = 14
+
+
+def run_demo(output, *, seed=0, console=None):
+    """Make voices, evaluate TANGO beside concatenation, save a model, predict unseen recordings.
+
+    Parameters
+    ----------
+    output : path-like
+        Folder for recordings, embeddings, tables, figures, the report and the model.
+    seed : int, default=0
+        Seed of the voices, the folds and the models.
+    console : rich Console or None, default=None
+        Where progress and results are shown.
+
+    Returns
+    -------
+    DataFrame
+        Answers for the recordings that no model saw, beside the truth.
+    """
+    from rich.console import Console
+
+    from sfmforensics.cli import show_frame, show_scores
+    from sfmforensics.datasets import make_speech_corpus
+    from sfmforensics.report import write_report
+    from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model
+
+    console = console or Console()
+    output, started = Path(output), time.monotonic()
+    console.print(f"1. Synthetic voices: {_SPEAKERS} speakers, {_RECORDINGS} recordings each")
+    corpus = make_speech_corpus(
+        _SPEAKERS, _RECORDINGS, random_state=seed, output=output / "recordings"
+    )
+    seen, unseen = _held_out(corpus, seed)
+    console.print(f"   {len(unseen.data)} of {len(corpus.data)} are put aside for step 4")
+
+    console.print("2. Two views, then 5 folds: TANGO beside concatenation and an SVM")
+    settings = {"seed": seed, "cache": output / "embeddings", "verbose": True}
+    found = evaluate_corpus(
+        seen,
+        _VIEWS,
+        output,
+        models=("tango", "concat", "svm"),
+        name="synthetic",
+        root=output / "recordings",
+        command=f"sfmforensics demo --output {output} --seed {seed}",
+        **settings,
+    )
+    show_scores(found.scores, "synthetic", console)
+
+    console.print("3. One model of all these recordings")
+    file = output / "tango.joblib"
+    train_model(seen, _VIEWS, file, **settings)
+
+    console.print("4. What it says of recordings that it has not seen")
+    answers, _ = predict_files(load_model(file), unseen.data)
+    beside = _beside(answers, unseen.target)
+    show_frame(beside.head(8), f"the first 8 of {len(beside)}; what is true in brackets", console)
+
+    page = write_report(output)
+    console.print(
+        f"\nDone in {time.monotonic() - started:.0f} s. Everything is in {output}/:\n"
+        "  recordings/              the synthetic voices\n"
+        "  scores.csv, predictions.csv, config.json and the figures (*.png)\n"
+        f"  {page.name}              one page with all of it: open it in a browser\n"
+        "  tango.joblib             the model\n"
+        "Next:\n"
+        f"  sfmforensics predict {file} YOUR.wav\n"
+        "  sfmforensics evaluate --corpus manifest --root YOUR_TABLE.csv --views mfcc,prosody\n"
+        "  sfmforensics evaluate --help",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    return beside
+
+
+def _beside(answers, target):
+    """Each answer, and the truth behind it where they differ."""
+    shown = pd.DataFrame({"recording": [Path(path).stem for path in answers["path"]]})
+    for task in target:
+        pairs = zip(answers[task], target[task], strict=True)
+        if task_kind(target[task]) == CLASSIFICATION:
+            shown[task] = [said if said == true else f"{said} ({true})" for said, true in pairs]
+        else:
+            shown[task] = [f"{said:.0f} ({true:.0f})" for said, true in pairs]
+    return shown
+
+
+def _held_out(corpus, seed):
+    """One recording in seven of each speaker is kept for the end."""
+    rows = range(len(corpus.data))
+    train, test = train_test_split(
+        rows, test_size=1 / 7, stratify=corpus.target["speaker"], random_state=seed
+    )
+    return tuple(
+        Bunch(
+            data=[corpus.data[row] for row in sorted(part)],
+            target=corpus.target.iloc[sorted(part)].reset_index(drop=True),
+        )
+        for part in (train, test)
+    )

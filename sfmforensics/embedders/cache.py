@@ -1,0 +1,150 @@
+"""What was computed once is kept: vectors on disk, keyed on content, never on a file's name."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from sfmforensics.exceptions import CacheWarning
+
+_DIGEST_BYTES = 32
+
+
+class VectorCache:
+    """Vectors of one embedder, one small file a recording.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of the cache; made when first written to. Several embedders and several processes
+        may share it.
+    identity : dict
+        All that a vector depends on besides the signal: embedder, model, weights, pooling,
+        versions. Must be JSON. Another identity never sees these vectors.
+
+    Notes
+    -----
+    A vector lies in ``root/EMBEDDER-KEY/AB/SHA256.vec``, where KEY hashes the identity and SHA256
+    is the content of the signal. A file is written under a temporary name and renamed, so a reader
+    sees all of it or nothing, whenever a process is killed. It begins with the sha256 of its own
+    bytes: an entry that was damaged is recomputed, with a `CacheWarning`. A cache that cannot be
+    written (read-only, disk full) costs time, never a result.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> cache = VectorCache(tempfile.mkdtemp(), {"embedder": "demo", "version": 1})
+    >>> cache.get("ab12") is None
+    True
+    >>> cache.put("ab12", np.ones(3, dtype=np.float32))
+    >>> cache.get("ab12")
+    array([1., 1., 1.], dtype=float32)
+    """
+
+    def __init__(self, root, identity):
+        text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
+        key = sha256(text.encode()).hexdigest()[:16]
+        self.folder = Path(root) / f"{identity['embedder']}-{key}"
+        self.identity = identity
+        self.hits = 0
+        self._writable = True
+
+    def get(self, digest):
+        """Return the vector of a signal, or None.
+
+        Parameters
+        ----------
+        digest : str
+            `sfmforensics.audio.signal_hash` of the signal.
+
+        Returns
+        -------
+        ndarray of shape (dimension,), float32, or None
+        """
+        try:
+            content = self._path(digest).read_bytes()
+        except OSError:
+            return None
+        body = content[_DIGEST_BYTES:]
+        try:
+            if sha256(body).digest() != content[:_DIGEST_BYTES]:
+                raise ValueError("checksum")
+            vector = np.load(io.BytesIO(body), allow_pickle=False)
+        except ValueError:
+            warnings.warn(
+                f"{self._path(digest)}: damaged cache entry; it is computed again",
+                CacheWarning,
+                stacklevel=2,
+            )
+            return None
+        self.hits += 1
+        return vector
+
+    def put(self, digest, vector):
+        """Keep the vector of a signal.
+
+        Parameters
+        ----------
+        digest : str
+            `sfmforensics.audio.signal_hash` of the signal.
+        vector : ndarray of shape (dimension,)
+            Its vector.
+        """
+        if not self._writable:
+            return
+        buffer = io.BytesIO()
+        np.save(buffer, np.asarray(vector, dtype=np.float32), allow_pickle=False)
+        body = buffer.getvalue()
+        try:
+            self._describe()
+            _write_atomically(self._path(digest), sha256(body).digest() + body)
+        except OSError as error:
+            self._writable = False
+            warnings.warn(
+                f"{self.folder}: the cache cannot be written ({error.strerror}); going on without",
+                CacheWarning,
+                stacklevel=2,
+            )
+
+    def _path(self, digest):
+        return self.folder / digest[:2] / f"{digest}.vec"
+
+    def _describe(self):
+        description = self.folder / "identity.json"
+        if not description.exists():
+            text = json.dumps(self.identity, indent=2, sort_keys=True)
+            _write_atomically(description, text.encode())
+
+
+class NoCache:
+    """The cache of those who want none."""
+
+    hits = 0
+
+    def get(self, digest):
+        """Return None."""
+
+    def put(self, digest, vector):
+        """Do nothing."""
+
+
+def _write_atomically(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,77 @@
+"""Any model of a user's own, as a view."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfmforensics.embedders.base import BaseEmbedder
+from sfmforensics.exceptions import EmbedderError
+
+
+class CallableEmbedder(BaseEmbedder):
+    """Wrap a function that turns one signal into one vector.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(signal) -> vector`` with a float32 signal at 16 kHz of shape (n_samples,) and a
+        vector of shape (dimension,). It should be a module's top-level function, so that a fitted
+        pipeline can be saved.
+    dimension : int
+        Width of a vector.
+    name : str or None, default=None
+        Name of the view; the function's own by default.
+    identity : str or None, default=None
+        What tells this function's vectors from all others, such as a model's version. Only with it
+        are vectors cached: the package cannot see what a function depends on.
+    cache : path-like or None, default=None
+        Folder that keeps the vectors.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Raises
+    ------
+    EmbedderError
+        `function` cannot be called, its vectors have another width, or a cache is asked for
+        without an identity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loudness = CallableEmbedder(lambda signal: [np.abs(signal).max()], 1, name="peak")
+    >>> loudness.transform([(np.linspace(-0.5, 0.5, 16_000), 16_000)])
+    array([[0.5]], dtype=float32)
+    """
+
+    _version = 1
+
+    def __init__(self, function, dimension, *, name=None, identity=None, cache=None, verbose=False):
+        self.function = function
+        self.dimension = dimension
+        self.name = name
+        self.identity = identity
+        self.cache = cache
+        self.verbose = verbose
+
+    def _name(self):
+        return self.name or getattr(self.function, "__name__", type(self.function).__name__)
+
+    def _identity(self):
+        if self.identity is None:
+            raise EmbedderError(
+                f"view {self._name()!r} has a cache but no identity; pass identity='...', and "
+                "change it whenever the function's vectors change"
+            )
+        return {"function": self._name(), "identity": self.identity, "dimension": self.dimension}
+
+    def _dimension(self):
+        if not callable(self.function):
+            raise EmbedderError(
+                f"function is a {type(self.function).__name__}; pass something that can be called"
+            )
+        if isinstance(self.dimension, bool) or not self.dimension >= 1:
+            raise EmbedderError(f"dimension is {self.dimension!r}; use 1 or more")
+        return int(self.dimension)
+
+    def _embed(self, signals):
+        return np.stack([np.asarray(self.function(signal)).reshape(-1) for signal in signals])

@@ -1,0 +1,168 @@
+"""The paper's nine views by name, and what any other name stands for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+
+from sfmforensics.embedders.base import BaseEmbedder
+from sfmforensics.exceptions import EmbedderError
+
+_EMBEDDERS = {
+    "transformers": ("sfmforensics.embedders.transformers", "TransformersEmbedder"),
+    "speechbrain": ("sfmforensics.embedders.speechbrain", "SpeechBrainEmbedder"),
+    "tensorflow-hub": ("sfmforensics.embedders.tfhub", "TFHubEmbedder"),
+    "mfcc": ("sfmforensics.embedders.mfcc", "MFCCEmbedder"),
+    "prosody": ("sfmforensics.embedders.prosody", "ProsodyEmbedder"),
+}
+
+
+@dataclass(frozen=True)
+class RegisteredView:
+    """A view by name.
+
+    Parameters
+    ----------
+    library : str
+        What runs the model: "transformers", "speechbrain", "tensorflow-hub", or the name of the
+        embedder itself where nothing is downloaded.
+    model : str or None
+        Its identity on the library's hub.
+    dimension : int
+        Width of a vector.
+    source : str
+        Where the choice comes from.
+    """
+
+    library: str
+    model: str | None
+    dimension: int
+    source: str
+
+
+_PAPER = "paper, section 3"
+_TRILLSSON = "https://tfhub.dev/google/nonsemantic-speech-benchmark/trillsson4/1"
+
+REGISTRY = {
+    "xls-r": RegisteredView("transformers", "facebook/wav2vec2-xls-r-1b", 1280, _PAPER),
+    "whisper": RegisteredView("transformers", "openai/whisper-base", 512, _PAPER),
+    "wav2vec2": RegisteredView("transformers", "facebook/wav2vec2-base", 768, _PAPER),
+    "mms": RegisteredView("transformers", "facebook/mms-1b", 1280, _PAPER),
+    "unispeech-sat": RegisteredView("transformers", "microsoft/unispeech-sat-base", 768, _PAPER),
+    "wavlm": RegisteredView("transformers", "microsoft/wavlm-base", 768, _PAPER),
+    "x-vector": RegisteredView("speechbrain", "speechbrain/spkrec-xvect-voxceleb", 512, _PAPER),
+    "trillsson": RegisteredView("tensorflow-hub", _TRILLSSON, 1024, _PAPER),
+    "mfcc": RegisteredView("mfcc", None, 40, "paper, section 5"),
+    "prosody": RegisteredView("prosody", None, 34, "ours; needs no download"),
+}
+"""The nine views of the paper, and one of ours, by the names that specs use."""
+
+
+def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False):
+    """Build the embedder that a spec stands for.
+
+    Parameters
+    ----------
+    spec : str, BaseEmbedder or (str, BaseEmbedder)
+        A registered name (``"whisper"``), ``"name=FOLDER"`` or ``"name=HUB_ID"`` for any
+        checkpoint of a known kind, an embedder, or a pair of a name and an embedder. A registered
+        name keeps its library; for other names the folder or the hub id tells.
+    cache : path-like or None, default=None
+        Folder that keeps the vectors, for embedders that have none of their own.
+    device : str or None, default=None
+        A torch device, where the embedder takes one.
+    batch_size : int, default=8
+        Recordings that share a forward pass, where the embedder takes one.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Returns
+    -------
+    name : str
+        Name of the view.
+    embedder : BaseEmbedder
+
+    Raises
+    ------
+    EmbedderError
+        No view has this name.
+
+    Notes
+    -----
+    A folder is made absolute, so that a model that is saved can be used from elsewhere.
+
+    Examples
+    --------
+    >>> make_embedder("mfcc")
+    ('mfcc', MFCCEmbedder())
+    >>> make_embedder("wisper")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.EmbedderError: no view is called 'wisper' (did you mean 'whisper'?);
+    there are xls-r, whisper, wav2vec2, mms, unispeech-sat, wavlm, x-vector, trillsson, mfcc,
+    prosody, or NAME=FOLDER, or NAME=HUB_ID
+    """
+    if isinstance(spec, BaseEmbedder):
+        return spec._name(), spec
+    if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], BaseEmbedder):
+        return spec
+    if not isinstance(spec, str):
+        raise EmbedderError(
+            f"a view is given as {type(spec).__name__}; use a name, NAME=FOLDER, NAME=HUB_ID, an "
+            "embedder, or a pair (name, embedder)"
+        )
+    name, _, model = (part.strip() for part in spec.partition("="))
+    known = REGISTRY.get(name)
+    if known is None and (not model or not name):
+        raise EmbedderError(_no_such_view(name or spec))
+    library = known.library if known else _library_of(model)
+    if model and library in ("mfcc", "prosody"):
+        raise EmbedderError(f"view {name!r} has no model, but {model!r} was given; write {name!r}")
+    model = model or (known.model if known else None)
+    if model and _looks_like_folder(model):
+        model = _existing_folder(name, model)
+    options = {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
+    embedder = getattr(import_module(_EMBEDDERS[library][0]), _EMBEDDERS[library][1])
+    if model is None:
+        return name, embedder(**options)
+    if library == "tensorflow-hub":
+        return name, embedder(model, name=name, **options)
+    return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
+
+
+def _no_such_view(name):
+    close = get_close_matches(name, REGISTRY, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return (
+        f"no view is called {name!r}{hint}; there are {', '.join(REGISTRY)}, or NAME=FOLDER, or "
+        "NAME=HUB_ID"
+    )
+
+
+def _looks_like_folder(model):
+    return os.path.isdir(model) or model.startswith((".", "/", "~")) or model.count("/") > 1
+
+
+def _existing_folder(name, model):
+    if model.startswith("https://"):
+        return model
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        raise EmbedderError(
+            f"view {name!r}: there is no folder {model}; give the folder of a saved model, or a "
+            "hub id such as openai/whisper-base"
+        )
+    return str(folder.resolve())
+
+
+def _library_of(model):
+    """Tell the library from what lies in a folder, or from a hub id."""
+    folder = Path(model).expanduser()
+    if (folder / "hyperparams.yaml").exists() or model.startswith("speechbrain/"):
+        return "speechbrain"
+    if (folder / "saved_model.pb").exists() or model.startswith("https://"):
+        return "tensorflow-hub"
+    return "transformers"

@@ -1,0 +1,328 @@
+"""The systems of the paper as scikit-learn estimators: one view, concatenation, transport."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfmforensics._multitask import MultiTaskEstimator, as_tensor, documented
+from sfmforensics.nn.fusion import DIRECTIONS
+from sfmforensics.nn.training import network_plans
+
+
+@documented
+class SingleView(MultiTaskEstimator):
+    """One view: the paper's SVST for one target column, its SVMT for several.
+
+    All columns of `X` are taken as one view.
+
+    Parameters
+    ----------
+    [common]
+
+    Attributes
+    ----------
+    [fitted]
+
+    References
+    ----------
+    .. [1] The paper, section 4, Figure 1; Tables 1 and 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
+    >>> y = pd.DataFrame({"gender": np.where(X[:, 0] > 0, "f", "m"), "age": 40 + 5.0 * X[:, 1]})
+    >>> SingleView(max_epochs=2, random_state=0).fit(X, y).predict(X[:2]).columns.tolist()
+    ['gender', 'age']
+    """
+
+    _at_least = 1
+
+    def __init__(
+        self,
+        *,
+        tasks="auto",
+        encoder="conv",
+        n_tokens=8,
+        token_dim=64,
+        hidden=(200, 64, 56),
+        head=30,
+        dropout=0.0,
+        input_noise=0.0,
+        scale=True,
+        loss_weights=0.33,
+        loss_weighting="fixed",
+        label_smoothing=0.0,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        batch_size=32,
+        max_epochs=30,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.tasks = tasks
+        self.encoder = encoder
+        self.n_tokens = n_tokens
+        self.token_dim = token_dim
+        self.hidden = hidden
+        self.head = head
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.scale = scale
+        self.loss_weights = loss_weights
+        self.loss_weighting = loss_weighting
+        self.label_smoothing = label_smoothing
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fusion(self):
+        return {"fusion": "concatenation"}
+
+    def _find_views(self, X):
+        return ["x1"], [np.arange(X.shape[1])]
+
+
+@documented
+class ConcatFusion(MultiTaskEstimator):
+    """Two or more views side by side: the paper's baseline for fusion (MVMT, concatenation).
+
+    Parameters
+    ----------
+    [common]
+    view_hidden : sequence of int, default=(200, 64, 56)
+        Fully connected layers of each view before the views meet (paper, section 4); () joins
+        their tokens as they are, which is what `TANGO` does besides transporting them.
+
+    Attributes
+    ----------
+    [fitted]
+
+    References
+    ----------
+    .. [1] The paper, section 4, Figure 2a; Tables 3 to 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
+    >>> model = ConcatFusion(views=[8, 12], max_epochs=2, random_state=0).fit(X, X[:, 0] > 0)
+    >>> model.classes_
+    array([False,  True])
+    """
+
+    _parameter_constraints = MultiTaskEstimator._parameter_constraints | {
+        "view_hidden": ["array-like"]
+    }
+
+    def __init__(
+        self,
+        *,
+        views="auto",
+        tasks="auto",
+        encoder="conv",
+        n_tokens=8,
+        token_dim=64,
+        view_hidden=(200, 64, 56),
+        hidden=(200, 64, 56),
+        head=30,
+        dropout=0.0,
+        input_noise=0.0,
+        scale=True,
+        loss_weights=0.33,
+        loss_weighting="fixed",
+        label_smoothing=0.0,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        batch_size=32,
+        max_epochs=30,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.views = views
+        self.tasks = tasks
+        self.encoder = encoder
+        self.n_tokens = n_tokens
+        self.token_dim = token_dim
+        self.view_hidden = view_hidden
+        self.hidden = hidden
+        self.head = head
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.scale = scale
+        self.loss_weights = loss_weights
+        self.loss_weighting = loss_weighting
+        self.label_smoothing = label_smoothing
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fusion(self):
+        return {"fusion": "concatenation", "view_hidden": tuple(self.view_hidden)}
+
+
+@documented
+class TANGO(MultiTaskEstimator):
+    """Two or more views, gated and transported onto one another (TANGO).
+
+    Parameters
+    ----------
+    [common]
+    direction : {"both", "x1->x2", "x2->x1"}, default="both"
+        Which transported tokens are used. "x1->x2": those of view 1 join view 2 (equation 2);
+        "x2->x1": those of view 2 join view 1 (equation 1). With more views, those of the earlier
+        join the later ones, or the other way round.
+    reg : float, default=0.1
+        Entropy of the plan, in units of the largest distance. At 0.1 plans are nearly uniform and
+        transport is close to averaging; see ``history_`` for how sharp they are.
+    max_iter : int or "auto", default="auto"
+        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000.
+    grad : {"autodiff", "last_step", "detach"}, default="autodiff"
+        How gradients pass through the plan.
+    transport : {"plan", "barycentric"}, default="plan"
+        Multiply by the plan, as the equations say, or by the plan over its marginals.
+    gated : bool, default=True
+        Whether tokens pass x * sigmoid(x) first.
+
+    Attributes
+    ----------
+    [fitted]
+
+    Notes
+    -----
+    Transport is between the tokens of one recording, so no prediction depends on which other
+    recordings are predicted with it. Whether it serves accuracy better than `ConcatFusion` with
+    the same encoder is an open question; measure it on your data before you rely on it.
+
+    References
+    ----------
+    .. [1] The paper, section 4.1, equations 1 to 3, Figure 2b; Tables 3 to 5 and 7 to 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
+    >>> y = pd.DataFrame({"gender": np.where(X[:, 0] > 0, "f", "m"), "age": 40 + 5.0 * X[:, 1]})
+    >>> model = TANGO(views=[8, 12], max_epochs=2, random_state=0).fit(X, y)
+    >>> model.tasks_
+    {'gender': 'classification', 'age': 'regression'}
+    >>> model.transport_plan(X)["x1", "x2"].shape
+    (40, 2, 3)
+    """
+
+    _parameter_constraints = MultiTaskEstimator._parameter_constraints | {
+        "direction": [StrOptions(set(DIRECTIONS))],
+        "reg": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "grad": [StrOptions({"autodiff", "last_step", "detach"})],
+        "transport": [StrOptions({"plan", "barycentric"})],
+        "gated": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        views="auto",
+        tasks="auto",
+        encoder="conv",
+        n_tokens=8,
+        token_dim=64,
+        direction="both",
+        reg=0.1,
+        max_iter="auto",
+        grad="autodiff",
+        transport="plan",
+        gated=True,
+        hidden=(200, 64, 56),
+        head=30,
+        dropout=0.0,
+        input_noise=0.0,
+        scale=True,
+        loss_weights=0.33,
+        loss_weighting="fixed",
+        label_smoothing=0.0,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        batch_size=32,
+        max_epochs=30,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.views = views
+        self.tasks = tasks
+        self.encoder = encoder
+        self.n_tokens = n_tokens
+        self.token_dim = token_dim
+        self.direction = direction
+        self.reg = reg
+        self.max_iter = max_iter
+        self.grad = grad
+        self.transport = transport
+        self.gated = gated
+        self.hidden = hidden
+        self.head = head
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.scale = scale
+        self.loss_weights = loss_weights
+        self.loss_weighting = loss_weighting
+        self.label_smoothing = label_smoothing
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fusion(self):
+        names = ("direction", "reg", "max_iter", "grad", "transport", "gated")
+        return {
+            "fusion": "transport",
+            "transport": {name: getattr(self, name) for name in names},
+        }
+
+    def transport_plan(self, X):
+        """Transport plans between the views of each recording.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_recordings, n_features)
+            The views, as in `fit`.
+
+        Returns
+        -------
+        dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
+            By pair of views: gamma, whose rows sum to 1 / L1 and columns to 1 / L2.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        plans = network_plans(self.module_.to("cpu"), as_tensor(X))
+        pairs = self.module_.fusion.pairs
+        return {
+            (self.views_[first], self.views_[second]): plan.numpy()
+            for (first, second), plan in zip(pairs, plans, strict=True)
+        }

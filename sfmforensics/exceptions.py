@@ -1,0 +1,99 @@
+"""Errors and warnings of the package.
+
+Every error says what was found, what was expected and what to do; the command line prints it as one
+line and exits with 1.
+"""
+
+
+class SFMForensicsError(Exception):
+    """Base of every error that the package raises on its own account."""
+
+
+class AudioError(SFMForensicsError, ValueError):
+    """A recording cannot be used: missing, not audio, empty, silent, not finite or too short.
+
+    Parameters
+    ----------
+    source : str
+        The recording: its path, or how it was handed in.
+    found : str
+        What is wrong with it.
+    remedy : str
+        What the user can do about it.
+
+    Examples
+    --------
+    >>> print(AudioError("a.wav", "it holds no samples", "record it again"))
+    a.wav: it holds no samples; record it again
+    """
+
+    def __init__(self, source, found, remedy):
+        super().__init__(source, found, remedy)
+        self.source, self.found, self.remedy = str(source), found, remedy
+
+    def __str__(self):
+        return f"{self.source}: {self.found}; {self.remedy}"
+
+
+class DatasetError(SFMForensicsError, ValueError):
+    """A corpus cannot be loaded: no root, an unexpected layout, a missing column."""
+
+
+class EmbedderError(SFMForensicsError, ValueError):
+    """An embedder cannot be built or run: unknown name, missing weights, wrong architecture."""
+
+
+class MissingExtraError(SFMForensicsError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    package : str
+        The package that could not be imported.
+    extra : str
+        The extra of sfmforensics that brings it.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("speechbrain", "xvector"))
+    speechbrain is not installed; run: pip install "sfmforensics[xvector]"
+    """
+
+    def __init__(self, package, extra):
+        super().__init__(package, extra)
+        self.package, self.extra = package, extra
+
+    def __str__(self):
+        return f'{self.package} is not installed; run: pip install "sfmforensics[{self.extra}]"'
+
+
+class ReportError(SFMForensicsError, ValueError):
+    """Results cannot be reported: a file or column is missing, or there is nothing to show."""
+
+
+class TargetError(SFMForensicsError, ValueError):
+    """The targets cannot be learnt or compared: unknown column, no labels, wrong kind."""
+
+
+class TrainingError(SFMForensicsError, RuntimeError):
+    """A model could not be trained: its loss is no longer finite."""
+
+
+class ViewError(SFMForensicsError, ValueError):
+    """The views cannot be made or found in the columns of the data."""
+
+
+class SFMForensicsWarning(UserWarning):
+    """Base of every warning of the package."""
+
+
+class DatasetWarning(SFMForensicsWarning):
+    """Files or labels of a corpus were left out; the message names them."""
+
+
+class CacheWarning(SFMForensicsWarning):
+    """A cache entry was damaged, or the cache could not be written; the vector was recomputed."""
+
+
+class SplitWarning(SFMForensicsWarning):
+    """A split could not be made quite as asked; the message says what was done instead."""

@@ -1,0 +1,202 @@
+"""How the tokens of several views become one vector: side by side, or by optimal transport."""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+DIRECTIONS = ("both", "x1->x2", "x2->x1")
+
+
+def transport_cost(x1, x2):
+    """Pairwise distances between the tokens of two views, over their maximum.
+
+    Parameters
+    ----------
+    x1 : Tensor of shape (batch, L1, dim)
+        Tokens of view 1.
+    x2 : Tensor of shape (batch, L2, dim)
+        Tokens of view 2.
+
+    Returns
+    -------
+    Tensor of shape (batch, L1, L2)
+        In [0, 1], each recording by its own maximum.
+
+    References
+    ----------
+    .. [1] The paper, equation 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x1, x2 = torch.tensor([[[0.0], [3.0]]]), torch.tensor([[[0.0], [1.0]]])
+    >>> transport_cost(x1, x2)
+    tensor([[[0.0000, 0.3333],
+             [1.0000, 0.6667]]])
+    """
+    # Distances by matrix products lose all digits where two tokens nearly coincide.
+    distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
+    largest = distance.amax(dim=(1, 2), keepdim=True)
+    return distance / largest.clamp_min(torch.finfo(distance.dtype).tiny)
+
+
+def transport_plan(cost, reg=0.1, max_iter="auto", grad="autodiff"):
+    """Entropic optimal transport between uniformly weighted tokens, for a batch of recordings.
+
+    Parameters
+    ----------
+    cost : Tensor of shape (batch, L1, L2)
+        What `transport_cost` gives.
+    reg : float, default=0.1
+        Strength of the entropy, in units of the largest distance. The smaller, the sharper the
+        plan, and the more iterations it takes.
+    max_iter : int or "auto", default="auto"
+        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000. All are done: a test
+        of convergence over the batch would make a recording's plan depend on its neighbours.
+    grad : {"autodiff", "last_step", "detach"}, default="autodiff"
+        How gradients pass: through all iterations, through the last, or not.
+
+    Returns
+    -------
+    Tensor of shape (batch, L1, L2)
+        Plans gamma. Columns sum to 1 / L2; rows sum to 1 / L1 up to what is left after
+        `max_iter`.
+
+    References
+    ----------
+    .. [1] The paper, section 4.1.
+    .. [2] M. Cuturi, "Sinkhorn distances", NeurIPS 2013; ``ot.batch.solve_batch`` of POT.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plan = transport_plan(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]))
+    >>> plan.round(decimals=2)
+    tensor([[[0.5000, 0.0000],
+             [0.0000, 0.5000]]])
+    """
+    if max_iter == "auto":
+        max_iter = min(max(20, round(2 / reg)), 1000)
+    solve_batch = _ot_batch().solve_batch
+    result = solve_batch(
+        cost, reg=reg, max_iter=max_iter, tol=0.0, method="log_sinkhorn", grad=grad
+    )
+    return result.plan
+
+
+class Concatenation(nn.Module):
+    """Tokens of all views, side by side.
+
+    Parameters
+    ----------
+    shapes : sequence of (int, int)
+        (tokens, dimension) of each view.
+
+    Attributes
+    ----------
+    width : int
+        Length of the vector that comes out.
+    """
+
+    def __init__(self, shapes):
+        super().__init__()
+        self.width = sum(length * dim for length, dim in shapes)
+
+    def forward(self, views):
+        """List of (batch, L, dim) -> (batch, width)."""
+        return torch.cat([view.flatten(1) for view in views], dim=1)
+
+
+class GatedTransport(nn.Module):
+    """Gate each view, transport each pair of views onto one another, join all.
+
+    Parameters
+    ----------
+    shapes : sequence of (int, int)
+        (tokens, dimension) of each view; the dimensions are equal.
+    direction : {"both", "x1->x2", "x2->x1"}, default="both"
+        Which transported tokens are used: those of the earlier view on the later ("x1->x2",
+        equation 2), of the later on the earlier ("x2->x1", equation 1), or both.
+    reg, max_iter, grad : see `transport_plan`
+    transport : {"plan", "barycentric"}, default="plan"
+        "plan" multiplies by gamma, as the equations say; "barycentric" by gamma over its
+        marginals, so that transported tokens are averages, of the size of the tokens themselves.
+    gated : bool, default=True
+        Whether tokens pass x * sigmoid(x) first.
+
+    Attributes
+    ----------
+    width : int
+        Length of the vector that comes out.
+    pairs : list of (int, int)
+        The pairs of views that are transported.
+
+    Notes
+    -----
+    Each view is joined with what was transported to it, and the views so enriched are joined
+    (paper, section 4.1, Figure 2b). Three and more views are taken pair by pair.
+    """
+
+    def __init__(
+        self,
+        shapes,
+        direction="both",
+        reg=0.1,
+        max_iter="auto",
+        grad="autodiff",
+        transport="plan",
+        gated=True,
+    ):
+        super().__init__()
+        self.direction, self.transport, self.gated = direction, transport, gated
+        self.reg, self.max_iter, self.grad = reg, max_iter, grad
+        self.pairs = list(combinations(range(len(shapes)), 2))
+        self.width = sum(length * dim for length, dim in shapes)
+        for first, second in self.pairs:
+            (length1, dim1), (length2, dim2) = shapes[first], shapes[second]
+            self.width += length1 * dim2 * (direction != "x1->x2")
+            self.width += length2 * dim1 * (direction != "x2->x1")
+
+    def gate(self, views):
+        """List of (batch, L, dim) -> the same, each x * sigmoid(x) (paper, section 4.1)."""
+        return [F.silu(view) for view in views] if self.gated else list(views)
+
+    def plans(self, views):
+        """Plans between gated views: a list of (batch, L1, L2), one for each of `pairs`."""
+        return [
+            transport_plan(
+                transport_cost(views[first], views[second]), self.reg, self.max_iter, self.grad
+            )
+            for first, second in self.pairs
+        ]
+
+    def forward(self, views):
+        """List of (batch, L, dim) -> (batch, width)."""
+        views = self.gate(views)
+        enriched = [[view.flatten(1)] for view in views]
+        for (first, second), plan in zip(self.pairs, self.plans(views), strict=True):
+            _, length1, length2 = plan.shape
+            scale1, scale2 = (length1, length2) if self.transport == "barycentric" else (1, 1)
+            if self.direction != "x1->x2":
+                enriched[first].append((plan @ views[second] * scale1).flatten(1))
+            if self.direction != "x2->x1":
+                enriched[second].append((plan.mT @ views[first] * scale2).flatten(1))
+        return torch.cat([torch.cat(parts, dim=1) for parts in enriched], dim=1)
+
+
+def _ot_batch():
+    """POT's batch solver, imported without the other array libraries that POT looks for."""
+    unwanted = [f"POT_BACKEND_DISABLE_{name}" for name in ("TENSORFLOW", "JAX", "CUPY")]
+    added = [name for name in unwanted if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        import ot.batch
+    finally:
+        for name in added:
+            del os.environ[name]
+    return ot.batch

@@ -1,0 +1,136 @@
+"""Encoders, fusion, fully connected layers and heads, put together."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sfmforensics.nn.encoders import make_encoder
+from sfmforensics.nn.fusion import Concatenation, GatedTransport
+from sfmforensics.nn.heads import TaskHeads, fully_connected
+
+
+class MultiViewNetwork(nn.Module):
+    """Views in, one output for each task.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of int
+        Columns of each view.
+    outputs : sequence of int
+        Outputs of each task.
+    fusion : {"concatenation", "transport"}
+        How the views meet.
+    encoder, n_tokens, token_dim : see `sfmforensics.nn.encoders.make_encoder`
+    view_hidden : sequence of int, default=()
+        Fully connected layers of each view before the fusion, for concatenation alone (paper,
+        section 4: each view has the network of the single-view models).
+    hidden : sequence of int, default=(200, 64, 56)
+        Fully connected layers after the fusion.
+    head : int, default=30
+        Hidden neurons of each head.
+    dropout : float, default=0.0
+        Share of activations that are zeroed in training.
+    input_noise : float, default=0.0
+        Deviation of the noise that is added to the (standardised) inputs in training.
+    transport : dict or None, default=None
+        Options of `GatedTransport`.
+
+    Notes
+    -----
+    Inputs are standardised first, by the `center` and `spread` that are set before training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> blocks = [np.arange(40), np.arange(40, 424)]
+    >>> network = MultiViewNetwork(blocks, [60, 3], "transport", transport={"reg": 0.1})
+    >>> [tuple(out.shape) for out in network(torch.zeros(2, 424))]
+    [(2, 60), (2, 3)]
+    """
+
+    def __init__(
+        self,
+        blocks,
+        outputs,
+        fusion,
+        *,
+        encoder="conv",
+        n_tokens=8,
+        token_dim=64,
+        view_hidden=(),
+        hidden=(200, 64, 56),
+        head=30,
+        dropout=0.0,
+        input_noise=0.0,
+        transport=None,
+    ):
+        super().__init__()
+        self.input_noise = input_noise
+        n_features = sum(len(block) for block in blocks)
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("spread", torch.ones(n_features))
+        for position, block in enumerate(blocks):
+            # Columns side by side are a slice, which copies nothing.
+            self.register_buffer(f"block{position}", torch.as_tensor(block), persistent=True)
+        self._slices = [_as_slice(block) for block in blocks]
+        made = [
+            make_encoder(
+                encoder, len(block), n_tokens=n_tokens, token_dim=token_dim, dropout=dropout
+            )
+            for block in blocks
+        ]
+        self.encoders = nn.ModuleList(module for module, _ in made)
+        shapes = [shape for _, shape in made]
+        self.view_layers = None
+        if fusion == "transport":
+            self.fusion = GatedTransport(shapes, **(transport or {}))
+        else:
+            if view_hidden:
+                self.view_layers = nn.ModuleList(
+                    fully_connected(length * dim, view_hidden, dropout)[0] for length, dim in shapes
+                )
+                shapes = [(1, view_hidden[-1])] * len(shapes)
+            self.fusion = Concatenation(shapes)
+        self.layers, width = fully_connected(self.fusion.width, hidden, dropout)
+        self.heads = TaskHeads(width, outputs, head)
+
+    def standardise(self, x):
+        """Learn the means and deviations of the columns from (n_samples, n_features)."""
+        deviation, mean = torch.std_mean(x, dim=0, correction=0)
+        self.center.copy_(mean)
+        # A column that never varies says nothing; dividing by its rounding noise would shout.
+        still = deviation <= 1e-6 * mean.abs().clamp_min(1e-12)
+        self.spread.copy_(torch.where(still, torch.ones_like(deviation), deviation))
+
+    def tokens(self, x):
+        """(batch, n_features) -> list of (batch, tokens, dimension), one a view."""
+        x = (x - self.center) / self.spread
+        if self.training and self.input_noise:
+            x = x + self.input_noise * torch.randn_like(x)
+        views = [
+            x[:, columns] if columns is not None else x[:, getattr(self, f"block{position}")]
+            for position, columns in enumerate(self._slices)
+        ]
+        return [encoder(view) for encoder, view in zip(self.encoders, views, strict=True)]
+
+    def embed(self, x):
+        """(batch, n_features) -> (batch, width): the fused representation before the heads."""
+        tokens = self.tokens(x)
+        if self.view_layers is not None:
+            tokens = [
+                layers(view.flatten(1)).unsqueeze(1)
+                for layers, view in zip(self.view_layers, tokens, strict=True)
+            ]
+        return self.layers(self.fusion(tokens))
+
+    def forward(self, x):
+        """(batch, n_features) -> list of (batch, outputs), one a task."""
+        return self.heads(self.embed(x))
+
+
+def _as_slice(block):
+    start, stop = int(block[0]), int(block[-1]) + 1
+    contiguous = len(block) == stop - start and (block[1:] > block[:-1]).all()
+    return slice(start, stop) if contiguous else None

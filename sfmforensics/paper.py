@@ -1,0 +1,179 @@
+"""The published figures of the TANGO paper, to compare with."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pandas as pd
+
+from sfmforensics.exceptions import DatasetError, ViewError
+
+_FIGURES = {
+    "asr_accuracy": ("speaker", "accuracy", 100),
+    "ser_accuracy": ("emotion", "accuracy", 100),
+    "gr_accuracy": ("gender", "accuracy", 100),
+    "ae_rmse": ("age", "rmse", 1),
+}
+_SETUPS = {"tango": ("tango",), "concat": ("mvmt-concat",), "single": ("svst", "svmt")}
+
+
+def load_paper_results(*, dataset=None, setup=None, views=None):
+    """Load what the paper reports.
+
+    Parameters
+    ----------
+    dataset : {"baved", "emo-db", "crema-d"} or None, default=None
+        Corpus; "emodb" and "cremad" will do. None is all.
+    setup : str or None, default=None
+        "svst" and "svmt" (one view; one task or all), "mvmt-concat" (two views, concatenated),
+        "tango", and its one-sided forms "tango-x1-to-x2" and "tango-x2-to-x1". None is all.
+    views : str or sequence of str, or None, default=None
+        The one view, or both in any order, by their names in the registry (``"x-vector"``).
+        None is all.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 9)
+        ``table`` of the paper, ``dataset``, ``setup``, ``view_1`` and ``view_2`` (x1 and x2 of
+        the paper; ``view_2`` is missing where there is one), ``asr_accuracy``, ``ser_accuracy``
+        and ``gr_accuracy`` in percent, and ``ae_rmse`` in years. 486 rows in all.
+
+    Raises
+    ------
+    DatasetError
+        The paper has no such corpus or setup.
+    ViewError
+        The paper has no such view.
+
+    Notes
+    -----
+    The one-sided setups depend on which view is x1: see ``view_1``, not the order of ``views``.
+
+    References
+    ----------
+    The paper's Tables 1 (svst), 2 (svmt), 3 to 5 (mvmt-concat, tango) and 7 to 9 (one-sided).
+
+    Examples
+    --------
+    >>> best = load_paper_results(dataset="baved", setup="tango", views=["trillsson", "x-vector"])
+    >>> best[["view_1", "asr_accuracy", "ser_accuracy", "gr_accuracy", "ae_rmse"]]
+         view_1  asr_accuracy  ser_accuracy  gr_accuracy  ae_rmse
+    0  x-vector         91.99          87.6        100.0     1.44
+    """
+    with files("sfmforensics").joinpath("paper_results.csv").open(encoding="utf-8") as table:
+        results = pd.read_csv(table)
+    keep = pd.Series(True, index=results.index)
+    for column, wanted in (("dataset", dataset), ("setup", setup)):
+        if wanted is not None:
+            plain = results[column].map(_plain)
+            if _plain(wanted) not in set(plain):
+                found = ", ".join(results[column].unique())
+                raise DatasetError(f"the paper has no {column} {wanted!r}; there are {found}")
+            keep &= plain == _plain(wanted)
+    if views is not None:
+        named, wanted = _views_of(results), _in_order(views)
+        known = {view for pair in named for view in pair}
+        if unknown := set(wanted) - known:
+            raise ViewError(
+                f"the paper has no view {', '.join(sorted(unknown))}; there are "
+                f"{', '.join(sorted(known))}"
+            )
+        keep &= named.map(wanted.__eq__)
+    return results[keep].reset_index(drop=True)
+
+
+def paper_rows(corpus_name, views, model):
+    """Give the published figures that one of our evaluations can be held against.
+
+    Parameters
+    ----------
+    corpus_name : str
+        Name of the corpus: "baved", "emodb", "cremad", or any other.
+    views : str or sequence of str
+        Names of the views, in any order.
+    model : str
+        "tango" (transport in both directions), "concat", "single", or any other.
+
+    Returns
+    -------
+    DataFrame of shape (n_figures, 8)
+        ``task`` ("speaker", "emotion", "gender", "age"), ``metric`` ("accuracy", "rmse"),
+        ``value``, and ``table``, ``dataset``, ``setup``, ``view_1``, ``view_2``. Accuracy is a
+        share (0 to 1) and rmse is positive, in years, as in `sfmforensics.metrics.METRICS`. No
+        rows where the paper reports nothing: another corpus, model, view or number of views.
+
+    Notes
+    -----
+    "single" gives two setups: "svst" was trained for one task, "svmt" for all four at once.
+    The paper's protocol is the closed one: every speaker is in train and test.
+
+    References
+    ----------
+    The paper's Tables 1 to 5.
+
+    Examples
+    --------
+    >>> paper_rows("emodb", ["x-vector", "trillsson"], "tango")[["task", "metric", "value"]]
+          task    metric   value
+    0  speaker  accuracy  0.9953
+    1  emotion  accuracy  1.0000
+    2   gender  accuracy  1.0000
+    3      age      rmse  1.3800
+    """
+    results = load_paper_results()
+    keep = results["dataset"].map(_plain) == _plain(corpus_name)
+    keep &= results["setup"].isin(_SETUPS.get(model, ()))
+    keep &= _views_of(results).map(_in_order(views).__eq__)
+    described = ["table", "dataset", "setup", "view_1", "view_2"]
+    rows = [
+        # As many decimals as are published; dividing leaves more.
+        {"task": task, "metric": metric, "value": round(row[column] / divisor, 4)}
+        | {name: row[name] for name in described}
+        for row in results[keep].to_dict("records")
+        for column, (task, metric, divisor) in _FIGURES.items()
+    ]
+    return pd.DataFrame(rows, columns=["task", "metric", "value", *described])
+
+
+def _plain(name):
+    return str(name).lower().replace("-", "").replace("_", "")
+
+
+def _in_order(views):
+    return sorted(view.lower() for view in ([views] if isinstance(views, str) else views))
+
+
+def _views_of(results):
+    pairs = results[["view_1", "view_2"]].itertuples(index=False)
+    return pd.Series([sorted(view for view in pair if isinstance(view, str)) for pair in pairs])
+
+
+def paper_rows_of(scores, corpus_name):
+    """Find the published figures for every model and every views of a table of scores.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns "model" and "views" ("mfcc+whisper"), as `evaluate` writes them.
+    corpus_name : str
+        As in `paper_rows`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `paper_rows`, with the columns "model" and "views" of the scores besides.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"model": ["tango", "svm"], "views": ["mfcc+whisper"] * 2})
+    >>> paper_rows_of(scores, "baved")[["model", "views", "task", "value"]].head(2)
+       model         views     task   value
+    0  tango  mfcc+whisper  speaker  0.8307
+    1  tango  mfcc+whisper  emotion  0.6951
+    """
+    found = [
+        paper_rows(corpus_name, views.split("+"), model).assign(model=model, views=views)
+        for model, views in scores[["model", "views"]].drop_duplicates().itertuples(index=False)
+    ]
+    filled = [rows for rows in found if not rows.empty]
+    return pd.concat(filled, ignore_index=True) if filled else found[0]

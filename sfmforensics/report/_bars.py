@@ -1,0 +1,139 @@
+"""Scores of all folds as bars."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sfmforensics.metrics import METRICS
+from sfmforensics.report._labels import (
+    SCORE_COLUMNS,
+    figure_text,
+    in_order,
+    is_defined,
+    is_share,
+    main_metric,
+    require_columns,
+    unit_of,
+)
+
+# Okabe and Ito's palette; hatches tell the protocols apart without colour.
+STYLES = [
+    {"facecolor": "#56B4E9", "hatch": ""},
+    {"facecolor": "#E69F00", "hatch": "//"},
+    {"facecolor": "#009E73", "hatch": ".."},
+    {"facecolor": "#CC79A7", "hatch": "xx"},
+]
+
+
+def plot_scores(scores, *, metrics=None):
+    """Draw every task's scores: the mean of the folds as a bar, each fold as a point.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns ``model, views, protocol, fold, task, metric, value``, as `evaluate` writes them.
+    metrics : dict of str to str, or None, default=None
+        Metric by task; otherwise accuracy or rmse.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each task; the protocols side by side.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, or there are no rows.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "model": "tango", "views": "mfcc", "protocol": ["closed"] * 2 + ["disjoint"] * 2,
+    ...     "fold": [0, 1] * 2, "task": "age", "metric": "rmse", "value": [2.0, 3.0, 9.0, 11.0],
+    ... })
+    >>> [ax.get_xlabel() for ax in plot_scores(scores).axes]
+    ['RMSE (years), less is better']
+    """
+    require_columns(scores, SCORE_COLUMNS, "the scores")
+    systems = list(dict.fromkeys(zip(scores["model"], scores["views"], strict=True)))
+    protocols = in_order(scores["protocol"])
+    tasks = list(dict.fromkeys(scores["task"]))
+    n_columns = min(2, len(tasks))
+    n_rows = -(-len(tasks) // n_columns)
+    several = len({views for _, views in systems}) > 1
+    names = [_name(*system, several) for system in systems]
+    most_lines = max(name.count("\n") + 1 for name in names)
+    panel = 1.05 + max(0.36, 0.26 * len(protocols), 0.2 * most_lines) * len(systems)
+    figure = Figure(figsize=(4.0 * n_columns + 0.8, panel * n_rows + 0.7), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
+    for ax, task in zip(grid.flat, tasks, strict=False):
+        found = scores[scores["task"] == task]
+        metric = (metrics or {}).get(task) or main_metric(list(found["metric"].unique()))
+        _panel(ax, found[found["metric"] == metric], task, metric, systems, protocols)
+    for ax in grid.flat[len(tasks) :]:
+        ax.remove()
+    for ax in grid[:, 0]:
+        ax.set_yticks(range(len(systems)), names)
+    grid[0, 0].set_ylim(len(systems) - 0.5, -0.5)
+    handles = [
+        Patch(edgecolor="black", label=figure_text(protocol), **_style(place))
+        for place, protocol in enumerate(protocols)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    if not several:
+        figure.suptitle(f"views: {figure_text(systems[0][1], 60)}", fontsize="medium")
+    return figure
+
+
+def _panel(ax, found, task, metric, systems, protocols):
+    factor = 100 if is_share(metric) else 1
+    height = 0.8 / len(protocols)
+    values = pd.to_numeric(found["value"]) * factor
+    largest = 100 if is_share(metric) else np.nanmax([*values, 0]) or 1
+    edge = 1.27 * largest  # beyond the bars there is room for the mean in figures
+    for row, (model, views) in enumerate(systems):
+        for place, protocol in enumerate(protocols):
+            y = row + (place - (len(protocols) - 1) / 2) * height
+            if not is_defined(task, protocol):
+                ax.text(0.02 * edge, y, "not defined", va="center", fontsize=8, style="italic")
+                continue
+            own = (
+                (found["model"] == model)
+                & (found["views"] == views)
+                & (found["protocol"] == protocol)
+            )
+            folds = values[own].dropna()
+            if folds.empty:
+                continue
+            mean = folds.mean()
+            ax.barh(y, mean, 0.88 * height, edgecolor="black", linewidth=0.6, **_style(place))
+            ax.plot(folds, [y] * len(folds), "o", color="white", mec="black", ms=4, mew=0.8)
+            text = f"{mean:.1f}" if is_share(metric) else f"{mean:.2f}"
+            ax.text(0.985 * edge, y, text, ha="right", va="center", fontsize=9)
+    ax.set(xlim=(0, edge), title=figure_text(task))
+    if is_share(metric):
+        ax.set_xticks(range(0, 101, 25))
+        ax.set_xlabel(f"{'UAR' if metric == 'uar' else metric} (%), more is better")
+    elif metric in METRICS:
+        ax.set_xlabel(f"{metric.upper()} ({figure_text(unit_of(task))}), less is better")
+    else:
+        ax.set_xlabel(figure_text(metric))
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _name(model, views, several):
+    if not several:
+        return figure_text(model)
+    # Systems may differ in their last view only, so names of views are wrapped, not cut short.
+    lines = textwrap.wrap(" ".join(str(views).replace("+", "+ ").split()), 26)[:4]
+    return "\n".join(figure_text(line.replace("+ ", "+")) for line in [model, *lines])
+
+
+def _style(place):
+    return STYLES[place % len(STYLES)]

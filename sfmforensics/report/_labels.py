@@ -1,0 +1,174 @@
+"""How tasks, metrics and protocols are named and ordered, in tables and figures alike."""
+
+from __future__ import annotations
+
+import re
+
+from sfmforensics.exceptions import ReportError
+from sfmforensics.metrics import METRICS
+from sfmforensics.targets import CLASSIFICATION
+
+SCORE_COLUMNS = ("model", "views", "protocol", "fold", "task", "metric", "value")
+PREDICTION_COLUMNS = ("path", "fold", "protocol", "task", "true", "predicted")
+
+SHORT = {"speaker": "ASR", "emotion": "SER", "gender": "GR", "age": "AE"}
+"""The paper's abbreviations; a task of another name keeps it."""
+
+UNITS = {"age": "years"}
+"""Units of regression tasks; the unit of any other column is known only to its owner."""
+
+PROTOCOLS = ("closed", "disjoint")
+
+
+def require_columns(frame, columns, what):
+    """Refuse a frame that lacks a column, or that has no rows.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Scores or predictions.
+    columns : sequence of str
+        What it must have.
+    what : str
+        What it is, for the message: "the scores", or its file.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, or there is no row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> require_columns(pd.DataFrame({"fold": [0]}), ["fold", "task"], "the scores")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ReportError: the scores: no column 'task'; it needs fold, task
+    """
+    for column in columns:
+        if column not in frame.columns:
+            raise ReportError(f"{what}: no column {column!r}; it needs {', '.join(columns)}")
+    if frame.empty:
+        raise ReportError(f"{what}: no rows; run sfmforensics evaluate again")
+
+
+def is_share(metric):
+    """Tell whether a metric is a share of recordings, shown in percent."""
+    return metric in METRICS and METRICS[metric].unit == "share"
+
+
+def is_classification(metric):
+    """Tell whether a metric belongs to tasks with classes."""
+    return metric in METRICS and METRICS[metric].kind == CLASSIFICATION
+
+
+def unit_of(task):
+    """Give the unit of a regression task: years, or words for a unit that is not known."""
+    return UNITS.get(task, "unit of the column")
+
+
+def is_defined(task, protocol):
+    """Tell whether a task can be measured; who speaks, not if the speaker was never heard."""
+    return not (task == "speaker" and protocol == "disjoint")
+
+
+def heading(task, metric):
+    """Title of a column of scores.
+
+    Parameters
+    ----------
+    task : str
+        Name of the task.
+    metric : str
+        Name of the metric.
+
+    Returns
+    -------
+    str
+        With its unit; accuracy and rmse, the defaults, are not spelt out for the paper's tasks.
+
+    Examples
+    --------
+    >>> heading("speaker", "accuracy"), heading("age", "rmse"), heading("age", "mae")
+    ('ASR %', 'AE years', 'AE MAE years')
+    >>> heading("dialect", "uar"), heading("height", "rmse")
+    ('dialect UAR %', 'height rmse')
+    """
+    name = SHORT.get(task, task)
+    if is_share(metric):
+        return f"{name} %" if metric == "accuracy" else f"{name} {metric.upper()} %"
+    if task in UNITS and metric in METRICS:
+        return f"{name} {'' if metric == 'rmse' else metric.upper() + ' '}{UNITS[task]}"
+    return f"{name} {metric}"
+
+
+def main_metric(metrics):
+    """Choose the metric that a table shows by default.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        What there is for a task.
+
+    Returns
+    -------
+    str
+        The first that `METRICS` names (accuracy, or rmse), else the first given.
+
+    Examples
+    --------
+    >>> main_metric(["mae", "rmse"])
+    'rmse'
+    """
+    return next((name for name in METRICS if name in metrics), metrics[0])
+
+
+def in_order(protocols):
+    """Give protocols once each, closed and disjoint first, others as they come.
+
+    Examples
+    --------
+    >>> in_order(["mine", "disjoint", "disjoint", "closed"])
+    ['closed', 'disjoint', 'mine']
+    """
+    given = list(dict.fromkeys(protocols))
+    return [name for name in PROTOCOLS if name in given] + [
+        name for name in given if name not in PROTOCOLS
+    ]
+
+
+def natural_key(label):
+    """Sort key that puts speaker 9 before speaker 10.
+
+    Examples
+    --------
+    >>> sorted(["10", "9", "b", "A2"], key=natural_key)
+    ['9', '10', 'A2', 'b']
+    """
+    # The parts at odd places are runs of digits, so that numbers meet only numbers.
+    parts = re.split(r"([0-9]+)", str(label).lower())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def figure_text(label, width=28):
+    r"""Write a label so that matplotlib shows it as it is, on one line and not too long.
+
+    Parameters
+    ----------
+    label : object
+        Label of a user's; ``$`` would start a formula.
+    width : int, default=28
+        Most characters.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(figure_text("US$ or\nA$"))
+    US\$ or A\$
+    """
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(label)).split())
+    text = text if len(text) <= width else text[: width - 1] + "…"
+    return text.replace("$", r"\$")

@@ -1,0 +1,134 @@
+"""HTML in which everything is escaped unless it was built here."""
+
+from __future__ import annotations
+
+from html import escape
+
+VOID = {"img", "meta", "link"}
+
+
+class Markup(str):
+    """Text that is HTML already; any other text is escaped when it is put into an element."""
+
+    __slots__ = ()
+
+
+def join(parts):
+    """Put parts one after the other, escaping those that are no `Markup`.
+
+    Parameters
+    ----------
+    parts : iterable
+        Elements and plain values.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> print(join(["<", tag("b", "x")]))
+    &lt;<b>x</b>
+    """
+    return Markup(
+        "".join(part if isinstance(part, Markup) else escape(str(part)) for part in parts)
+    )
+
+
+def tag(name, /, *content, **attributes):
+    """Build an element.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    *content
+        `Markup`, or anything else, which is escaped.
+    **attributes
+        ``class_`` is "class", ``aria_label`` is "aria-label"; None leaves one out.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> print(tag("td", "<script>", class_="label"))
+    <td class="label">&lt;script&gt;</td>
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in VOID:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(content)}</{name}>")
+
+
+def table(header, rows, caption, *, sortable=False, text_columns=()):
+    """Build a table that scrolls in a container of its own.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Titles of the columns.
+    rows : iterable of sequence
+        Cells; the first of each row is its header.
+    caption : str
+        What the table shows; also the name of the container.
+    sortable : bool, default=False
+        Whether the page's script offers to sort it.
+    text_columns : collection of str, default=()
+        Titles of the columns that are not aligned as numbers.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> 'scope="row"' in table(["model", "ASR %"], [["tango", "93.2"]], "Scores")
+    True
+    """
+    styles = ["label" if title in text_columns else "number" for title in header]
+    titles = [
+        tag("th", title, scope="col", class_=style)
+        for title, style in zip(header, styles, strict=True)
+    ]
+    body = []
+    for row in rows:
+        cells = [
+            tag("td", cell, class_=style) for cell, style in zip(row[1:], styles[1:], strict=True)
+        ]
+        body.append(tag("tr", tag("th", row[0], scope="row", class_=styles[0]), *cells))
+    built = tag(
+        "table",
+        tag("caption", tag("span", caption)),
+        tag("thead", tag("tr", *titles)),
+        tag("tbody", *body),
+        class_="sortable" if sortable else None,
+    )
+    # Focusable, so that who has no pointer can scroll it with the arrow keys.
+    return tag("div", built, class_="scroll", role="region", aria_label=caption, tabindex="0")
+
+
+def png(source, alt, caption):
+    """Build a figure with the picture inside the page.
+
+    Parameters
+    ----------
+    source : str
+        The PNG file in base64.
+    alt : str
+        What the picture shows, for those who do not see it.
+    caption : str
+        Line below it.
+
+    Returns
+    -------
+    Markup
+    """
+    image = tag("img", src=f"data:image/png;base64,{source}", alt=alt)
+    scroll = tag("div", image, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    return tag("figure", scroll, tag("figcaption", caption))

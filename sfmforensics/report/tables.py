@@ -1,0 +1,279 @@
+"""Scores of all folds as tables: numbers, readable strings, Markdown, and rich for a terminal."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from sfmforensics.exceptions import ReportError
+from sfmforensics.report._labels import (
+    SCORE_COLUMNS,
+    heading,
+    in_order,
+    is_defined,
+    is_share,
+    main_metric,
+    require_columns,
+)
+
+ROW = ["protocol", "model", "views"]
+UNDEFINED = "not defined"
+UNKNOWN = "n/a"
+
+
+def summarise(scores):
+    """Mean and standard deviation over the folds.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns ``model, views, protocol, fold, task, metric, value``, as `evaluate` writes them.
+
+    Returns
+    -------
+    DataFrame
+        A row for each (protocol, model, views), closed first; columns (task, metric, statistic)
+        with "mean" and "sd", in the unit of the scores. NaN where nothing was measured.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, there are no rows, or a value is no number.
+
+    Notes
+    -----
+    The standard deviation is that of a sample (n - 1 in the denominator); one fold has none. It
+    says how much the folds differ, not how sure the mean is: folds share training data.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "model": "tango", "views": "mfcc+whisper", "protocol": "closed", "fold": [0, 1],
+    ...     "task": "gender", "metric": "accuracy", "value": [0.9, 1.0],
+    ... })
+    >>> summarise(scores).loc["closed", ("gender", "accuracy")].round(3)
+    statistic           mean     sd
+    model views
+    tango mfcc+whisper  0.95  0.071
+    """
+    require_columns(scores, SCORE_COLUMNS, "the scores")
+    try:
+        scores = scores.assign(value=pd.to_numeric(scores["value"]))
+    except (TypeError, ValueError) as error:
+        raise ReportError(f"the scores: column 'value' must hold numbers, but: {error}") from error
+    wide = scores.pivot_table(
+        index=ROW, columns=["task", "metric"], values="value", aggfunc=["mean", "std"], sort=False
+    ).rename(columns={"std": "sd"}, level=0)
+    rows = scores[ROW].drop_duplicates().itertuples(index=False, name=None)
+    rows = sorted(rows, key=_rank(in_order(scores["protocol"])))
+    pairs = scores[["task", "metric"]].drop_duplicates().itertuples(index=False, name=None)
+    names = list(dict.fromkeys(scores["task"]))
+    columns = [
+        (task, metric, statistic)
+        for task, metric in sorted(pairs, key=lambda pair: names.index(pair[0]))
+        for statistic in ("mean", "sd")
+    ]
+    wide = wide.reorder_levels([1, 2, 0], axis=1)
+    return wide.reindex(
+        index=pd.MultiIndex.from_tuples(rows, names=ROW),
+        columns=pd.MultiIndex.from_tuples(columns, names=["task", "metric", "statistic"]),
+    )
+
+
+def format_summary(summary, *, metrics=None, paper=None):
+    """Write a summary as a person reads it.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarise`.
+    metrics : str, list of str or None, default=None
+        Metrics to show; by default one for each task: accuracy, or rmse.
+    paper : DataFrame or None, default=None
+        Published figures: columns ``task, metric, value``, in the unit of the scores, see
+        `sfmforensics.paper.paper_rows`. Its column "setup", if any, tells the paper's systems
+        apart. With columns "model" and "views", figures stand below the row that they belong to,
+        otherwise below all rows of "closed", which is the paper's protocol.
+
+    Returns
+    -------
+    DataFrame of str
+        Columns "protocol", "model", "views", then one for each task and metric, such as
+        "ASR %" and "AE years". Cells are ``mean ± sd``: percent with one decimal, other numbers
+        with two.
+
+    Raises
+    ------
+    ReportError
+        No task was scored by such a metric.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "model": "tango", "views": "mfcc", "protocol": ["closed"] * 2 + ["disjoint"] * 2,
+    ...     "fold": [0, 1] * 2, "task": "age", "metric": "rmse", "value": [2.0, 3.0, 9.0, 11.0],
+    ... })
+    >>> paper = pd.DataFrame({"task": ["age"], "metric": ["rmse"], "value": [1.44]})
+    >>> format_summary(summarise(scores), paper=paper)
+       protocol  model views      AE years
+    0    closed  tango  mfcc   2.50 ± 0.71
+    1    closed  paper  mfcc          1.44
+    2  disjoint  tango  mfcc  10.00 ± 1.41
+    """
+    pairs = _shown(summary, metrics)
+    lines = []
+    for protocol, model, views in summary.index:
+        row = summary.loc[(protocol, model, views)]
+        cells = [_cell(row, task, metric, protocol) for task, metric in pairs]
+        lines.append([protocol, model, views, *cells])
+    for line in _paper_lines(paper, pairs, lines):
+        lines.insert(_place(line, lines), [line[0], line[1], line[2], *line[4]])
+    return pd.DataFrame(lines, columns=[*ROW, *(heading(*pair) for pair in pairs)], dtype=object)
+
+
+def to_markdown(frame):
+    r"""Write a frame of strings as a Markdown table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `format_summary`; its index is left out.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(to_markdown(pd.DataFrame({"model": ["a|b"], "ASR %": ["93.2"]})))
+    | model | ASR % |
+    | --- | ---: |
+    | a\|b | 93.2 |
+    """
+    rule = ["---" if name in ROW else "---:" for name in frame.columns]
+    rows = [_markdown_cells(frame.columns), rule, *map(_markdown_cells, frame.to_numpy())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def to_rich(frame, title=None):
+    """Make a table for the terminal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `format_summary`; its index is left out.
+    title : str or None, default=None
+        Line above it.
+
+    Returns
+    -------
+    rich.table.Table
+
+    Examples
+    --------
+    >>> to_rich(pd.DataFrame({"model": ["tango"]}), "Scores").row_count
+    1
+    """
+    # Text, not str: rich would read [brackets] in a label as its own markup.
+    table = Table(title=None if title is None else Text(str(title)))
+    for name in frame.columns:
+        table.add_column(Text(str(name)), justify="left" if name in ROW else "right")
+    for row in frame.to_numpy():
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def number(value, metric, task=None, protocol=None):
+    """Write one score.
+
+    Parameters
+    ----------
+    value : float
+        Score; NaN where nothing was measured.
+    metric : str
+        Its metric.
+    task, protocol : str or None, default=None
+        Where it was measured, if it may be missing because it is not defined there.
+
+    Returns
+    -------
+    str
+        Shares in percent with one decimal, other numbers with two.
+
+    Examples
+    --------
+    >>> number(0.932, "uar"), number(float("nan"), "accuracy", "speaker", "disjoint")
+    ('93.2', 'not defined')
+    """
+    if pd.isna(value):
+        return UNKNOWN if is_defined(task, protocol) else UNDEFINED
+    return f"{value * 100:.1f}" if is_share(metric) else f"{value:.2f}"
+
+
+def _rank(protocols):
+    return lambda row: protocols.index(row[0])
+
+
+def _shown(summary, metrics):
+    """Give the pairs of task and metric that become columns."""
+    pairs = list(dict.fromkeys((task, metric) for task, metric, _ in summary.columns))
+    by_task = {}
+    for task, metric in pairs:
+        by_task.setdefault(task, []).append(metric)
+    if metrics is None:
+        return [(task, main_metric(found)) for task, found in by_task.items()]
+    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+    shown = [(task, name) for task, found in by_task.items() for name in wanted if name in found]
+    for name in wanted:
+        if name not in {metric for _, metric in shown}:
+            found = ", ".join(dict.fromkeys(metric for _, metric in pairs))
+            raise ReportError(f"nothing was scored by {name!r}; there are {found}")
+    return shown
+
+
+def _cell(row, task, metric, protocol):
+    mean, sd = row[(task, metric, "mean")], row[(task, metric, "sd")]
+    text = number(mean, metric, task, protocol)
+    return text if pd.isna(mean) or pd.isna(sd) else f"{text} ± {number(sd, metric)}"
+
+
+def _paper_lines(paper, pairs, lines):
+    """Give (protocol, label, views, model or None, cells) of each published system."""
+    if paper is None or paper.empty:
+        return
+    require_columns(paper, ("task", "metric", "value"), "the paper's figures")
+    by = [name for name in ("model", "views", "setup") if name in paper.columns]
+    groups = paper.groupby(by, sort=False) if by else [((), paper)]
+    views = {line[2] for line in lines}
+    only = views.pop() if len(views) == 1 else ""
+    for key, figures in groups:
+        known = dict(zip(by, key, strict=True))
+        values = figures.groupby(["task", "metric"])["value"].first()
+        cells = [_published(values, pair) for pair in pairs]
+        model = known.get("model")
+        system = known.get("setup", model)
+        label = "paper" if system is None else f"paper ({system})"
+        yield "closed", label, known.get("views", only), model, cells
+
+
+def _published(values, pair):
+    return number(values[pair], pair[1]) if pair in values else UNKNOWN
+
+
+def _place(line, lines):
+    """Find where a published row goes: below its own, else below the paper's protocol."""
+    protocol, _, views, model, _ = line
+    same = [i for i, other in enumerate(lines) if other[0] == protocol]
+    place = max(same, default=len(lines) - 1) + 1
+    if [protocol, model, views] in (other[:3] for other in lines):
+        place = next(i for i in same if lines[i][:3] == [protocol, model, views]) + 1
+        # Below what the paper has already said about this model.
+        while place < len(lines) and lines[place][1].startswith("paper ("):
+            place += 1
+    return place
+
+
+def _markdown_cells(values):
+    escaped = (str(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
+    return [" ".join(text.split()) for text in escaped]

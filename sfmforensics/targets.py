@@ -1,0 +1,269 @@
+"""Mixed label columns to numbers that a network learns, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import column_or_1d
+
+from sfmforensics.exceptions import TargetError
+
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+
+
+def task_kind(values):
+    """Tell whether a column of labels is learnt as classes or as numbers.
+
+    Parameters
+    ----------
+    values : Series or ndarray of shape (n_samples,)
+        Labels; some may be missing.
+
+    Returns
+    -------
+    {"classification", "regression"}
+        Regression for a floating dtype, classification for any other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> task_kind(pd.Series([31.0, None])), task_kind(pd.Series(["m", None]))
+    ('regression', 'classification')
+    """
+    dtype = getattr(values, "dtype", np.asarray(values).dtype)
+    return REGRESSION if pd.api.types.is_float_dtype(dtype) else CLASSIFICATION
+
+
+def as_frame(y):
+    """Accept targets in any form as a DataFrame, one column a task.
+
+    Parameters
+    ----------
+    y : DataFrame, Series, ndarray of shape (n_samples,) or (n_samples, n_tasks), or sequence
+        Targets.
+
+    Returns
+    -------
+    DataFrame
+        Columns as given; "y", or "y0", "y1", ..., where there are no names.
+
+    Examples
+    --------
+    >>> as_frame([1, 2]).columns.tolist()
+    ['y']
+    """
+    if isinstance(y, pd.DataFrame):
+        return y
+    if isinstance(y, pd.Series):
+        return y.to_frame(y.name if y.name is not None else "y")
+    if hasattr(y, "to_pandas"):
+        return as_frame(y.to_pandas())
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] > 1:
+        frame = pd.DataFrame(values, columns=[f"y{i}" for i in range(values.shape[1])])
+        # An object array of mixed columns tells its dtypes only column by column.
+        return frame.infer_objects() if values.dtype == object else frame
+    values = column_or_1d(values, warn=True)
+    return pd.DataFrame({"y": values})
+
+
+class TargetCodec:
+    """Turn targets into a float matrix and a network's answers into the form of the targets.
+
+    Parameters
+    ----------
+    tasks : "auto" or dict, default="auto"
+        Kind by column, ``{"age": "regression"}``; columns that it does not name, or all with
+        "auto", go by their dtype (`task_kind`).
+
+    Attributes
+    ----------
+    names_ : list
+        Columns of the targets.
+    kinds_ : list of str
+        "classification" or "regression" by column.
+    classes_ : list of ndarray of shape (n_classes,)
+        Sorted labels of each classification column, in column order.
+    center_, scale_ : ndarray of shape (n_tasks,)
+        Mean and standard deviation of the regression columns; 0 and 1 for classes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y = pd.DataFrame({"gender": ["f", "m", None], "age": [20.0, 40.0, 30.0]})
+    >>> codec = TargetCodec().fit(y)
+    >>> codec.encode(y).round(2)
+    array([[ 0.  , -1.22],
+           [ 1.  ,  1.22],
+           [  nan,  0.  ]], dtype=float32)
+    >>> codec.decode([[[0.9, 0.1]], [[0.0]]])
+      gender   age
+    0      f  30.0
+    """
+
+    def __init__(self, tasks="auto"):
+        self.tasks = tasks
+
+    def fit(self, y):
+        """Learn classes, means and deviations.
+
+        Parameters
+        ----------
+        y : array-like or DataFrame of shape (n_samples,) or (n_samples, n_tasks)
+            Targets; missing labels (None, NaN) do not count.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TargetError
+            A column has no label at all, or a kind is unknown.
+        """
+        frame = as_frame(y)
+        self.form_ = "frame" if isinstance(y, pd.DataFrame) else "array"
+        self.flat_ = frame.shape[1] == 1 and getattr(y, "ndim", 1) == 1
+        self.names_ = list(frame.columns)
+        self.kinds_ = self._kinds(frame)
+        self._classes, center, scale = [], [], []
+        for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
+            column = frame.iloc[:, position]
+            known = column[column.notna()]
+            if known.empty:
+                raise TargetError(f"column {name!r} holds no label; leave it out")
+            if kind == REGRESSION:
+                numbers = _numbers(known, name)
+                self._classes.append(None)
+                center.append(numbers.mean())
+                deviation = numbers.std()
+                scale.append(deviation if deviation > 0 else 1.0)
+            else:
+                self._classes.append(_sorted_labels(known))
+                center.append(0.0)
+                scale.append(1.0)
+        self.center_, self.scale_ = np.array(center), np.array(scale)
+        return self
+
+    @property
+    def classes_(self):
+        """Labels of the classification columns, in column order."""
+        return [labels for labels in self._classes if labels is not None]
+
+    @property
+    def widths_(self):
+        """Outputs that a network needs for each task."""
+        return [1 if labels is None else len(labels) for labels in self._classes]
+
+    def encode(self, y):
+        """Targets as numbers.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            Targets with the same columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_tasks), float32
+            Index of the class, or standardised number; NaN where the label is missing or was not
+            there in `fit`.
+        """
+        frame = as_frame(y)
+        encoded = np.full(frame.shape, np.nan, dtype=np.float32)
+        for position, labels in enumerate(self._classes):
+            column = frame.iloc[:, position]
+            known = column.notna().to_numpy()
+            if labels is None:
+                numbers = _numbers(column[known], self.names_[position])
+                encoded[known, position] = (numbers - self.center_[position]) / self.scale_[
+                    position
+                ]
+            else:
+                codes = pd.Index(labels).get_indexer(_plain(column[known])).astype(np.float32)
+                codes[codes < 0] = np.nan
+                encoded[known, position] = codes
+        return encoded
+
+    def decode(self, outputs, index=None):
+        """A network's answers in the form of the targets.
+
+        Parameters
+        ----------
+        outputs : list of array-like of shape (n_samples, n_outputs)
+            For each task, scores or probabilities of the classes, or the standardised number.
+        index : Index or None, default=None
+            Index of the frame that is returned.
+
+        Returns
+        -------
+        DataFrame, or ndarray of shape (n_samples,) or (n_samples, n_tasks)
+            As the targets were in `fit`.
+        """
+        columns = {}
+        for position, (name, output) in enumerate(zip(self.names_, outputs, strict=True)):
+            output, labels = np.asarray(output), self._classes[position]
+            if labels is None:
+                columns[name] = self.years(position, output[:, 0])
+            else:
+                columns[name] = labels[output.argmax(axis=1)]
+        if self.form_ == "frame":
+            return pd.DataFrame(columns, index=index, columns=pd.Index(self.names_))
+        if self.flat_:
+            return columns[self.names_[0]]
+        arrays = list(columns.values())
+        if len({array.dtype for array in arrays}) > 1:
+            arrays = [array.astype(object) for array in arrays]
+        return np.column_stack(arrays)
+
+    def years(self, position, numbers):
+        """Standardised numbers of a regression task in their own unit, as float64."""
+        numbers = np.asarray(numbers, dtype=np.float64)
+        return numbers * self.scale_[position] + self.center_[position]
+
+    def _kinds(self, frame):
+        given = {} if self.tasks is None or isinstance(self.tasks, str) else dict(self.tasks)
+        if isinstance(self.tasks, str) and self.tasks != "auto":
+            raise TargetError(f'tasks is {self.tasks!r}; use "auto" or {{"age": "regression"}}')
+        for name, kind in given.items():
+            if kind not in (CLASSIFICATION, REGRESSION):
+                raise TargetError(
+                    f'tasks says {kind!r} for {name!r}; use "classification" or "regression"'
+                )
+            if name not in self.names_:
+                raise TargetError(
+                    f"tasks names {name!r}, but the columns are {', '.join(map(str, self.names_))}"
+                )
+        return [
+            given.get(name, task_kind(frame.iloc[:, position]))
+            for position, name in enumerate(self.names_)
+        ]
+
+
+def _plain(column):
+    """Labels without pandas' own types, so that they come back as they went in."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.is_extension_array_dtype(column.dtype):
+        kind = getattr(column.dtype, "kind", "O")
+        return column.to_numpy(dtype={"i": "int64", "u": "uint64", "b": bool}.get(kind, object))
+    return column.to_numpy()
+
+
+def _sorted_labels(known):
+    labels = pd.unique(_plain(known))
+    try:
+        return np.sort(labels)
+    except TypeError:  # labels of several types have no order of their own
+        return np.array(sorted(labels, key=lambda label: (str(type(label)), label)), dtype=object)
+
+
+def _numbers(column, name):
+    try:
+        numbers = column.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"column {name!r} is learnt as numbers, but: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
+    return numbers

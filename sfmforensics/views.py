@@ -1,0 +1,152 @@
+"""Joining embedders side by side, and finding the views again in the columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion
+
+from sfmforensics.embedders.registry import make_embedder
+from sfmforensics.exceptions import ViewError
+
+
+def make_views(*specs, cache=None, device=None, batch_size=8, verbose=False):
+    """Put embedders side by side, under column names that tell them apart.
+
+    Parameters
+    ----------
+    *specs : str, BaseEmbedder or (str, BaseEmbedder)
+        One or more views: a registered name (``"whisper"``), ``"name=FOLDER"``,
+        ``"name=HUB_ID"``, an embedder, or a pair of a name and an embedder.
+    cache : path-like or None, default=None
+        Folder that keeps the vectors.
+    device : str or None, default=None
+        A torch device; None takes CUDA if there is one, else the CPU.
+    batch_size : int, default=8
+        Recordings that share a forward pass.
+    verbose : bool, default=False
+        Show a progress bar for each view.
+
+    Returns
+    -------
+    FeatureUnion
+        Takes recordings, gives a DataFrame of float32 whose columns are named ``VIEW__0``,
+        ``VIEW__1``, ... in the order of `specs`.
+
+    Raises
+    ------
+    ViewError
+        No spec, or two views of one name.
+    EmbedderError
+        A spec stands for nothing; see `sfmforensics.embedders.make_embedder`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 220 * np.arange(16_000) / 16_000)
+    >>> views = make_views("mfcc", "prosody")
+    >>> frame = views.fit_transform([(tone, 16_000)])
+    >>> frame.shape, frame.columns[0], frame.columns[-1]
+    ((1, 74), 'mfcc__0', 'prosody__33')
+    """
+    if not specs:
+        raise ViewError('no view was named; write for instance make_views("mfcc", "prosody")')
+    pairs = [
+        make_embedder(spec, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
+        for spec in specs
+    ]
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ViewError(
+            f"two views are called {twice[0]!r}; give one another name, as in "
+            f"'{twice[0]}-2=FOLDER' or ('{twice[0]}-2', embedder)"
+        )
+    if any("__" in name for name, _ in pairs):
+        raise ViewError("a view's name must not contain '__', which ends it in the column names")
+    # As a frame, so that the estimator behind it can find the views by their names.
+    return FeatureUnion(pairs).set_output(transform="pandas")
+
+
+def find_views(n_features, views="auto", feature_names=None, *, at_least=2):
+    """Find the blocks of columns that belong to one view each.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    views : "auto" or sequence of int, default="auto"
+        Widths of the blocks from left to right; "auto" goes by the column names ``VIEW__...``, and
+        cuts the columns into `at_least` equal parts where there are no such names.
+    feature_names : sequence of str or None, default=None
+        Names of the columns.
+    at_least : int, default=2
+        Views that are needed.
+
+    Returns
+    -------
+    names : list of str
+        Names of the views; "x1", "x2", ... where the columns tell none.
+    blocks : list of ndarray of int
+        Columns of each view.
+
+    Raises
+    ------
+    ViewError
+        The widths do not add up, or there are too few views.
+
+    Examples
+    --------
+    >>> names, blocks = find_views(3, feature_names=["mfcc__0", "mfcc__1", "whisper__0"])
+    >>> names, [block.tolist() for block in blocks]
+    (['mfcc', 'whisper'], [[0, 1], [2]])
+    >>> find_views(1536, [512, 1024])[0]
+    ['x1', 'x2']
+    """
+    if not isinstance(views, str):
+        return _by_width(n_features, views, feature_names, at_least)
+    if views != "auto":
+        raise ViewError(f'views is {views!r}; use "auto", or the widths, as in [512, 1024]')
+    named = _by_name(feature_names)
+    if named is None:
+        if n_features < at_least:
+            # The words that scikit-learn's own checks look for.
+            raise ViewError(
+                f"Found array with {n_features} feature(s) while a minimum of {at_least} is "
+                "required: one for each view"
+            )
+        parts = np.array_split(np.arange(n_features), at_least)
+        return [f"x{i + 1}" for i in range(at_least)], parts
+    if len(named) < at_least:
+        raise ViewError(
+            f"{at_least} views are fused, but the columns hold only {', '.join(named)}; name "
+            f"another view in make_views, or use SingleView"
+        )
+    return list(named), [np.array(block) for block in named.values()]
+
+
+def _by_name(feature_names):
+    """Columns by the part of their name before the last "__", or None without such names."""
+    if feature_names is None or not all("__" in str(name) for name in feature_names):
+        return None
+    blocks = {}
+    for column, name in enumerate(feature_names):
+        blocks.setdefault(str(name).rpartition("__")[0], []).append(column)
+    return blocks
+
+
+def _by_width(n_features, widths, feature_names, at_least):
+    widths = [int(width) for width in widths]
+    if any(width < 1 for width in widths) or sum(widths) != n_features:
+        raise ViewError(
+            f"views is {widths}, {sum(widths)} columns in all, but the data have {n_features}; "
+            "give the width of each view from left to right"
+        )
+    if len(widths) < at_least:
+        raise ViewError(f"views is {widths}; at least {at_least} views are needed")
+    edges = np.cumsum(widths)[:-1]
+    blocks = np.split(np.arange(n_features), edges)
+    named = _by_name(feature_names)
+    if named is not None and [len(block) for block in named.values()] == widths:
+        return list(named), blocks
+    return [f"x{i + 1}" for i in range(len(widths))], blocks

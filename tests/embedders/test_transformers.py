@@ -1,0 +1,496 @@
+"""Small models with random weights, of the real classes, against the library's own forward pass."""
+
+import json
+import shutil
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from safetensors.torch import load_file, save_file
+
+from sfmforensics.embedders import TransformersEmbedder
+from sfmforensics.embedders import transformers as module
+from sfmforensics.exceptions import EmbedderError
+
+RATE = 16_000
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+TINY = SHARED / "models" / "whisper-tiny.en"
+
+# Kernels, strides and the number of convolutions are the real ones; only widths are small.
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 32,
+    "num_conv_pos_embedding_groups": 4,
+    "initializer_range": 0.2,  # so large that attention looks at something
+}
+GROUP = {"feat_extract_norm": "group"}
+LAYER = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+
+# name: configuration, options of it, and whether the real checkpoint's extractor normalises
+WAVEFORM = {
+    "wav2vec2": (hf.Wav2Vec2Config, GROUP, True),
+    "xls-r": (hf.Wav2Vec2Config, LAYER, True),  # mms is built alike
+    "wavlm": (hf.WavLMConfig, GROUP, False),
+    "wavlm-large": (hf.WavLMConfig, LAYER, True),
+    "unispeech-sat": (hf.UniSpeechSatConfig, GROUP, False),
+    "unispeech": (hf.UniSpeechConfig, LAYER, True),
+    "hubert": (hf.HubertConfig, GROUP, True),
+    "hubert-large": (hf.HubertConfig, LAYER, True),
+    "data2vec-audio": (
+        hf.Data2VecAudioConfig,
+        {"num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 19},
+        True,
+    ),
+    "conformer": (
+        hf.Wav2Vec2ConformerConfig,
+        LAYER | {"position_embeddings_type": "relative", "conv_depthwise_kernel_size": 15},
+        True,
+    ),
+}
+EVERY = [*WAVEFORM, "whisper"]
+
+
+def save_waveform_model(folder, config, options, do_normalize):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = hf.AutoModel.from_config(config(**SMALL | options))
+        for name, weight in model.named_parameters():
+            # Biases start at 0, where normalisation would undo much of what a mistake does.
+            if name.endswith("bias"):
+                torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(folder)
+    hf.Wav2Vec2FeatureExtractor(
+        do_normalize=do_normalize,
+        return_attention_mask=options.get("feat_extract_norm") == "layer",
+    ).save_pretrained(folder)
+
+
+def save_whisper(folder):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = hf.WhisperConfig(
+            d_model=32,
+            encoder_layers=2,
+            decoder_layers=1,
+            encoder_attention_heads=4,
+            decoder_attention_heads=4,
+            encoder_ffn_dim=48,
+            decoder_ffn_dim=48,
+            vocab_size=60,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            decoder_start_token_id=3,
+            init_std=0.2,
+        )
+        hf.WhisperModel(config).save_pretrained(folder)
+    hf.WhisperFeatureExtractor().save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Folders of all models, by name."""
+    root = tmp_path_factory.mktemp("models")
+    for name, (config, options, do_normalize) in WAVEFORM.items():
+        save_waveform_model(root / name, config, options, do_normalize)
+    save_whisper(root / "whisper")
+    return {name: root / name for name in EVERY}
+
+
+@pytest.fixture(scope="session")
+def expected(folders, signals):
+    """``expected(name)``: vectors of all signals, by the library alone."""
+    return cache(lambda name: library_vectors(folders[name], signals))
+
+
+@pytest.fixture
+def copy_of(folders, tmp_path):
+    """``copy_of(name)``: the folder of a model, to be spoilt."""
+
+    def copy(name):
+        return Path(shutil.copytree(folders[name], tmp_path / name))
+
+    return copy
+
+
+@cache
+def library_model(folder):
+    model = hf.AutoModel.from_pretrained(folder, dtype=torch.float32)
+    return model.eval(), hf.AutoFeatureExtractor.from_pretrained(folder)
+
+
+def library_states(folder, signal):
+    """All hidden states over the real frames of one recording: what the library itself does."""
+    model, extractor = library_model(folder)
+    inputs = extractor(signal, sampling_rate=RATE, return_tensors="pt")
+    with torch.no_grad():
+        if model.config.model_type == "whisper":
+            output = model.encoder(inputs.input_features, output_hidden_states=True)
+            frames = int(np.ceil(len(signal) / 320))
+        else:
+            output = model(inputs.input_values, output_hidden_states=True)
+            frames = output.last_hidden_state.shape[1]
+    states = [output.last_hidden_state, *output.hidden_states]
+    return [state[0, :frames].double().numpy() for state in states]
+
+
+def library_vectors(folder, signals):
+    return np.stack([library_states(folder, signal)[0].mean(axis=0) for signal in signals])
+
+
+def embed(folder, recordings, **options):
+    return TransformersEmbedder(str(folder), device="cpu", **options).fit_transform(recordings)
+
+
+# -- the vector is the library's, whatever the company -----------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_vectors_are_those_of_an_unbatched_forward_pass(
+    folders, name, expected, pairs, assert_close
+):
+    vectors = embed(folders[name], pairs)
+    assert vectors.shape == (len(pairs), 32)
+    assert vectors.dtype == np.float32
+    assert_close(vectors, expected(name))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_vectors_do_not_depend_on_the_batch(folders, name, pairs, assert_close):
+    alone = embed(folders[name], pairs, batch_size=1)
+    assert_close(embed(folders[name], pairs, batch_size=8), alone)
+    order = [4, 3, 2, 0]
+    assert_close(embed(folders[name], [pairs[i] for i in order], batch_size=3), alone[order])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name, signals):
+    embedder = TransformersEmbedder(str(folders[name]))
+    a, b, other = signals[0], signals[3], signals[1]
+    assert embedder._batch_key(a) == embedder._batch_key(b)
+    alike = name in ("xls-r", "wavlm-large", "unispeech", "hubert-large", "whisper")
+    assert (embedder._batch_key(a) == embedder._batch_key(other)) == alike
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
+def test_runs_are_alike_and_leave_torchs_generator_alone(folders, name, pairs):
+    module._load.cache_clear()
+    before = torch.get_rng_state()
+    pairs = pairs[:3]
+    first = embed(folders[name], pairs)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(123)
+    torch.rand(5)
+    module._load.cache_clear()
+    np.testing.assert_array_equal(embed(folders[name], pairs), first)
+
+
+def test_loudness_matters_only_if_the_checkpoint_does_not_normalise(folders, pairs, assert_close):
+    quieter = [(0.5 * signal, rate) for signal, rate in pairs]
+    for name, normalises in (("xls-r", True), ("wavlm", False)):
+        vectors, others = embed(folders[name], pairs), embed(folders[name], quieter)
+        if normalises:
+            assert_close(others, vectors, rtol=2e-3)  # up to the 1e-7 beside the variance
+        else:
+            assert np.abs(others - vectors).max() > 2e-2 * np.abs(vectors).max()
+
+
+# -- layers and pooling ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper"])
+def test_layers(folders, name, signals, pairs, assert_close):
+    _, *hidden = library_states(folders[name], signals[1])
+    assert len(hidden) == 3
+    for layer in (0, 1, 2, -1, -2, np.int64(1)):
+        found = embed(folders[name], pairs[:2], layer=layer)[1]
+        assert_close(found, hidden[layer].mean(axis=0))
+    found = embed(folders[name], pairs[:2], layer="mean")[1]
+    assert_close(found, np.mean(hidden, axis=0).mean(axis=0))
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper"])
+def test_mean_and_deviation(folders, name, signals, pairs, assert_close):
+    states = library_states(folders[name], signals[1])[0]
+    found = embed(folders[name], pairs[:3], pooling="mean+std")[1]
+    assert found.shape == (64,)
+    assert_close(found[:32], states.mean(axis=0))
+    assert_close(found[32:], states.std(axis=0))
+
+
+# -- long recordings ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r"])
+def test_a_long_recording_is_the_frame_weighted_mean_of_its_pieces(
+    folders, name, voice, assert_close
+):
+    signal = voice(3.31, seed=7)
+    vector = embed(folders[name], [(signal, RATE)], max_seconds=1.5, pooling="mean+std")
+    frames = -(-len(signal) // 320)
+    edges = np.array([0, frames // 3, 2 * frames // 3]) * 320
+    pieces = [signal[a:b] for a, b in zip(edges, [*edges[1:], None], strict=True)]
+    assert max(len(piece) for piece in pieces) <= 1.5 * RATE
+    states = np.concatenate([library_states(folders[name], piece)[0] for piece in pieces])
+    assert_close(vector[0], np.concatenate([states.mean(axis=0), states.std(axis=0)]))
+
+
+def test_whisper_hears_a_long_recording_to_its_end(folders, voice, assert_close):
+    # One sample short of a minute: two pieces, neither longer than the window of 30 s.
+    signal = voice(60, seed=3)[:-1]
+    found = embed(folders["whisper"], [(signal, RATE)])
+    halves = [library_states(folders["whisper"], half)[0] for half in np.split(signal, [480_000])]
+    assert [len(half) for half in halves] == [1_500, 1_500]
+    assert_close(found[0], np.concatenate(halves).mean(axis=0))
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r"])
+def test_long_and_short_recordings_in_one_call(folders, name, voice, pairs, assert_close):
+    mixed = [*pairs, (voice(2.4), RATE), (voice(1.01), RATE), (voice(2.4, seed=5), RATE)]
+    alone = np.concatenate([embed(folders[name], [one], max_seconds=1.005) for one in mixed])
+    assert_close(embed(folders[name], mixed, max_seconds=1.005), alone)
+
+
+# -- weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["xls-r", "whisper"])
+def test_a_float16_checkpoint_is_computed_in_float32(copy_of, name, signals, pairs, assert_close):
+    signals, pairs = signals[:2], pairs[:2]
+    folder = copy_of(name)
+    hf.AutoModel.from_pretrained(folder, dtype=torch.float16).save_pretrained(folder)
+    stored = load_file(folder / "model.safetensors")
+    assert {weight.dtype for weight in stored.values()} == {torch.float16}
+    vectors = embed(folder, pairs)
+    assert vectors.dtype == np.float32
+    assert_close(vectors, library_vectors(folder, signals))
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
+def test_a_checkpoint_that_lacks_weights_is_refused(copy_of, name, pairs):
+    folder = copy_of(name)
+    weights = load_file(folder / "model.safetensors")
+    lost = next(key for key in weights if "layers.1" in key and key.endswith("q_proj.weight"))
+    del weights[lost]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EmbedderError, match=r"not in the checkpoint.*q_proj"):
+        embed(folder, pairs)
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r"])
+def test_the_mask_of_pre_training_may_be_missing(copy_of, name, pairs, folders):
+    folder = copy_of(name)
+    weights = load_file(folder / "model.safetensors")
+    weights.pop("masked_spec_embed", None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    np.testing.assert_array_equal(embed(folder, pairs[:2]), embed(folders[name], pairs[:2]))
+
+
+def test_a_model_with_a_head_gives_the_vectors_of_its_body(copy_of, folders, pairs):
+    folder = copy_of("wav2vec2")
+    body = hf.Wav2Vec2Model.from_pretrained(folder)
+    with torch.random.fork_rng():
+        whole = hf.Wav2Vec2ForCTC(body.config)
+    whole.wav2vec2 = body
+    whole.save_pretrained(folder)
+    np.testing.assert_array_equal(embed(folder, pairs[:2]), embed(folders["wav2vec2"], pairs[:2]))
+
+
+def test_other_weights_in_the_same_folder_give_other_vectors(copy_of, folders, pairs, tmp_path):
+    """Also in one process, and although vectors of the old weights are cached."""
+    folder, cache = copy_of("wav2vec2"), tmp_path / "cache"
+    old = embed(folder, pairs[:2], cache=cache)
+    weights = load_file(folder / "model.safetensors")
+    changed = {key: weight * 1.5 for key, weight in weights.items()}
+    save_file(changed, folder / "model.safetensors", metadata={"format": "pt"})
+    new = embed(folder, pairs[:2], cache=cache)
+    assert not np.allclose(old, new)
+    np.testing.assert_array_equal(embed(folder, pairs[:2]), new)
+    np.testing.assert_array_equal(embed(folders["wav2vec2"], pairs[:2], cache=cache), old)
+    assert len(list(cache.iterdir())) == 2
+
+
+# -- the cache's key ---------------------------------------------------------------------------
+
+
+def test_copies_and_links_of_a_folder_share_their_vectors(copy_of, folders, tmp_path):
+    identity = TransformersEmbedder(str(folders["wav2vec2"]))._identity()
+    assert TransformersEmbedder(str(copy_of("wav2vec2")))._identity() == identity
+    (tmp_path / "link").symlink_to(folders["wav2vec2"])
+    assert TransformersEmbedder(str(tmp_path / "link"))._identity() == identity
+    assert TransformersEmbedder(folders["wav2vec2"], batch_size=1)._identity() == identity
+
+
+def test_the_key_is_the_hash_of_weights_configuration_and_preprocessing(folders):
+    """Spelt out, because a change would make every user's cache worthless."""
+    from hashlib import sha256
+
+    lines = [
+        f"{name}\0{sha256((folders['wavlm'] / name).read_bytes()).hexdigest()}\n"
+        for name in ("config.json", "model.safetensors", "preprocessor_config.json")
+    ]
+    assert TransformersEmbedder(str(folders["wavlm"]))._identity() == {
+        "weights": sha256("".join(lines).encode()).hexdigest(),
+        "layer": "last",
+        "pooling": "mean",
+        "max_seconds": 30.0,
+        "dtype": "float32",
+    }
+
+
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json"])
+def test_configuration_is_part_of_the_key(copy_of, file):
+    folder = copy_of("wavlm")
+    before = TransformersEmbedder(str(folder))._identity()
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(content | {"note": "changed"}))
+    assert TransformersEmbedder(str(folder))._identity() != before
+
+
+def test_integers_of_numpy_are_integers(folders):
+    plain, grid = (TransformersEmbedder(folders["wavlm"], layer=i(1)) for i in (int, np.int64))
+    assert json.dumps(plain._identity()) == json.dumps(grid._identity())
+
+
+@pytest.mark.parametrize("options", [{"layer": 1}, {"pooling": "mean+std"}, {"max_seconds": 1.2}])
+def test_what_changes_vectors_changes_the_key(folders, options):
+    plain = TransformersEmbedder(str(folders["wavlm"]))
+    assert plain._identity() != TransformersEmbedder(str(folders["wavlm"]), **options)._identity()
+
+
+def test_cached_vectors_are_those_computed(folders, pairs, tmp_path):
+    for name in ("wav2vec2", "whisper"):
+        computed = embed(folders[name], pairs[:2], cache=tmp_path)
+        module._load.cache_clear()
+        np.testing.assert_array_equal(embed(folders[name], pairs[:2], cache=tmp_path), computed)
+        assert module._load.cache_info().currsize == 0  # the model was not even loaded
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+def test_an_architecture_that_is_no_speech_model_is_refused(tmp_path, pairs):
+    hf.BertConfig(hidden_size=32, num_hidden_layers=1).save_pretrained(tmp_path)
+    with pytest.raises(EmbedderError, match=r"'bert'.*whisper.*CallableEmbedder"):
+        embed(tmp_path, pairs)
+
+
+def _no_files(folder):
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def _cut_weights(folder):
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def _other_width(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _no_files,
+        lambda folder: (folder / "config.json").unlink(),
+        lambda folder: (folder / "config.json").write_text("{"),
+        lambda folder: (folder / "config.json").write_text('{"model_type": "nonsense"}'),
+        lambda folder: (folder / "preprocessor_config.json").unlink(),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "model.safetensors").write_bytes(b""),
+        _cut_weights,
+        _other_width,
+    ],
+    ids=[
+        *("empty", "no config", "broken config", "unknown type", "no extractor"),
+        *("no weights", "empty weights", "cut weights", "weights of another model"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_refused_in_one_line(copy_of, pairs, spoil):
+    folder = copy_of("wavlm")
+    spoil(folder)
+    with pytest.raises(EmbedderError) as caught:
+        embed(folder, pairs)
+    assert str(folder) in str(caught.value)
+    assert "config.json" in str(caught.value)  # what a folder needs
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_model_of_another_rate_is_refused(copy_of, pairs):
+    folder = copy_of("wavlm")
+    extractor = json.loads((folder / "preprocessor_config.json").read_text())
+    extractor["sampling_rate"] = 8_000
+    (folder / "preprocessor_config.json").write_text(json.dumps(extractor))
+    with pytest.raises(EmbedderError, match="8000 Hz"):
+        embed(folder, pairs)
+
+
+def test_a_hub_name_without_network_is_refused_with_the_remedy(monkeypatch, tmp_path, pairs):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for call in (TransformersEmbedder.fit, TransformersEmbedder.get_feature_names_out):
+        with pytest.raises(EmbedderError) as caught:
+            call(TransformersEmbedder("nobody/no-such-model"))
+        assert "hf download nobody/no-such-model" in str(caught.value)
+        assert "local folder" in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"pooling": "max"}, "pooling"),
+        ({"layer": "first"}, "layer"),
+        ({"layer": 1.5}, "layer"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_seconds": 31}, "1 to 30"),
+        ({"max_seconds": 0.5}, "1 to 30"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_by_fit(folders, options, says):
+    with pytest.raises(EmbedderError, match=says):
+        TransformersEmbedder(str(folders["wavlm"]), **options).fit()
+
+
+@pytest.mark.parametrize("layer", [3, -4])
+def test_a_layer_that_is_not_there_is_refused(folders, layer, pairs):
+    with pytest.raises(EmbedderError, match="hidden states 0 to 2"):
+        embed(folders["wavlm"], pairs[:1], layer=layer)
+
+
+def test_nothing_is_printed(folders, pairs, capfd):
+    module._load.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embed(folders["wavlm"], pairs[:2])
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+# -- the real Whisper --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not TINY.is_dir(), reason="the pre-trained whisper-tiny.en is not in ../shared")
+def test_the_real_whisper_averages_its_first_frames(voice, assert_close):
+    signals = [voice(1.7, seed=1), voice(0.93, pitch=210.0, seed=2)]
+    vectors = embed(TINY, [(signal, RATE) for signal in signals])
+    assert vectors.shape == (2, 384)
+    extractor = hf.WhisperFeatureExtractor.from_pretrained(TINY)
+    encoder = hf.WhisperModel.from_pretrained(TINY, dtype=torch.float32).eval().encoder
+    for vector, signal in zip(vectors, signals, strict=True):
+        mel = extractor(signal, sampling_rate=RATE, return_tensors="pt").input_features
+        assert mel.shape == (1, 80, 3_000)
+        with torch.no_grad():
+            states = encoder(mel).last_hidden_state[0]
+        assert states.shape == (1_500, 384)
+        assert_close(vector, states[: -(-len(signal) // 320)].mean(dim=0).numpy())

@@ -1,0 +1,302 @@
+import os
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sfmforensics.audio import MIN_SAMPLES, audio_info, describe_source, read_audio, signal_hash
+from sfmforensics.exceptions import AudioError
+
+RATE = 16_000
+
+
+def tone(hertz, seconds=1.0, rate=RATE, amplitude=0.5):
+    return amplitude * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+
+
+def loudest(signal):
+    """Frequency of the highest peak of the spectrum, in Hz."""
+    spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal))))
+    return spectrum.argmax() * RATE / len(signal)
+
+
+def level(signal):
+    """Amplitude of a tone, from its middle."""
+    middle = signal[len(signal) // 4 : -len(signal) // 4]
+    return float(np.sqrt(2 * np.mean(np.square(middle))))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to(name, signal, rate=RATE, **options):
+        soundfile.write(tmp_path / name, signal, rate, **options)
+        return str(tmp_path / name)
+
+    return to
+
+
+# -- what is read ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+def test_any_rate_becomes_16_khz_with_the_same_duration_and_pitch(write, rate):
+    signal = read_audio(write("a.wav", tone(440, 1.5, rate), rate))
+    assert signal.dtype == np.float32
+    assert signal.ndim == 1
+    assert abs(len(signal) - 1.5 * RATE) <= 1
+    assert loudest(signal) == pytest.approx(440, abs=2)
+    assert level(signal) == pytest.approx(0.5, rel=0.01)
+
+
+def test_what_16_khz_cannot_hold_is_filtered_out_and_does_not_alias(write):
+    kept, lost = tone(1_000, 1, 48_000), tone(10_000, 1, 48_000)
+    signal = read_audio(write("a.wav", kept + lost * 0.9, 48_000, subtype="FLOAT"))
+    spectrum = np.abs(np.fft.rfft(signal[4_000:12_000] * np.hanning(8_000)))
+    one_khz, six_khz = spectrum[490:511].max(), spectrum[2_900:3_100].max()
+    assert one_khz > 1_000 * six_khz  # 10 kHz would come back as 6
+
+
+def test_stereo_is_the_mean_of_its_channels(write):
+    left, right = tone(300), tone(700, amplitude=0.25)
+    signal = read_audio(write("a.wav", np.column_stack([left, right]), subtype="FLOAT"))
+    np.testing.assert_allclose(signal, (left + right) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "tolerance"),
+    [
+        ("a.wav", "PCM_U8", 1e-2),
+        ("a.wav", "PCM_16", 5e-5),
+        ("a.wav", "PCM_24", 1e-6),
+        ("a.wav", "PCM_32", 1e-6),
+        ("a.wav", "FLOAT", 1e-7),
+        ("a.wav", "DOUBLE", 1e-7),
+        ("a.flac", "PCM_16", 5e-5),
+        ("a.flac", "PCM_24", 1e-6),
+        ("a.aiff", "PCM_16", 5e-5),
+    ],
+)
+def test_lossless_formats_keep_the_signal(write, name, subtype, tolerance):
+    original = tone(440)
+    signal = read_audio(write(name, original, subtype=subtype))
+    np.testing.assert_allclose(signal, original, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.mp3"])
+def test_lossy_formats_keep_pitch_and_level(write, name):
+    if name.rpartition(".")[2].upper() not in soundfile.available_formats():
+        pytest.skip(f"this libsndfile ({soundfile.__libsndfile_version__}) lacks {name[2:]}")
+    signal = read_audio(write(name, tone(440)))
+    assert abs(len(signal) - RATE) < 2_500  # mp3 comes in blocks of 1152 samples
+    assert loudest(signal) == pytest.approx(440, abs=3)
+    assert level(signal) == pytest.approx(0.5, rel=0.05)
+
+
+def test_the_rate_is_the_files_own_whatever_its_name_says(write):
+    assert loudest(read_audio(write("8000hz.wav", tone(440, 1, 44_100), 44_100))) == pytest.approx(
+        440, abs=2
+    )
+
+
+def test_one_recording_has_one_hash_under_any_name_or_lossless_container(write):
+    original = (tone(440) * 32_000).astype(np.int16)
+    wav, flac = write("a.wav", original), write("b.flac", original)
+    assert signal_hash(read_audio(wav)) == signal_hash(read_audio(flac))
+    other = write("c.wav", original[::-1])
+    assert signal_hash(read_audio(wav)) != signal_hash(read_audio(other))
+
+
+def test_path_objects_are_paths(tmp_path, write):
+    write("a.wav", tone(440))
+    np.testing.assert_array_equal(
+        read_audio(tmp_path / "a.wav"), read_audio(str(tmp_path / "a.wav"))
+    )
+
+
+# -- pairs -------------------------------------------------------------------------------------
+
+
+def test_a_pair_is_read_like_the_file_that_holds_it(write):
+    stereo = np.column_stack([tone(300, 1, 44_100), tone(500, 1, 44_100)])
+    file = write("a.wav", stereo, 44_100, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio((stereo, 44_100)), read_audio(file), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.float64])
+def test_numbers_of_a_pair_are_scaled_by_the_range_of_their_type(dtype):
+    original = tone(440)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        middle = 0 if limits.min < 0 else 128
+        values = np.round(original * (limits.max - middle) + middle).astype(dtype)
+    else:
+        values = original.astype(dtype)
+    signal = read_audio((values, RATE))
+    assert signal.dtype == np.float32
+    np.testing.assert_allclose(signal, original, atol=1.5e-2 if values.itemsize == 1 else 5e-5)
+
+
+def test_what_is_passed_is_not_changed():
+    given_signal = tone(440).astype(np.float32)
+    copy = given_signal.copy()
+    read_audio((given_signal, RATE))[:] = 7
+    np.testing.assert_array_equal(given_signal, copy)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    shape=st.tuples(st.integers(1_200, 3_000), st.integers(1, 3)),
+    rate=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000]),
+    mono=st.booleans(),
+    data=st.data(),
+)
+def test_any_finite_signal_that_varies_becomes_mono_finite_float32(shape, rate, mono, data):
+    values = st.floats(-1, 1, width=32)
+    signal = data.draw(hnp.arrays(np.float32, shape[:1] if mono else shape, elements=values))
+    mixed = signal if mono else signal.mean(axis=1, dtype=np.float32)
+    assume(mixed.min() != mixed.max())
+    length = len(signal) * RATE / rate
+    assume(length >= MIN_SAMPLES + 1)
+    found = read_audio((signal, rate))
+    assert found.dtype == np.float32
+    assert found.ndim == 1
+    assert np.isfinite(found).all()
+    assert abs(len(found) - length) <= 1
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+def _header_only(path):
+    with open(path, "wb") as file:
+        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+        file.write(struct.pack("<4sI4s", b"RIFF", 36, b"WAVE") + form)
+        file.write(struct.pack("<4sI", b"data", 0))
+
+
+def _text(path):
+    path.write_text("name,age\nanna,31\n" * 50)
+
+
+def _write(signal, **options):
+    return lambda path: soundfile.write(path, signal, RATE, subtype="FLOAT", **options)
+
+
+def _nan(value):
+    signal = tone(440).astype(np.float32)
+    signal[100] = value
+    return signal
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.mkdir(), "folder"),
+        (_text, "cannot be read as sound"),
+        (lambda path: path.write_bytes(os.urandom(5_000)), "cannot be read as sound"),
+        (lambda path: path.touch(), "empty"),
+        (_header_only, "no samples"),
+        (_write(np.zeros(RATE)), "silence"),
+        (_write(np.zeros((RATE, 2))), "silence"),
+        (_write(np.column_stack([tone(440), -tone(440)])), "silence"),
+        (_write(np.full(RATE, 0.25)), "constant"),
+        (_write(_nan(np.nan)), "NaN"),
+        (_write(_nan(np.inf)), "infinite"),
+        (_write(tone(440, 0.02)), "20.0 ms"),
+        (os.mkfifo, "not a regular file"),
+    ],
+    ids=[
+        *("missing", "folder", "text", "noise", "0 bytes", "header only", "zeros", "stereo zeros"),
+        *("channels cancel", "constant", "NaN", "Inf", "too short", "FIFO"),
+    ],
+)
+def test_refusals_name_the_file_and_the_reason(tmp_path, make, says):
+    path = tmp_path / "bad.wav"
+    make(path)
+    with pytest.raises(AudioError, match=says) as caught:
+        read_audio(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_truncated_wav_is_read_as_far_as_it_goes(tmp_path, write):
+    write("a.wav", tone(440))
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[: 44 + 16_000])
+    np.testing.assert_array_equal(
+        read_audio(tmp_path / "cut.wav"), read_audio(tmp_path / "a.wav")[:8_000]
+    )
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000 + ".wav", "aaaa\0.wav", "aaaa"])
+def test_a_name_that_no_file_can_have_is_refused_too(name):
+    with pytest.raises(AudioError, match="aaaa"):
+        read_audio(name)
+
+
+def test_samples_without_a_header_are_refused(tmp_path):
+    path = tmp_path / "a.raw"
+    path.write_bytes(os.urandom(5_000))
+    with pytest.raises(AudioError, match="cannot be read as sound"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (np.zeros((2, 3, 4)), RATE),
+        (tone(440), 0),
+        (tone(440), -RATE),
+        (tone(440), "fast"),
+        (tone(440), None),
+        (tone(440),),
+        (["a", "b"], RATE),
+        (tone(440) * 1j, RATE),
+        (np.array([None] * 1_000), RATE),
+        (np.empty(0), RATE),
+        (np.empty((1_000, 0)), RATE),
+        (np.float32(0.5), RATE),
+        17,
+        None,
+    ],
+    ids=repr,
+)
+def test_pairs_that_are_no_recordings_are_refused(pair):
+    with pytest.raises(AudioError):
+        read_audio(pair)
+
+
+def test_min_samples_can_be_set():
+    short = (tone(440, 0.03), RATE)
+    assert len(read_audio(short)) == 480
+    with pytest.raises(AudioError, match="at least 50 ms"):
+        read_audio(short, min_samples=800)
+    with pytest.raises(AudioError):
+        read_audio((tone(440)[: MIN_SAMPLES - 1], RATE))
+    assert len(read_audio((tone(440)[:MIN_SAMPLES], RATE))) == MIN_SAMPLES
+
+
+# -- the rest ----------------------------------------------------------------------------------
+
+
+def test_audio_info_reads_the_header(write):
+    path = write("a.wav", np.column_stack([tone(440, 2, 22_050)] * 2), 22_050)
+    assert audio_info(path) == (22_050, 2, pytest.approx(2.0))
+
+
+def test_audio_info_refuses_what_is_no_sound(tmp_path):
+    path = tmp_path / "notes.wav"
+    _text(path)
+    with pytest.raises(AudioError, match=r"notes\.wav"):
+        audio_info(path)
+
+
+def test_describe_source(tmp_path):
+    assert describe_source(tmp_path / "a.wav") == str(tmp_path / "a.wav")
+    assert describe_source((np.zeros((5, 2)), 8_000)) == "signal of shape (5, 2) at 8000 Hz"

@@ -1,0 +1,152 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sfmforensics.baselines import PerTask
+from sfmforensics.exceptions import TargetError
+from sfmforensics.metrics import task_scorers
+from sfmforensics.model_selection import TargetStratifiedKFold
+
+
+@parametrize_with_checks([PerTask(), PerTask(scale=False, tasks={"y": "classification"})])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def corpus():
+    X, blob = make_blobs(60, n_features=4, centers=4, cluster_std=0.5, random_state=0)
+    target = pd.DataFrame(
+        {
+            "speaker": np.array(["anna", "ben", "cleo", "dan"])[blob],
+            "gender": np.array(["f", "m", "f", "m"])[blob],
+            "age": np.array([20.0, 30.0, 45.0, 60.0])[blob] + X[:, 0] / 10,
+        }
+    )
+    return X * [1, 100, 0.01, 1] + 5, target
+
+
+def test_is_one_pipeline_a_task(corpus):
+    X, target = corpus
+    found = PerTask().fit(X[:40], target[:40]).predict(X[40:])
+    for task, model in (("speaker", SVC(C=10)), ("gender", SVC(C=10)), ("age", SVR(C=10))):
+        model = make_pipeline(StandardScaler(), model).fit(X[:40], target[task][:40])
+        expected = model.predict(X[40:])
+        if task == "age":
+            assert found[task].to_numpy() == pytest.approx(expected, rel=1e-9)
+        else:
+            assert found[task].tolist() == expected.tolist()
+    assert list(found) == list(target)
+
+
+def test_scale_can_be_left_out(corpus):
+    X, target = corpus
+    found = PerTask(scale=False).fit(X, target["age"]).predict(X)
+    assert found == pytest.approx(SVR(C=10).fit(X, target["age"]).predict(X))
+    assert PerTask(scale=False).fit(X, target).scaler_ is None
+
+
+def test_missing_labels_are_masked_task_by_task(corpus):
+    X, target = corpus
+    holed = target.copy()
+    holed.loc[:9, "speaker"] = None
+    holed.loc[10:19, "age"] = np.nan
+    found = PerTask(scale=False).fit(X, holed).predict(X)
+    age = SVR(C=10).fit(np.delete(X, range(10, 20), axis=0), target["age"].drop(range(10, 20)))
+    assert found["age"].to_numpy() == pytest.approx(age.predict(X))
+    speaker = SVC(C=10).fit(X[10:], target["speaker"][10:])
+    assert found["speaker"].tolist() == speaker.predict(X).tolist()
+    assert (
+        found["gender"].tolist()
+        == PerTask(scale=False).fit(X, target["gender"]).predict(X).tolist()
+    )
+
+
+def test_answers_in_the_form_of_the_targets(corpus):
+    X, target = corpus
+    frame = pd.DataFrame(X, columns=list("abcd"), index=[f"{i}.wav" for i in range(60)])
+    found = PerTask().fit(frame, target).predict(frame)
+    assert found.index.equals(frame.index)
+    assert found.dtypes["age"] == np.float64
+    assert PerTask().fit(X, target).predict(X.tolist()).index.equals(pd.RangeIndex(60))
+    single = PerTask().fit(X, target["speaker"])
+    assert single.predict(X).shape == (60,)
+    assert single.classes_.tolist() == ["anna", "ben", "cleo", "dan"]
+    both = PerTask().fit(X, target.to_numpy()).predict(X)
+    assert both.shape == (60, 3)
+    assert both[0, 0] in set(target["speaker"])
+    assert isinstance(both[0, 2], float)
+    numbers = PerTask().fit(X, target[["age", "age"]].to_numpy()).predict(X)
+    assert numbers.dtype == np.float64
+
+
+def test_constant_column_is_answered_with_its_label(corpus):
+    X, target = corpus
+    target["corpus"] = "baved"
+    target.loc[3, "corpus"] = None
+    target["rate"] = 16000.0
+    found = PerTask().fit(X, target).predict(X)
+    assert set(found["corpus"]) == {"baved"}
+    assert found["rate"].to_numpy() == pytest.approx(16000)
+    assert found["speaker"].tolist() == target["speaker"].tolist()
+
+
+def test_own_estimators_are_cloned_for_each_task(corpus):
+    X, target = corpus
+    classifier, regressor = LogisticRegression(C=0.5), Ridge(alpha=3)
+    model = clone(PerTask(classifier, regressor)).fit(X, target)
+    assert [type(fitted) for fitted in model.estimators_] == [
+        LogisticRegression,
+        LogisticRegression,
+        Ridge,
+    ]
+    assert model.estimators_[0] is not model.estimators_[1]
+    assert not hasattr(classifier, "classes_")
+    assert [labels.tolist() for labels in model.classes_] == [
+        ["anna", "ben", "cleo", "dan"],
+        ["f", "m"],
+    ]
+
+
+def test_tasks_override_the_dtype(corpus):
+    X, target = corpus
+    target["age"] = target["age"].round(-1).astype(int)
+    as_classes = PerTask().fit(X, target).predict(X)["age"]
+    as_numbers = PerTask(tasks={"age": "regression"}).fit(X, target).predict(X)["age"]
+    assert set(as_classes) <= set(target["age"])
+    assert not set(as_numbers) <= set(target["age"])
+    with pytest.raises(TargetError, match="tasks names 'height'"):
+        PerTask(tasks={"height": "regression"}).fit(X, target)
+
+
+def test_column_without_labels_is_refused(corpus):
+    X, target = corpus
+    target["age"] = np.nan
+    with pytest.raises(TargetError, match="'age' holds no label"):
+        PerTask().fit(X, target)
+
+
+def test_evaluates_and_tunes_with_the_packages_splitter_and_scorers(corpus):
+    X, target = corpus
+    cv = TargetStratifiedKFold(3, shuffle=True, random_state=0)
+    scorers = task_scorers(target)
+    result = cross_validate(PerTask(), X, target, cv=cv, scoring=scorers, error_score="raise")
+    assert result["test_speaker_accuracy"].min() > 0.9
+    assert -5 < result["test_age_rmse"].mean() < 0
+    search = GridSearchCV(
+        PerTask(SVC()),
+        {"classifier__gamma": [1e9, 0.1]},
+        cv=cv,
+        scoring=scorers,
+        refit="speaker_accuracy",
+    ).fit(X, target)
+    assert search.best_params_ == {"classifier__gamma": 0.1}
+    assert list(search.predict(X)) == list(target)
