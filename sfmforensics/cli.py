@@ -266,6 +266,8 @@ def show_scores(scores, corpus, console):
     from sfmforensics.report import format_summary, summarise, to_rich
 
     lines = format_summary(summarise(scores), paper=paper_rows_of(scores, str(corpus)))
+    if "single" not in set(lines["model"]):  # of which the paper has two systems
+        lines["model"] = lines["model"].str.replace(r"^paper .*", "- paper", regex=True)
     console.print(to_rich(lines.drop(columns="views"), "mean ± sd over folds"))
     if "disjoint" in set(scores.protocol):
         console.print(

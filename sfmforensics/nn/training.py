@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 
 import torch
@@ -68,6 +69,7 @@ def train(
     KeyboardInterrupt
         The user stopped it; a half-trained network is nobody's result.
     """
+    _keep_triton_out()
     callbacks = [("finite", _StopIfNotFinite())]
     if hasattr(network.fusion, "plans"):
         callbacks.append(("sharpness", _PlanEntropy(X[:_WATCHED])))
@@ -159,6 +161,16 @@ def one_thread():
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _keep_triton_out():
+    """Stop torch from loading triton into a process that TensorFlow was loaded into first.
+
+    The optimiser imports it, though nothing here uses it, and the process then dies of a
+    segmentation fault (seen with TensorFlow 2.21 and triton as torch 2.14.1 brings it).
+    """
+    if "tensorflow" in sys.modules and "triton" not in sys.modules:
+        sys.modules["triton"] = None
 
 
 class _Interrupted(BaseException):

@@ -168,7 +168,10 @@ def figure_text(label, width=28):
     --------
     >>> print(figure_text("US$ or\nA$"))
     US\$ or A\$
+    >>> print(figure_text("speaker of the archive 017", width=15))
+    speaker…ive 017
     """
     text = " ".join("".join(c if c.isprintable() else " " for c in str(label)).split())
-    text = text if len(text) <= width else text[: width - 1] + "…"
+    if len(text) > width:  # cut in the middle: names often differ in their last letters
+        text = f"{text[: width // 2]}…{text[len(text) - (width - 1) // 2 :]}"
     return text.replace("$", r"\$")

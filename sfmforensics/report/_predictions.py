@@ -103,7 +103,8 @@ def plot_confusion(predictions, task, protocol, ax=None):
     """
     shares = confusion_shares(predictions, task, protocol)
     n_classes, numbered = len(shares), len(shares) <= MOST_NUMBERED
-    ax = new_axes((4.8, 4.1) if numbered else (5.6, 5.0)) if ax is None else ax
+    width = 4.8 + 0.15 * max(0, n_classes - 5) if numbered else 5.6
+    ax = new_axes((width, width - 0.7)) if ax is None else ax
     percent = shares.to_numpy(dtype=float) * 100
     # Of many classes each error is a small share, which a linear scale would leave white.
     norm = Normalize(0, 100) if numbered else PowerNorm(0.5, 0, 100)

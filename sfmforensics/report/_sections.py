@@ -162,7 +162,7 @@ def plain(value):
 
 def _copies(number):
     return (
-        f"Recordings that are copies of another recording: {number}. Copies stay on one side of "
+        f"Recordings that are copies of another recording: {number}. Copies belong on one side of "
         "every split."
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sfmforensics.paper import paper_rows
+from sfmforensics.paper import paper_rows_of
 from sfmforensics.report import _sections as sections
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import heading, in_order
@@ -111,7 +111,7 @@ def _asset(name):
 
 
 def _scores(run, summary):
-    paper = _paper(run)
+    paper = paper_rows_of(run.scores, str(run.config.get("corpus")))
     yield _frame(format_summary(summary, paper=paper), "Mean ± standard deviation over the folds")
     if not paper.empty:
         yield tag(
@@ -124,19 +124,6 @@ def _scores(run, summary):
     metrics = list(dict.fromkeys(summary.columns.get_level_values("metric")))
     yield _details("All metrics", _frame(format_summary(summary, metrics=metrics), "All metrics"))
     yield _details("Every fold", _frame(_by_fold(run.scores), "Scores of every fold"))
-
-
-def _paper(run):
-    found = [
-        paper_rows(str(run.config.get("corpus")), views.split("+"), model).assign(
-            model=model, views=views
-        )
-        for model, views in dict.fromkeys(
-            zip(run.scores["model"], run.scores["views"], strict=True)
-        )
-    ]
-    filled = [rows for rows in found if not rows.empty]
-    return pd.concat(filled, ignore_index=True) if filled else found[0]
 
 
 def _by_fold(scores):

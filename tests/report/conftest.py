@@ -89,13 +89,13 @@ def make_scores():
     return draw_run
 
 
-@pytest.fixture
-def make_run(tmp_path):
-    """Write a folder as `evaluate` does; options go to `draw_run`."""
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory):
+    """Write a folder as `evaluate` does, of one model; options go to `draw_run`."""
 
-    def write(config=None, directory=tmp_path / "run", **options):
-        scores, predictions = draw_run(**options)
-        directory.mkdir(exist_ok=True)
+    def write(config=None, directory=None, **options):
+        scores, predictions = draw_run(**{"models": ("tango",)} | options)
+        directory = tmp_path_factory.mktemp("run") if directory is None else directory
         scores.to_csv(directory / "scores.csv", index=False)
         for place, (model, frame) in enumerate(predictions.items()):
             name = "predictions.csv" if place == 0 else f"predictions-{model}.csv"

@@ -1,0 +1,57 @@
+"""Fixtures for all tests: audio is synthesised, real data is optional."""
+
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+# Before anything imports a hub client: no test may reach for the network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# POT, where a test imports it, would load TensorFlow, which takes seconds.
+os.environ.setdefault("POT_BACKEND_DISABLE_TENSORFLOW", "1")
+matplotlib.use("Agg")
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real recordings and models beside the checkout."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("no ../shared beside the checkout: real recordings and models are not there")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Six synthetic speakers of six recordings each, as files."""
+    from sfmforensics.datasets import make_speech_corpus
+
+    folder = tmp_path_factory.mktemp("corpus")
+    return make_speech_corpus(6, 6, duration=0.5, random_state=0, output=folder)
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Two views of 60 recordings from which four tasks can be learnt, and their targets."""
+    rng = np.random.default_rng(0)
+    speaker = np.repeat(np.arange(6), 10)
+    gender = np.array(["female", "male"])[speaker % 2]
+    age = 20.0 + 8 * speaker
+    emotion = np.tile(["calm", "angry"], 30)
+    means = rng.normal(size=(6, 30)) * 2
+    X = means[speaker] + rng.normal(size=(60, 30))
+    X[:, :6] += 2.5 * (emotion == "angry")[:, None]
+    names = [f"first__{i}" for i in range(10)] + [f"second__{i}" for i in range(20)]
+    target = pd.DataFrame(
+        {
+            "speaker": [f"{s:02d}" for s in speaker],
+            "emotion": emotion,
+            "gender": gender,
+            "age": age,
+        }
+    ).astype({"speaker": object, "emotion": object, "gender": object})
+    return pd.DataFrame(X.astype(np.float32), columns=names), target

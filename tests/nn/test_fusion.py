@@ -1,0 +1,164 @@
+import subprocess
+import sys
+
+import numpy as np
+import ot
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfmforensics.nn.fusion import Concatenation, GatedTransport, transport_cost, transport_plan
+
+
+def tokens(batch, length, dim=8, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, length, dim, generator=generator, dtype=dtype)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_cost_is_the_distance_over_its_maximum(batch, length1, length2, seed):
+    x1, x2 = tokens(batch, length1, seed=seed), tokens(batch, length2, seed=seed + 1)
+    cost = transport_cost(x1, x2)
+    assert cost.min() >= 0
+    assert cost.max() <= 1
+    for row in range(batch):
+        distances = ot.dist(x1[row].numpy(), x2[row].numpy(), metric="euclidean")
+        np.testing.assert_allclose(cost[row], distances / distances.max(), atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+def test_marginals_of_the_plan_are_uniform(batch, length1, length2, seed):
+    cost = transport_cost(tokens(batch, length1, 64, seed), tokens(batch, length2, 64, seed + 1))
+    plan = transport_plan(cost)
+    np.testing.assert_allclose(plan.sum(dim=2), 1 / length1, atol=1e-4)
+    np.testing.assert_allclose(plan.sum(dim=1), 1 / length2, atol=1e-4)
+    assert (plan >= 0).all()
+
+
+@pytest.mark.parametrize("reg", [0.1, 0.05])
+def test_transported_tokens_equal_pot_recording_by_recording(reg):
+    x1, x2 = tokens(4, 8, 64), tokens(4, 5, 64, seed=1)
+    fusion = GatedTransport([(8, 64), (5, 64)], reg=reg, max_iter=500, gated=False)
+    out = fusion([x1, x2]).numpy()
+    for row in range(4):
+        a, b = x1[row].double().numpy(), x2[row].double().numpy()
+        distances = ot.dist(a, b, metric="euclidean")
+        plan = ot.sinkhorn([], [], distances / distances.max(), reg, stopThr=1e-12)
+        expected = [a, plan @ b, b, plan.T @ a]  # equations 1 and 2, joined view by view
+        np.testing.assert_allclose(
+            out[row], np.concatenate([e.ravel() for e in expected]), atol=1e-4
+        )
+
+
+def test_the_gate_is_x_times_sigmoid_of_x():
+    x = tokens(1, 3)
+    (gated,) = GatedTransport([(3, 8), (3, 8)]).gate([x])
+    np.testing.assert_allclose(gated, x * torch.sigmoid(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("direction", "width"),
+    [
+        ("both", 3 * 8 + 5 * 8 + 3 * 8 + 5 * 8),
+        ("x2->x1", 3 * 8 + 5 * 8 + 3 * 8),
+        ("x1->x2", 3 * 8 + 5 * 8 + 5 * 8),
+    ],
+)
+def test_a_direction_alone_joins_only_its_own_transported_tokens(direction, width):
+    views = [tokens(2, 3), tokens(2, 5, seed=1)]
+    both = GatedTransport([(3, 8), (5, 8)])(views)
+    fusion = GatedTransport([(3, 8), (5, 8)], direction=direction)
+    out = fusion(views)
+    assert out.shape == (2, width)
+    assert fusion.width == width
+    x1, to1, x2, to2 = both.split([24, 24, 40, 40], dim=1)
+    parts = {"both": [x1, to1, x2, to2], "x2->x1": [x1, to1, x2], "x1->x2": [x1, x2, to2]}
+    torch.testing.assert_close(out, torch.cat(parts[direction], dim=1))
+
+
+def test_barycentric_transport_averages_tokens():
+    same = torch.ones(1, 4, 8)
+    fusion = GatedTransport([(4, 8), (4, 8)], transport="barycentric", gated=False)
+    torch.testing.assert_close(fusion([same, same]), torch.ones(1, 4 * 4 * 8))
+
+
+def test_three_views_are_taken_pair_by_pair():
+    views = [tokens(2, n, seed=n) for n in (2, 3, 4)]
+    fusion = GatedTransport([(2, 8), (3, 8), (4, 8)])
+    assert fusion.pairs == [(0, 1), (0, 2), (1, 2)]
+    assert fusion(views).shape == (2, fusion.width)
+    assert fusion.width == 8 * (2 + 3 + 4) * 3
+
+
+def test_a_recording_does_not_depend_on_its_batch():
+    views = [tokens(16, 8, 64), tokens(16, 6, 64, seed=1)]
+    fusion = GatedTransport([(8, 64), (6, 64)])
+    together = fusion(views)
+    alone = torch.cat([fusion([view[[i]] for view in views]) for i in range(16)])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        [torch.ones(2, 3, 4), torch.ones(2, 3, 4)],
+        [torch.zeros(2, 1, 4), torch.zeros(2, 1, 4)],
+        [tokens(2, 1, 4), tokens(2, 70, 4, seed=1)],
+        [tokens(2, 3, 4) * 1e4, tokens(2, 2, 4, seed=1) * 1e-4],
+    ],
+    ids=["identical", "one token at zero distance", "1 against 70", "far apart in size"],
+)
+def test_values_and_gradients_are_finite_for_any_cost(views):
+    views = [view.clone().requires_grad_() for view in views]
+    fusion = GatedTransport([tuple(view.shape[1:]) for view in views])
+    out = fusion(views)
+    out.pow(2).sum().backward()
+    assert out.isfinite().all()
+    assert all(view.grad.isfinite().all() for view in views)
+
+
+def test_gradients_equal_finite_differences():
+    fusion = GatedTransport([(3, 4), (2, 4)], max_iter=30)
+    views = (
+        tokens(2, 3, 4, dtype=torch.float64).requires_grad_(),
+        tokens(2, 2, 4, seed=1, dtype=torch.float64).requires_grad_(),
+    )
+    assert torch.autograd.gradcheck(lambda a, b: fusion([a, b]), views, atol=1e-5)
+
+
+@pytest.mark.parametrize("grad", ["autodiff", "last_step", "detach"])
+def test_gradient_modes_change_gradients_alone(grad):
+    cost = transport_cost(tokens(2, 3), tokens(2, 4, seed=1)).requires_grad_()
+    plan = transport_plan(cost, grad=grad)
+    torch.testing.assert_close(plan, transport_plan(cost.detach()), atol=1e-6, rtol=1e-5)
+    assert plan.requires_grad == (grad != "detach")
+
+
+def test_a_smaller_reg_gives_a_sharper_plan():
+    cost = transport_cost(tokens(4, 6), tokens(4, 6, seed=1))
+    entropies = []
+    for reg in (0.5, 0.1, 0.02):
+        plan = transport_plan(cost, reg)
+        entropies.append(float(-(plan * plan.clamp_min(1e-30).log()).sum()))
+    assert entropies[0] > entropies[1] > entropies[2]
+
+
+def test_concatenation_keeps_every_token():
+    views = [tokens(2, 3), tokens(2, 5, seed=1)]
+    fusion = Concatenation([(3, 8), (5, 8)])
+    assert fusion.width == 64
+    torch.testing.assert_close(
+        fusion(views), torch.cat([views[0].flatten(1), views[1].flatten(1)], dim=1)
+    )
+
+
+def test_transport_does_not_import_tensorflow():
+    code = (
+        "import sys, os, torch; from sfmforensics.nn.fusion import transport_plan;"
+        "before = dict(os.environ); transport_plan(torch.rand(1, 2, 2));"
+        "assert 'tensorflow' not in sys.modules; assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

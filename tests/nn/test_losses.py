@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sfmforensics.nn.losses import MultiTaskLoss
+
+KINDS = ["classification", "regression"]
+NAN = float("nan")
+
+
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    outputs = [
+        torch.randn(6, 3, generator=generator, requires_grad=True),
+        torch.randn(6, 1, generator=generator, requires_grad=True),
+    ]
+    targets = torch.tensor([[0, 0.5], [1, -1], [2, 0], [0, 1], [1, 2], [2, -2]])
+    return outputs, targets
+
+
+def test_cross_entropy_and_rmse_are_summed_with_the_weights_of_the_paper():
+    outputs, targets = batch()
+    entropy = F.cross_entropy(outputs[0], targets[:, 0].long())
+    rmse = ((outputs[1][:, 0] - targets[:, 1]) ** 2).mean().sqrt()
+    loss = MultiTaskLoss(KINDS)(outputs, targets)
+    assert loss.item() == pytest.approx(0.33 * (entropy + rmse).item(), rel=1e-5)
+
+
+def test_two_classes_are_binary_cross_entropy():
+    logits = torch.randn(5, 2, generator=torch.Generator().manual_seed(1))
+    target = torch.tensor([0.0, 1, 1, 0, 1])
+    loss = MultiTaskLoss(["classification"], 1.0)([logits], target[:, None])
+    binary = F.binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], target)
+    assert loss.item() == pytest.approx(binary.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("task", [0, 1])
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_a_missing_label_counts_as_if_the_recording_were_not_there(task, weighting):
+    outputs, targets = batch()
+    with_gaps = targets.clone()
+    with_gaps[3:, task] = NAN
+    loss = MultiTaskLoss(KINDS, weighting=weighting)
+    expected = loss.by_task([o[:3] for o in outputs], targets[:3])[task]
+    assert loss.by_task(outputs, with_gaps)[task].item() == pytest.approx(expected.item(), rel=1e-5)
+    loss(outputs, with_gaps).backward()
+    gradient = outputs[task].grad
+    assert (gradient[3:] == 0).all()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_a_batch_without_any_label_of_a_task_has_no_gradient_and_no_nan(weighting):
+    outputs, targets = batch()
+    targets[:, 0] = NAN
+    loss = MultiTaskLoss(KINDS, weighting=weighting)(outputs, targets)
+    loss.backward()
+    assert loss.isfinite()
+    assert (outputs[0].grad == 0).all()
+    assert outputs[1].grad.abs().sum() > 0
+
+
+def test_a_perfect_answer_has_a_finite_gradient():
+    output = torch.zeros(4, 1, requires_grad=True)
+    MultiTaskLoss(["regression"])([output], torch.zeros(4, 1)).backward()
+    assert output.grad.isfinite().all()
+
+
+def test_weights_may_differ_by_task():
+    outputs, targets = batch()
+    loss = MultiTaskLoss(KINDS, [1.0, 0.0])
+    assert loss(outputs, targets).item() == pytest.approx(
+        loss.by_task(outputs, targets)[0].item(), rel=1e-6
+    )
+
+
+def test_uncertainty_weighting_learns_to_trust_the_quieter_task():
+    rng = np.random.default_rng(0)
+    outputs = [torch.zeros(200, 1), torch.zeros(200, 1)]
+    targets = torch.tensor(rng.normal(size=(200, 2)) * [0.1, 5.0], dtype=torch.float32)
+    loss = MultiTaskLoss(["regression", "regression"], 1.0, "uncertainty")
+    optimiser = torch.optim.Adam(loss.parameters(), lr=0.1)
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss(outputs, targets).backward()
+        optimiser.step()
+    quiet, loud = loss.log_variance.tolist()
+    assert quiet == pytest.approx(np.log(0.1), abs=0.2)
+    assert loud == pytest.approx(np.log(5.0), abs=0.2)

@@ -1,0 +1,308 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.exceptions import TargetError, ViewError
+from sfmforensics.metrics import task_scorers
+from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
+
+ALL = [SingleView, ConcatFusion, TANGO]
+FAST = {"encoder": "tokens", "hidden": (32,), "weight_decay": 1e-2, "random_state": 0}
+
+
+@parametrize_with_checks([SingleView(), ConcatFusion(), TANGO()])
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+@pytest.mark.parametrize("encoder", ["conv", "tokens"])
+def test_all_tasks_are_learnt(estimator, encoder, table):
+    X, y = table
+    train = np.arange(60) % 4 < 2
+    model = estimator(encoder=encoder, random_state=0, max_epochs=60, batch_size=8)
+    model.fit(X[train], y[train])
+    answers, true = model.predict(X[~train]), y[~train]
+    for task in ("speaker", "emotion", "gender"):
+        assert (answers[task] == true[task]).mean() > 0.7, task
+    assert np.sqrt(((answers["age"] - true["age"]) ** 2).mean()) < y["age"].std() / 2
+
+
+def test_answers_have_the_form_of_the_targets(table):
+    X, y = table
+    model = TANGO(**FAST).fit(X, y)
+    answers = model.predict(X.iloc[10:13])
+    assert answers.columns.tolist() == ["speaker", "emotion", "gender", "age"]
+    assert answers.index.tolist() == [10, 11, 12]
+    assert answers["age"].dtype == np.float64
+    assert set(answers["speaker"]) <= set(y["speaker"])
+    assert model.tasks_["age"] == "regression"
+    assert model.views_ == ["first", "second"]
+    flat = TANGO(**FAST).fit(X.to_numpy(), y["emotion"].to_numpy())
+    assert flat.predict(X.to_numpy()).shape == (60,)
+    assert flat.classes_.tolist() == ["angry", "calm"]
+
+
+def test_probabilities_sum_to_one_and_agree_with_the_answers(table):
+    X, y = table
+    model = TANGO(**FAST).fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert [p.shape for p in probabilities] == [(60, 6), (60, 2), (60, 2)]
+    answers = model.predict(X)
+    tasks = ["speaker", "emotion", "gender"]
+    for p, task, labels in zip(probabilities, tasks, model.classes_, strict=True):
+        np.testing.assert_allclose(p.sum(axis=1), 1)
+        assert labels[p.argmax(axis=1)].tolist() == answers[task].tolist()
+
+
+def test_a_regression_alone_has_no_probabilities(table):
+    X, y = table
+    model = SingleView(max_epochs=1).fit(X, y["age"])
+    assert not hasattr(model, "predict_proba")
+    assert hasattr(SingleView(max_epochs=1).fit(X, y["gender"]), "predict_proba")
+
+
+@pytest.mark.parametrize("task", ["emotion", "age"])
+def test_a_missing_label_is_as_if_that_recording_were_not_there_for_the_task(task, table):
+    X, y = table
+    poisoned = y.copy()
+    gaps = np.arange(60) % 3 == 0
+    poisoned.loc[gaps, task] = None if task == "emotion" else np.nan
+    model = TANGO(**FAST, max_epochs=60).fit(X, poisoned)
+    answers = model.predict(X[gaps])
+    if task == "emotion":
+        assert model.classes_[1].tolist() == ["angry", "calm"]
+        assert (answers[task].to_numpy() == y[task][gaps].to_numpy()).mean() > 0.8
+    else:
+        error = answers[task].to_numpy() - y[task][gaps].to_numpy()
+        assert np.sqrt((error**2).mean()) < y["age"].std() / 2
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_the_same_seed_gives_the_same_bits_and_torch_is_left_alone(estimator, table):
+    X, y = table
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002 - the global generator is what is watched
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    options = {**FAST, "dropout": 0.2, "input_noise": 0.1, "max_epochs": 3}
+    first = estimator(**options).fit(X, y).predict(X)
+    torch.rand(3)
+    torch.random.set_rng_state(before[0])
+    second = estimator(**options).fit(X, y).predict(X)
+    pd.testing.assert_frame_equal(first, second)
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    other = estimator(**{**options, "random_state": 1}).fit(X, y).predict(X)
+    assert not np.allclose(first["age"], other["age"])
+
+
+def test_the_number_of_jobs_does_not_change_the_figures(table):
+    X, y = table
+    options = {
+        "cv": TargetStratifiedKFold(3, shuffle=True, random_state=0),
+        "scoring": task_scorers(y),
+        "error_score": "raise",
+    }
+    alone = cross_validate(TANGO(**FAST, max_epochs=4), X, y, n_jobs=1, **options)
+    shared = cross_validate(TANGO(**FAST, max_epochs=4), X, y, n_jobs=2, **options)
+    for name in ("test_speaker_accuracy", "test_age_rmse"):
+        np.testing.assert_array_equal(alone[name], shared[name])
+
+
+def test_an_answer_does_not_depend_on_the_others(table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=3).fit(X, y)
+    together = model.predict(X)["age"].to_numpy()
+    alone = np.concatenate([model.predict(X.iloc[[i]])["age"].to_numpy() for i in range(60)])
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("estimator", ALL)
+def test_pickle_and_deepcopy_keep_the_answers(estimator, protocol, table):
+    X, y = table
+    model = estimator(**FAST, max_epochs=2).fit(X, y)
+    for other in (pickle.loads(pickle.dumps(model, protocol)), copy.deepcopy(model)):
+        pd.testing.assert_frame_equal(other.predict(X), model.predict(X))
+
+
+def test_joblib_in_one_process_and_another(tmp_path, table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=2).fit(X, y)
+    joblib.dump((model, X), tmp_path / "model.joblib")
+    code = (
+        "import joblib, sys; model, X = joblib.load(sys.argv[1]);"
+        "model.predict(X).to_csv(sys.argv[2], index=False)"
+    )
+    files = [tmp_path / "model.joblib", tmp_path / "answers.csv"]
+    subprocess.run([sys.executable, "-c", code, *files], check=True, cwd=tmp_path)
+    there = pd.read_csv(files[1], dtype={"speaker": str})
+    np.testing.assert_array_equal(there["age"], model.predict(X)["age"])
+    assert there["speaker"].tolist() == model.predict(X)["speaker"].tolist()
+
+
+def test_a_clone_is_not_fitted_and_has_the_parameters(table):
+    X, y = table
+    fitted = TANGO(direction="x1->x2", reg=0.05, max_epochs=1).fit(X, y)
+    copied = clone(fitted)
+    assert copied.get_params() == fitted.get_params()
+    assert not hasattr(copied, "module_")
+
+
+def test_grid_search_reaches_the_parameters(table):
+    X, y = table
+    search = GridSearchCV(
+        TANGO(**FAST, max_epochs=2),
+        {"reg": [0.05, 0.5], "direction": ["both", "x1->x2"]},
+        scoring=task_scorers(y),
+        refit="gender_accuracy",
+        cv=TargetGroupKFold(3, on="speaker"),
+        error_score="raise",
+    ).fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.predict(X[:3]).columns.tolist() == y.columns.tolist()
+
+
+def test_cross_val_predict_and_permutation_importance(table):
+    X, y = table
+    cv = TargetStratifiedKFold(3, on="emotion", shuffle=True, random_state=0)
+    answers = cross_val_predict(TANGO(**FAST), X, y["emotion"], cv=cv, method="predict_proba")
+    assert answers.shape == (60, 2)
+    model = TANGO(**FAST, max_epochs=40).fit(X, y["emotion"])
+    found = permutation_importance(model, X, y["emotion"], n_repeats=2, random_state=0)
+    assert found.importances_mean[:6].sum() > found.importances_mean[10:].sum()
+
+
+def test_transport_plans_are_given_by_pair_of_views(table):
+    X, y = table
+    model = TANGO(**FAST, n_tokens=4, max_epochs=2).fit(X, y)
+    plan = model.transport_plan(X[:5])["first", "second"]
+    assert plan.shape == (5, 4, 4)
+    np.testing.assert_allclose(plan.sum(axis=(1, 2)), 1, atol=1e-4)
+    assert 0 < model.history_[-1]["plan_entropy"] <= 1
+    three = TANGO(**FAST, views=[5, 10, 15], max_epochs=1).fit(X.to_numpy(), y)
+    assert list(three.transport_plan(X.to_numpy())) == [("x1", "x2"), ("x1", "x3"), ("x2", "x3")]
+
+
+def test_a_users_own_encoder_is_trained(table):
+    X, y = table
+
+    def encoder(width):
+        return nn.Sequential(nn.Linear(width, 24), nn.ReLU(), nn.Unflatten(1, (3, 8)))
+
+    model = TANGO(encoder=encoder, max_epochs=2, random_state=0).fit(X, y)
+    assert model.transport_plan(X)["first", "second"].shape == (60, 3, 3)
+
+
+def test_loss_weights_by_name_decide_what_is_learnt(table):
+    X, y = table
+    weights = {"speaker": 0.0, "emotion": 1.0, "gender": 0.0, "age": 0.0}
+    model = SingleView(**FAST, loss_weights=weights, max_epochs=40).fit(X, y)
+    answers = model.predict(X)
+    assert (answers["emotion"].to_numpy() == y["emotion"]).mean() > 0.9
+    assert (answers["speaker"].to_numpy() == y["speaker"]).mean() < 0.5
+
+
+def test_score_is_the_mean_over_the_tasks(table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=5).fit(X, y)
+    answers = model.predict(X)
+    expected = [(answers[t].to_numpy() == y[t]).mean() for t in ("speaker", "emotion", "gender")]
+    spread = ((y["age"] - y["age"].mean()) ** 2).sum()
+    expected.append(1 - ((answers["age"].to_numpy() - y["age"]) ** 2).sum() / spread)
+    assert model.score(X, y) == pytest.approx(np.mean(expected))
+    gaps = y.assign(speaker=None, emotion=None, gender=None)
+    assert model.score(X, gaps) == pytest.approx(expected[-1])
+    with pytest.raises(TargetError, match="no label to score"):
+        model.score(X, gaps.assign(age=np.nan))
+
+
+def test_verbose_prints_a_line_an_epoch(table, capsys):
+    X, y = table
+    TANGO(**FAST, max_epochs=3, verbose=1).fit(X, y)
+    assert (
+        sum(
+            line.split()[:1] in (["1"], ["2"], ["3"])
+            for line in capsys.readouterr().out.splitlines()
+        )
+        == 3
+    )
+    TANGO(**FAST, max_epochs=3).fit(X, y)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"direction": "x2->x3"}, ValueError, "direction"),
+        ({"views": [3, 4]}, ViewError, "7 columns in all, but the data have 30"),
+        ({"loss_weights": {"mood": 1.0}}, TargetError, "'mood'"),
+        ({"loss_weights": [1.0, 2.0]}, TargetError, "2 weights for 4 tasks"),
+        ({"tasks": {"years": "regression"}}, TargetError, "'years'"),
+        ({"max_epochs": 0}, ValueError, "max_epochs"),
+        ({"reg": 0.0}, ValueError, "reg"),
+        ({"encoder": "lstm"}, ValueError, "encoder"),
+    ],
+)
+def test_wrong_parameters_are_refused(options, error, says, table):
+    X, y = table
+    with pytest.raises(error, match=says):
+        TANGO(**options).fit(X, y)
+
+
+def test_one_view_is_refused_with_the_way_out(table):
+    X, y = table
+    with pytest.raises(ViewError, match="use SingleView"):
+        TANGO().fit(X.filter(regex="^first__"), y)
+
+
+LABELS = [
+    st.sampled_from(["a", "b", "ü"]),
+    st.integers(0, 3),
+    st.booleans(),
+    st.floats(-100, 100),
+]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@given(st.data())
+def test_any_tasks_any_views_any_size(data):
+    n = data.draw(st.integers(2, 40))
+    widths = data.draw(st.lists(st.integers(1, 60), min_size=2, max_size=5))
+    kinds = data.draw(st.lists(st.sampled_from(range(4)), min_size=1, max_size=6))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    columns = {
+        f"t{i}": data.draw(st.lists(LABELS[kind], min_size=n, max_size=n))
+        for i, kind in enumerate(kinds)
+    }
+    y = pd.DataFrame(columns)
+    gap = data.draw(st.integers(0, n - 1))
+    for name, kind in zip(y, kinds, strict=True):
+        if kind in (0, 3) and n > 1:
+            y.loc[gap, name] = None
+    X = rng.normal(size=(n, sum(widths)))
+    model = TANGO(**FAST, views=widths, max_epochs=1).fit(X, y)
+    answers = pickle.loads(pickle.dumps(model)).predict(X)
+    assert answers.columns.tolist() == y.columns.tolist()
+    for name, kind in zip(y, kinds, strict=True):
+        assert answers[name].notna().all()
+        if kind != 3:
+            assert set(answers[name]) <= set(y[name].dropna())
+    if any(kind != 3 for kind in kinds):
+        for p in model.predict_proba(X):
+            np.testing.assert_allclose(p.sum(axis=1), 1)

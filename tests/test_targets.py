@@ -1,0 +1,135 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfmforensics.exceptions import TargetError
+from sfmforensics.targets import TargetCodec, task_kind
+
+
+def answers(codec, y):
+    """What a network that is always right would say."""
+    encoded, outputs = codec.encode(y), []
+    for column, (kind, width) in enumerate(zip(codec.kinds_, codec.widths_, strict=True)):
+        values = encoded[:, [column]]
+        outputs.append(values if kind == "regression" else np.eye(width)[values[:, 0].astype(int)])
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (pd.Series([1.0, 2.5]), "regression"),
+        (pd.Series([1, 2]), "classification"),
+        (pd.Series([1, None], dtype="Int64"), "classification"),
+        (pd.Series([1, None], dtype="Float64"), "regression"),
+        (pd.Series(["a", None]), "classification"),
+        (pd.Series(["a", "b"], dtype="category"), "classification"),
+        (pd.Series([True, False]), "classification"),
+    ],
+)
+def test_kind_goes_by_dtype(column, kind):
+    assert task_kind(column) == kind
+
+
+def test_tasks_overrides_the_dtype():
+    y = pd.DataFrame({"age": [20, 30], "level": [1.0, 2.0]})
+    codec = TargetCodec({"age": "regression", "level": "classification"}).fit(y)
+    assert codec.kinds_ == ["regression", "classification"]
+
+
+LABELS = {
+    "str": st.sampled_from(["a", "b", "ü", "01"]),
+    "int": st.integers(-3, 3),
+    "bool": st.booleans(),
+    "float": st.floats(-1e3, 1e3).map(lambda x: round(x, 3)),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_right_answer_comes_back_in_the_form_of_the_targets(data):
+    kinds = data.draw(st.lists(st.sampled_from(sorted(LABELS)), min_size=1, max_size=6))
+    n = data.draw(st.integers(1, 20))
+    columns = {
+        f"t{i}": data.draw(st.lists(LABELS[kind], min_size=n, max_size=n))
+        for i, kind in enumerate(kinds)
+    }
+    y = pd.DataFrame(columns)
+    codec = TargetCodec().fit(y)
+    decoded = codec.decode(answers(codec, y), index=y.index)
+    assert decoded.columns.tolist() == y.columns.tolist()
+    for name, kind in zip(y, kinds, strict=True):
+        if kind == "float":
+            np.testing.assert_allclose(decoded[name], y[name], rtol=1e-3, atol=1e-3)
+        else:
+            assert decoded[name].tolist() == y[name].tolist()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "b", "a"]),
+        np.array([3, 1, 1]),
+        np.array([[1, 0], [0, 1], [1, 1]]),
+        np.array([["a", 1.5], ["b", 2.5], ["a", 3.5]], dtype=object),
+        pd.Series(["x", "y", "x"], name="label"),
+    ],
+)
+def test_arrays_come_back_as_arrays(y):
+    codec = TargetCodec().fit(y)
+    decoded = codec.decode(answers(codec, y))
+    assert isinstance(decoded, np.ndarray)
+    assert decoded.shape == np.shape(y)
+    flat = zip(decoded.ravel(), np.asarray(y).ravel(), strict=True)
+    assert all(a == b or float(a) == pytest.approx(float(b)) for a, b in flat)
+
+
+def test_missing_labels_are_encoded_as_missing_and_do_not_move_the_mean():
+    y = pd.DataFrame({"gender": ["f", None, "m", np.nan], "age": [20.0, np.nan, 40.0, 30.0]})
+    codec = TargetCodec().fit(y)
+    encoded = codec.encode(y)
+    assert np.isnan(encoded[:, 0]).tolist() == [False, True, False, True]
+    assert np.isnan(encoded[:, 1]).tolist() == [False, True, False, False]
+    assert codec.center_[1] == 30
+    assert codec.classes_[0].tolist() == ["f", "m"]
+
+
+def test_a_label_that_was_not_in_fit_is_encoded_as_missing():
+    codec = TargetCodec().fit(pd.DataFrame({"speaker": ["1", "2"]}))
+    assert np.isnan(codec.encode(pd.DataFrame({"speaker": ["3"]}))).all()
+
+
+def test_categories_and_nullable_integers_come_back_plain():
+    y = pd.DataFrame(
+        {
+            "a": pd.Series(["x", "y"], dtype="category"),
+            "b": pd.Series([1, 2], dtype="Int64"),
+        }
+    )
+    codec = TargetCodec().fit(y)
+    assert [c.tolist() for c in codec.classes_] == [["x", "y"], [1, 2]]
+    assert codec.classes_[1].dtype == np.int64
+
+
+def test_a_constant_number_is_given_back():
+    y = pd.DataFrame({"age": [30.0, 30.0]})
+    codec = TargetCodec().fit(y)
+    assert codec.decode(answers(codec, y))["age"].tolist() == [30.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("y", "tasks", "says"),
+    [
+        (pd.DataFrame({"age": [np.nan, np.nan]}), "auto", "'age' holds no label"),
+        (pd.DataFrame({"age": [1.0, np.inf]}), "auto", "'age' holds an infinite number"),
+        (pd.DataFrame({"age": ["x", "y"]}), {"age": "regression"}, "'age' is learnt as numbers"),
+        (pd.DataFrame({"age": [1.0]}), {"years": "regression"}, "names 'years'"),
+        (pd.DataFrame({"age": [1.0]}), {"age": "ranking"}, "'ranking'"),
+        (pd.DataFrame({"age": [1.0]}), "regression", 'use "auto"'),
+    ],
+)
+def test_refusals_name_the_column(y, tasks, says):
+    with pytest.raises(TargetError, match=says):
+        TargetCodec(tasks).fit(y)
