@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sfmforensics.exceptions import TargetError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
-from sfmforensics.nn.training import one_thread, seeded, train
+from sfmforensics.nn.training import as_tensor, one_thread, seeded, train
 from sfmforensics.targets import CLASSIFICATION, TargetCodec, as_frame
 from sfmforensics.views import find_views
 
@@ -341,11 +340,3 @@ class MultiTaskEstimator(BaseEstimator):
         if "module_" in self.__dict__:
             self.module_.to("cpu")
         return super().__getstate__()
-
-
-def as_tensor(X):
-    """An array as a tensor, without a copy."""
-    with warnings.catch_warnings():
-        # Inputs are only read, so memory that cannot be written is as good.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(X)

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._multitask import MultiTaskEstimator, as_tensor, documented
+from sfmforensics._multitask import MultiTaskEstimator, documented
 from sfmforensics.nn.fusion import DIRECTIONS
-from sfmforensics.nn.training import network_plans
+from sfmforensics.nn.training import as_tensor, network_plans
 
 
 @documented

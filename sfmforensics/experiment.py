@@ -158,7 +158,7 @@ def evaluate(
     n_jobs : int, default=1
         Folds at a time; each in a process of its own.
     advance : callable or None, default=None
-        Called after each fold, with a text that says which.
+        Called after each fold, with 1 and a text that says which.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def evaluate(
                 )
             )
         if advance is not None:
-            advance(f"{name}, {protocol}, fold {fold + 1}")
+            advance(1, f"{name}, {protocol}, fold {fold + 1}")
     return Evaluation(
         pd.DataFrame(scores, columns=SCORE_COLUMNS),
         {

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +14,8 @@ import joblib
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
+from sfmforensics._files import replacing, write_atomically
+from sfmforensics._progress import progress
 from sfmforensics.audio import read_audio
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError, SFMForensicsError, ViewError
@@ -109,7 +109,7 @@ def evaluate_corpus(
     output.mkdir(parents=True, exist_ok=True)
     X = union.fit_transform(corpus.data)
     names = [view for view, _ in union.transformer_list]
-    with _progress("evaluating", len(models) * len(protocols) * folds, verbose) as advance:
+    with progress("evaluating", len(models) * len(protocols) * folds, verbose) as advance:
         found = evaluate(
             X,
             corpus.target,
@@ -143,11 +143,11 @@ def evaluate_corpus(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 1),
     }
-    _write(output / "scores.csv", found.scores.to_csv(index=False))
+    write_atomically(output / "scores.csv", found.scores.to_csv(index=False))
     for position, (model, predictions) in enumerate(found.predictions.items()):
         file = "predictions.csv" if position == 0 else f"predictions-{model}.csv"
-        _write(output / file, predictions.to_csv(index=False))
-    _write(output / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+        write_atomically(output / file, predictions.to_csv(index=False))
+    write_atomically(output / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
     save_figures(output, found.scores, found.predictions[models[0]])
     return found
 
@@ -192,8 +192,7 @@ def train_model(
     for _, embedder in union.transformer_list:
         # The cache of this machine is of no use to the next, nor are its progress bars.
         embedder.set_params(cache=None, verbose=False)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(output) as temporary:
+    with replacing(output) as temporary:
         joblib.dump(pipeline, temporary)
     return pipeline
 
@@ -315,61 +314,3 @@ def _names(recordings):
 
 def _plain(value):
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
-
-
-@contextmanager
-def _progress(title, total, verbose):
-    """A callable that advances a rich bar by one, or None."""
-    if not verbose:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    ]
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
-
-        def advance(done):
-            bar.update(task, advance=1, description=f"{title} ({done})")
-
-        yield advance
-
-
-@contextmanager
-def _replacing(path):
-    """A temporary name that becomes `path` at the end, so that nobody reads half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _write(path, text):
-    with _replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")

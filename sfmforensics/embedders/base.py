@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, read_audio, signal_hash
 from sfmforensics.embedders.cache import NoCache, VectorCache
 from sfmforensics.exceptions import AudioError, EmbedderError
@@ -101,7 +102,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         vectors = np.empty((len(recordings), dimension), dtype=np.float32)
         batches = _Batches(self, getattr(self, "batch_size", 1) or 1)
         first, copies = {}, []
-        with _Progress(self._name(), len(recordings), self.verbose) as progress:
+        with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
             cache = self._open_cache()
             try:
                 for index, recording in enumerate(recordings):
@@ -110,23 +111,23 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
                     original = first.setdefault(digest, index)
                     if original != index:
                         copies.append((index, original))
-                        progress.advance(1)
+                        advance(1)
                         continue
                     vector = cache.get(digest)
                     if vector is None:
                         batches.add(index, digest, signal)
                     else:
                         vectors[index] = vector
-                        progress.advance(1)
+                        advance(1)
                     for finished in batches.full():
-                        progress.advance(self._run(finished, vectors, cache))
+                        advance(self._run(finished, vectors, cache))
             except (AudioError, KeyboardInterrupt):
                 # A recording is refused, or the user stops: what was read is not lost.
                 for finished in batches.rest():
                     self._run(finished, vectors, cache)
                 raise
             for finished in batches.rest():
-                progress.advance(self._run(finished, vectors, cache))
+                advance(self._run(finished, vectors, cache))
         for index, original in copies:
             vectors[index] = vectors[original]
         return vectors
@@ -266,47 +267,3 @@ class _Batches:
         batch = self._waiting.pop(key)
         self._samples -= sum(len(signal) for _, _, signal in batch)
         return batch
-
-
-class _Progress:
-    """A rich bar with recordings a second and time left, or nothing."""
-
-    def __init__(self, name, total, verbose):
-        self._name, self._total, self._bar = name, total, None
-        self._verbose = verbose
-
-    def __enter__(self):
-        if self._verbose:
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
-
-            self._bar = Progress(
-                TextColumn("embedding {task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(self._name, total=self._total, rate="")
-        return self
-
-    def advance(self, n):
-        if self._bar is not None:
-            self._bar.advance(self._task, n)
-            speed = self._bar.tasks[self._task].speed
-            self._bar.update(self._task, rate="" if not speed else f"{speed:.1f}/s")
-
-    def __exit__(self, *_):
-        if self._bar is not None:
-            self._bar.stop()

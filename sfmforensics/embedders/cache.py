@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import tempfile
 import warnings
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from sfmforensics._files import write_atomically
 from sfmforensics.exceptions import CacheWarning
 
 _DIGEST_BYTES = 32
@@ -106,7 +104,7 @@ class VectorCache:
         body = buffer.getvalue()
         try:
             self._describe()
-            _write_atomically(self._path(digest), sha256(body).digest() + body)
+            write_atomically(self._path(digest), sha256(body).digest() + body)
         except OSError as error:
             self._writable = False
             warnings.warn(
@@ -122,7 +120,7 @@ class VectorCache:
         description = self.folder / "identity.json"
         if not description.exists():
             text = json.dumps(self.identity, indent=2, sort_keys=True)
-            _write_atomically(description, text.encode())
+            write_atomically(description, text)
 
 
 class NoCache:
@@ -135,16 +133,3 @@ class NoCache:
 
     def put(self, digest, vector):
         """Do nothing."""
-
-
-def _write_atomically(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -27,6 +27,7 @@ _STEPS = ("compute_features", "mean_var_norm", "embedding_model")
 """What `EncoderClassifier.encode_batch` runs, in order; its classifier is never needed."""
 
 
+_ESSENTIAL = (_RECIPE, ".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 _SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)[None]
 
 
@@ -127,7 +128,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
         where, state = locate(self.model)
         if state:
             folder = Path(where)
-            files = [folder / name for name, _, _ in state if _is_essential(name)]
+            files = [folder / name for name, _, _ in state if name.endswith(_ESSENTIAL)]
             source = {"weights": hash_files(folder, files)}
         else:
             _, commit = _recipe(where, state, self.revision)
@@ -265,10 +266,6 @@ def _file(model, name, revision):
     from transformers.utils import cached_file
 
     return cached_file(model, name, revision=revision)
-
-
-def _is_essential(name):
-    return name == _RECIPE or name.endswith((".ckpt", ".pt", ".pth", ".bin", ".safetensors"))
 
 
 def _explained(model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from contextlib import contextmanager
 
 import torch
@@ -108,6 +109,14 @@ def train(
         {"epoch": row["epoch"]} | {name: row[key] for key, name in keys.items() if key in row}
         for row in net.history
     ]
+
+
+def as_tensor(X):
+    """Take a float32 array as a tensor, without a copy."""
+    with warnings.catch_warnings():
+        # Inputs are only read, so memory that cannot be written is as good.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X)
 
 
 @contextmanager

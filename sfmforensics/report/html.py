@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sfmforensics._files import write_atomically
 from sfmforensics.paper import paper_rows_of
 from sfmforensics.report import _sections as sections
 from sfmforensics.report._bars import plot_scores
@@ -62,13 +62,7 @@ def write_report(directory):
     """
     run = read_run(directory)
     path = Path(directory) / "report.html"
-    # Written aside first, so that whoever has the old page never sees half of the new one.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(_page(run), encoding="utf-8", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomically(path, _page(run))
     return path
 
 

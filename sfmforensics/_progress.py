@@ -1,0 +1,58 @@
+"""One bar for everything that takes more than two seconds."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(title, total, shown=True):
+    """Show a bar on standard error, with the rate and the time left.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    total : int
+        Steps in all.
+    shown : bool, default=True
+        Without, nothing is drawn.
+
+    Yields
+    ------
+    callable
+        ``advance(steps, note="")`` moves the bar; the note stands behind the title.
+
+    Examples
+    --------
+    >>> with progress("counting", 3, shown=False) as advance:
+    ...     advance(3)
+    """
+    if not shown:
+        yield lambda steps, note="": None
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total, rate="")
+
+        def advance(steps, note=""):
+            bar.advance(task, steps)
+            speed = bar.tasks[task].speed
+            bar.update(
+                task,
+                description=f"{title} ({note})" if note else title,
+                rate=f"{speed:.1f}/s" if speed else "",
+            )
+
+        yield advance
