@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import sfmforensics
+from sfmforensics._console import err, out, say, show_frame, show_scores, warnings_in_one_line
 from sfmforensics.exceptions import SFMForensicsError
 
 app = typer.Typer(
@@ -22,7 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
 )
-out, err = Console(), Console(stderr=True)
 
 
 class CorpusName(StrEnum):
@@ -245,7 +243,7 @@ def predict(
     elif len(answers):
         show_frame(answers, "")
     for error in refused:
-        _say(error)
+        say(error)
     if refused:
         raise typer.Exit(1)
 
@@ -258,23 +256,6 @@ def report(
     from sfmforensics.report import write_report
 
     out.print(f"Open in a browser: {write_report(directory)}")
-
-
-def show_scores(scores, corpus, console):
-    """Print the table of scores, the paper's rows below ours where there are any."""
-    from sfmforensics.paper import paper_rows_of
-    from sfmforensics.report import format_summary, summarise, to_rich
-
-    lines = format_summary(summarise(scores), paper=paper_rows_of(scores, str(corpus)))
-    if "single" not in set(lines["model"]):  # of which the paper has two systems
-        lines["model"] = lines["model"].str.replace(r"^paper .*", "- paper", regex=True)
-    console.print(to_rich(lines.drop(columns="views"), "mean ± sd over folds"))
-    if "disjoint" in set(scores.protocol):
-        console.print(
-            "closed: every speaker is in training and test, as in the paper; age and gender then "
-            "largely measure how well speakers are remembered.\n"
-            "disjoint: no speaker is in both; speaker recognition is not defined there."
-        )
 
 
 def main(arguments=None):
@@ -293,13 +274,14 @@ def main(arguments=None):
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     try:
-        return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
+        with warnings_in_one_line():
+            return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
     except typer.Exit as leave:
         return leave.exit_code
     except SFMForensicsError as error:
         if debug:
             raise
-        _say(error)
+        say(error)
         return 1
     except (KeyboardInterrupt, typer.Abort):
         err.print("stopped; embeddings that were computed are in the cache")
@@ -310,7 +292,7 @@ def main(arguments=None):
             return error.exit_code
         if debug:
             raise
-        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        say(f"{type(error).__name__}: {error} (--debug shows where)")
         return 1
 
 
@@ -321,31 +303,3 @@ def entry_point():
 
 def _specs(text):
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _say(error):
-    err.print(
-        f"sfmforensics: {' '.join(str(error).split())}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def show_frame(frame, title, console=out):
-    """Print a DataFrame as a table."""
-    table = Table(title=title or None, title_justify="left")
-    for name in frame.columns:
-        numeric = frame[name].dtype.kind in "if"
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
-
-
-def _cell(value):
-    from rich.markup import escape
-
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.2f}"
-    return "" if value is None else escape(str(value))

@@ -35,7 +35,7 @@ def run_demo(output, *, seed=0, console=None):
     """
     from rich.console import Console
 
-    from sfmforensics.cli import show_frame, show_scores
+    from sfmforensics._console import show_frame, show_scores
     from sfmforensics.datasets import make_speech_corpus
     from sfmforensics.report import write_report
     from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model

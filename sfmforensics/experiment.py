@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
-from sfmforensics.exceptions import SFMForensicsError, TargetError
+from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.metrics import task_score
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold, joined_groups
 from sfmforensics.targets import CLASSIFICATION, task_kind
@@ -97,7 +98,13 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None):
     Raises
     ------
     TargetError
-        There is no column "speaker", or there are fewer speakers than folds.
+        There is no column "speaker", or there is only one.
+
+    Warns
+    -----
+    SplitWarning
+        There are fewer speakers than folds: each is left out once. Recordings without a speaker
+        are on neither side under "disjoint".
 
     Examples
     --------
@@ -120,6 +127,7 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None):
                 "the disjoint protocol needs a column 'speaker'; the labels have "
                 f"{', '.join(map(str, target.columns))}; use --protocol closed"
             )
+        folds = _folds_of_speakers(target[SPEAKER], folds, copies)
         splitter = TargetGroupKFold(folds, on=SPEAKER, shuffle=True, random_state=seed)
     else:
         splitter = TargetStratifiedKFold(
@@ -203,8 +211,9 @@ def evaluate(
         true = target.iloc[test].reset_index(drop=True)
         tasks = [task for task in target if not (protocol == "disjoint" and task == SPEAKER)]
         for task in tasks:
+            learnt = task in predicted
             for metric in _METRICS[task_kind(target[task])]:
-                value = task_score(true, predicted, task, metric)
+                value = task_score(true, predicted, task, metric) if learnt else np.nan
                 scores.append([name, views, protocol, fold, task, metric, value])
             predictions[name].append(
                 pd.DataFrame(
@@ -214,7 +223,7 @@ def evaluate(
                         "protocol": protocol,
                         "task": task,
                         "true": true[task].astype(object),
-                        "predicted": predicted[task].astype(object),
+                        "predicted": predicted[task].astype(object) if learnt else None,
                     }
                 )
             )
@@ -284,8 +293,30 @@ def _stratum(target):
     return labels[0] if labels else target.columns[0]
 
 
+def _folds_of_speakers(speakers, folds, copies):
+    """As many folds as asked for, or one for each voice if these are fewer."""
+    known = speakers.notna().to_numpy()
+    labels = [speakers[known]] + ([] if copies is None else [np.asarray(copies)[known]])
+    voices = len(np.unique(joined_groups(*labels))) if known.any() else 0
+    if voices < 2:
+        raise TargetError(
+            f"the disjoint protocol needs two speakers or more, and there is {voices}; "
+            "use --protocol closed"
+        )
+    if voices < folds:
+        warnings.warn(
+            f"disjoint: {voices} speakers cannot make {folds} folds; each is left out once, in "
+            f"{voices} folds",
+            SplitWarning,
+            stacklevel=3,
+        )
+    return min(folds, voices)
+
+
 def _predict_fold(model, X, target, train, test):
     rows = X.iloc if hasattr(X, "iloc") else X
-    fitted = clone(model).fit(rows[train], target.iloc[train])
+    # A task of which this fold's training side has no label cannot be learnt here.
+    known = target.columns[target.iloc[train].notna().any()]
+    fitted = clone(model).fit(rows[train], target.iloc[train][known])
     predicted = fitted.predict(rows[test])
     return predicted.reset_index(drop=True)

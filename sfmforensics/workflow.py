@@ -109,7 +109,8 @@ def evaluate_corpus(
     output.mkdir(parents=True, exist_ok=True)
     X = union.fit_transform(corpus.data)
     names = [view for view, _ in union.transformer_list]
-    with progress("evaluating", len(models) * len(protocols) * folds, verbose) as advance:
+    fits = len(models) * sum(map(len, splits.values()))
+    with progress("evaluating", fits, verbose) as advance:
         found = evaluate(
             X,
             corpus.target,

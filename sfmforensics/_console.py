@@ -1,0 +1,75 @@
+"""What the commands print: tables, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sfmforensics.exceptions import SFMForensicsWarning
+
+out, err = Console(), Console(stderr=True)
+
+
+def show_frame(frame, title, console=out):
+    """Print a DataFrame as a table."""
+    table = Table(title=title or None, title_justify="left")
+    for name in frame.columns:
+        numeric = frame[name].dtype.kind in "if"
+        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.2f}"
+    return "" if value is None else escape(str(value))
+
+
+def show_scores(scores, corpus, console):
+    """Print the table of scores, the paper's rows below ours where there are any."""
+    from sfmforensics.paper import paper_rows_of
+    from sfmforensics.report import format_summary, summarise, to_rich
+
+    lines = format_summary(summarise(scores), paper=paper_rows_of(scores, str(corpus)))
+    if "single" not in set(lines["model"]):  # of which the paper has two systems
+        lines["model"] = lines["model"].str.replace(r"^paper .*", "- paper", regex=True)
+    console.print(to_rich(lines.drop(columns="views"), "mean ± sd over folds"))
+    if "disjoint" in set(scores.protocol):
+        console.print(
+            "closed: every speaker is in training and test, as in the paper; age and gender then "
+            "largely measure how well speakers are remembered.\n"
+            "disjoint: no speaker is in both; speaker recognition is not defined there."
+        )
+
+
+def say(text):
+    """Print one line on standard error."""
+    err.print(
+        f"sfmforensics: {' '.join(str(text).split())}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def warnings_in_one_line():
+    """Print the package's warnings as it prints its errors; others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message, category, *where, **more):
+        if issubclass(category, SFMForensicsWarning):
+            say(f"warning: {message}")
+        else:
+            usual(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        warnings.simplefilter("always", SFMForensicsWarning)
+        yield
