@@ -31,6 +31,17 @@ def _cell(value):
     return "" if value is None else escape(str(value))
 
 
+def show_answers(answers):
+    """Print the answers of a model, each label with its probability behind it."""
+    shown = answers.copy()
+    for name in answers.columns:
+        probability = f"{name}_probability"
+        if probability in answers:
+            pairs = zip(answers[name], shown.pop(probability), strict=True)
+            shown[name] = [f"{label} ({share:.0%})" for label, share in pairs]
+    show_frame(shown, "")
+
+
 def show_scores(scores, corpus, console):
     """Print the table of scores, the paper's rows below ours where there are any."""
     from sfmforensics.paper import paper_rows_of

@@ -68,7 +68,7 @@ COMMON_PARAMETERS = """
     random_state : int, RandomState or None, default=None
         Seed of the weights, batches, dropout and noise.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line an epoch, 2 draws a bar instead.
 """
 
 FITTED_ATTRIBUTES = """

@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 import sfmforensics
-from sfmforensics._console import err, out, say, show_frame, show_scores, warnings_in_one_line
+from sfmforensics._console import (
+    err,
+    out,
+    say,
+    show_answers,
+    show_frame,
+    show_scores,
+    warnings_in_one_line,
+)
 from sfmforensics.exceptions import SFMForensicsError
 
 app = typer.Typer(
@@ -113,7 +121,8 @@ def describe(
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
 
-    for title, frame in describe_corpus(load_corpus(corpus, root), folds=folds, seed=seed).items():
+    tables = describe_corpus(load_corpus(corpus, root), folds=folds, seed=seed, verbose=True)
+    for title, frame in tables.items():
         show_frame(frame, title)
 
 
@@ -235,13 +244,13 @@ def predict(
     """Answer all tasks for recordings. Loading a model runs code: open only what you trust."""
     from sfmforensics.workflow import load_model, predict_files
 
-    answers, refused = predict_files(load_model(model), files)
+    answers, refused = predict_files(load_model(model), files, verbose=len(files) > 3)
     if format is Format.csv:
         print(answers.to_csv(index=False), end="")
     elif format is Format.json:
         print(json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False))
     elif len(answers):
-        show_frame(answers, "")
+        show_answers(answers)
     for error in refused:
         say(error)
     if refused:
@@ -255,7 +264,9 @@ def report(
     """Make one HTML page from what evaluate wrote."""
     from sfmforensics.report import write_report
 
-    out.print(f"Open in a browser: {write_report(directory)}")
+    with err.status("drawing the report"):
+        page = write_report(directory)
+    out.print(f"Open in a browser: {page}", soft_wrap=True)
 
 
 def main(arguments=None):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
-from sklearn.pipeline import make_pipeline
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from sfmforensics._files import replacing, write_atomically
 from sfmforensics._progress import progress
@@ -21,7 +22,7 @@ from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError, SFMForensicsError, ViewError
 from sfmforensics.experiment import SPEAKER, audit, evaluate, make_splits, protocols_of
 from sfmforensics.presets import make_estimator
-from sfmforensics.targets import task_kind
+from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import make_views
 
 _PACKAGES = (
@@ -101,7 +102,7 @@ def evaluate_corpus(
     protocols = protocols_of(protocol)
     estimators = {model: _estimator(model, preset, views, seed, epochs, device) for model in models}
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
-    copies = find_copies(corpus.data)
+    copies = find_copies(corpus.data, verbose=verbose)
     splits = {
         p: make_splits(corpus.target, p, folds=folds, seed=seed, copies=copies) for p in protocols
     }
@@ -189,7 +190,11 @@ def train_model(
         raise SFMForensicsError(f"{output} is a folder; name a file, as in {output}/tango.joblib")
     estimator = _estimator(model, preset, views, seed, epochs, device)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    if verbose and "verbose" in estimator.get_params():
+        estimator.set_params(verbose=2)
     pipeline = make_pipeline(union, estimator).fit(corpus.data, corpus.target)
+    if verbose and "verbose" in estimator.get_params():
+        estimator.set_params(verbose=0)
     for _, embedder in union.transformer_list:
         # The cache of this machine is of no use to the next, nor are its progress bars.
         embedder.set_params(cache=None, verbose=False)
@@ -235,20 +240,25 @@ def load_model(path):
             f"{path}: it cannot be loaded as a model ({type(error).__name__}: {error}); name a "
             "file that sfmforensics train wrote"
         ) from error
-    if not hasattr(model, "predict"):
-        raise SFMForensicsError(f"{path}: it holds a {type(model).__name__}, not a model")
+    if not isinstance(model, Pipeline) or not hasattr(model[0], "transformer_list"):
+        raise SFMForensicsError(
+            f"{path}: it holds a {type(model).__name__}, not a model from recordings to answers; "
+            "name a file that sfmforensics train wrote"
+        )
     return model
 
 
-def predict_files(model, files):
+def predict_files(model, files, *, verbose=False):
     """Answers for recordings, with the probability of each label.
 
     Parameters
     ----------
     model : Pipeline
-        From recordings to answers.
+        From recordings to answers, as `train_model` makes it.
     files : sequence of path-like
         Recordings.
+    verbose : bool, default=False
+        Show progress bars.
 
     Returns
     -------
@@ -267,13 +277,14 @@ def predict_files(model, files):
             refused.append(error)
     if not usable:
         return pd.DataFrame(), refused
-    predicted = model.predict(usable)
-    answers = pd.DataFrame({"path": usable})
-    answers[list(predicted.columns)] = predicted.to_numpy()
-    answers = answers.astype({name: predicted[name].dtype for name in predicted})
-    if hasattr(model, "predict_proba"):
-        tasks = [name for name, kind in model[-1].tasks_.items() if kind == "classification"]
-        for task, probabilities in zip(tasks, model.predict_proba(usable), strict=True):
+    views, estimator = clone(model[0]), model[-1]
+    for _, embedder in views.transformer_list:
+        embedder.set_params(verbose=verbose)
+    X = views.transform(usable)
+    answers = pd.concat([pd.DataFrame({"path": usable}), estimator.predict(X)], axis=1)
+    if hasattr(estimator, "predict_proba"):
+        tasks = [name for name, kind in estimator.tasks_.items() if kind == CLASSIFICATION]
+        for task, probabilities in zip(tasks, estimator.predict_proba(X), strict=True):
             place = answers.columns.get_loc(task) + 1
             answers.insert(place, f"{task}_probability", probabilities.max(axis=1))
     return answers, refused

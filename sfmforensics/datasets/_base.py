@@ -13,6 +13,7 @@ import pandas as pd
 import soundfile
 from sklearn.utils import Bunch
 
+from sfmforensics._progress import progress
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 UNKNOWN_SPEAKER = ""
@@ -224,7 +225,7 @@ def match_recordings(root, pattern, *, layout):
     return [str(root / name) for name in fitting], fields
 
 
-def find_copies(data):
+def find_copies(data, *, verbose=False):
     """Give copies of one recording the same label.
 
     Parameters
@@ -232,6 +233,8 @@ def find_copies(data):
     data : list of length n_recordings
         Paths, or ``(signal, rate)`` pairs with signals of shape (n_samples,) or (n_samples,
         n_channels). Integer signals are scaled by the range of their type, as in a wav file.
+    verbose : bool, default=False
+        Show a progress bar.
 
     Returns
     -------
@@ -253,11 +256,11 @@ def find_copies(data):
     >>> find_copies([(one, 16000), (two, 16000), (one, 16000), (one, 8000)])
     array([0, 1, 0, 2])
     """
-    labels = {}
-    found = [
-        labels.setdefault(_content(recording) or position, len(labels))
-        for position, recording in enumerate(data)
-    ]
+    labels, found = {}, []
+    with progress("looking for copies", len(data), verbose) as advance:
+        for position, recording in enumerate(data):
+            found.append(labels.setdefault(_content(recording) or position, len(labels)))
+            advance(1)
     return np.asarray(found, dtype=np.int64)
 
 

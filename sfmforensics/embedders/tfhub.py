@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,11 @@ def _explained(model):
 def _import(package):
     """Import TensorFlow without what it prints about the machine."""
     unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    if "tensorflow" not in sys.modules:
+        # Torch imports triton when it first trains. That crashes the process if TensorFlow's LLVM
+        # was there before it (tensorflow/tensorflow#124205); the other way round all is well.
+        with suppress(Exception):
+            import_module("triton")
     with _silent_stderr(), warnings.catch_warnings():
         if unset:
             os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"

@@ -10,6 +10,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler, PrintLog
 
+from sfmforensics._progress import progress
 from sfmforensics.exceptions import TrainingError
 
 _WATCHED = 64
@@ -55,7 +56,7 @@ def train(
     device : str, default="cpu"
         A torch device.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line an epoch, 2 draws a bar instead.
 
     Returns
     -------
@@ -83,6 +84,8 @@ def train(
                 LRScheduler(policy, step_every="batch", max_lr=learning_rate, total_steps=steps),
             )
         )
+    bar = _Bar()
+    callbacks.append(("bar", bar))
     net = _Net(
         network,
         criterion=loss,
@@ -95,12 +98,13 @@ def train(
         dataset=torch.utils.data.TensorDataset,
         train_split=None,
         callbacks=callbacks,
-        callbacks__print_log=PrintLog() if verbose else None,
+        callbacks__print_log=PrintLog() if verbose == 1 else None,
         device=device,
         verbose=verbose,
     )
     try:
-        net.fit(X, y)
+        with progress("training", max_epochs, shown=verbose > 1) as bar.advance:
+            net.fit(X, y)
     except _Interrupted as stop:
         raise KeyboardInterrupt from stop
     network.eval().to("cpu")
@@ -230,6 +234,11 @@ class _StopIfNotFinite(Callback):
                 f"the loss became {loss} in epoch {net.history[-1, 'epoch']}; lower learning_rate, "
                 "or check the inputs for extreme values"
             )
+
+
+class _Bar(Callback):
+    def on_epoch_end(self, net, **_):
+        self.advance(1, f"loss {net.history[-1, 'train_loss']:.3f}")
 
 
 class _PlanEntropy(Callback):

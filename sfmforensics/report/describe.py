@@ -16,7 +16,7 @@ from sfmforensics.targets import CLASSIFICATION, task_kind
 _MANY = 15
 
 
-def describe_corpus(corpus, *, folds=5, seed=0):
+def describe_corpus(corpus, *, folds=5, seed=0, verbose=False):
     """Counts, durations, distributions, copies, conflicts and leaks, as tables.
 
     Parameters
@@ -27,6 +27,8 @@ def describe_corpus(corpus, *, folds=5, seed=0):
         Number of folds that leaks are looked for in.
     seed : int, default=0
         Seed of these folds.
+    verbose : bool, default=False
+        Show a progress bar.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def describe_corpus(corpus, *, folds=5, seed=0):
     >>> list(tables)
     ['corpus', 'labels', 'numbers', 'leaks between folds']
     """
-    copies = find_copies(corpus.data)
+    copies = find_copies(corpus.data, verbose=verbose)
     details, unreadable = _recordings(corpus.data)
     tables = {"corpus": _overview(corpus, details, unreadable, copies)}
     if len(unreadable):
