@@ -102,13 +102,14 @@ def evaluate_corpus(
     protocols = protocols_of(protocol)
     estimators = {model: _estimator(model, preset, views, seed, epochs, device) for model in models}
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    union.fit(corpus.data)  # says at once if a model is not there
     copies = find_copies(corpus.data, verbose=verbose)
     splits = {
         p: make_splits(corpus.target, p, folds=folds, seed=seed, copies=copies) for p in protocols
     }
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    X = union.fit_transform(corpus.data)
+    X = union.transform(corpus.data)
     names = [view for view, _ in union.transformer_list]
     fits = len(models) * sum(map(len, splits.values()))
     with progress("evaluating", fits, verbose) as advance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import lru_cache
 from hashlib import file_digest, sha256
@@ -253,9 +254,14 @@ class explained:
         self.model, self.library, self.contents, self.get = model, library, contents, get
 
     def __enter__(self):
+        # What the hub's client says of each of its tries is said once, at the end, with a remedy.
+        self._log = logging.getLogger("huggingface_hub")
+        self._level = self._log.level
+        self._log.setLevel(logging.ERROR)
         return self
 
     def __exit__(self, kind, error, traceback):
+        self._log.setLevel(self._level)
         if not isinstance(error, Exception):
             return False
         if isinstance(error, (EmbedderError, MissingExtraError, MemoryError)):

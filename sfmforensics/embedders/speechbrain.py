@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -191,6 +192,7 @@ def _load(model, state, revision, device):
     import torch
 
     import_extra("speechbrain", _EXTRA)
+    _tame_redirects()
     hyperpyyaml = import_extra("hyperpyyaml", _EXTRA)
     recipe, commit = _recipe(model, state, revision)
     # Weights are drawn at random before they are loaded; the user's generator stays where it was.
@@ -209,6 +211,13 @@ def _load(model, state, revision, device):
         _remove_noise(step)
         step.float().eval().requires_grad_(False).to(device)
     return steps
+
+
+def _tame_redirects():
+    """Keep redirects of old names from importing what is missing when asked where they lie."""
+    for name, redirect in list(sys.modules.items()):
+        if name.startswith("speechbrain.") and "lazy_module" in getattr(redirect, "__dict__", {}):
+            redirect.__file__, redirect.__warningregistry__ = None, {}
 
 
 def _load_weights(model, revision, modules, pretrainer):
@@ -246,14 +255,9 @@ def _forbid_gaps(model, module):
 
 
 def _remove_noise(step):
-    import torch
-
-    def nothing(shape, device="cpu"):
-        return torch.zeros(shape, device=device)
-
     for module in step.modules():
         if hasattr(module, "_get_gauss_noise"):
-            module._get_gauss_noise = nothing
+            module._get_gauss_noise = lambda shape, device=None: 0.0
 
 
 def _file(model, name, revision):
@@ -269,12 +273,8 @@ def _file(model, name, revision):
 
 
 def _explained(model):
-    return explained(
-        model,
-        "speechbrain",
-        f"{_RECIPE} and embedding_model.ckpt",
-        f"get it with: hf download {model}",
-    )
+    files = f"{_RECIPE} and embedding_model.ckpt"
+    return explained(model, "speechbrain", files, f"get it with: hf download {model}")
 
 
 def _declared_dimension(recipe):

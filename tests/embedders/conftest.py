@@ -18,6 +18,17 @@ def synthesise(seconds, *, pitch=120.0, seed=0, rate=RATE):
     return signal.astype(np.float32)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small models are run fastest by one thread, above all beside other work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def voice():
     """``voice(seconds, pitch=120.0, seed=0, rate=16000)``: a float32 signal."""

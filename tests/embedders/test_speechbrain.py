@@ -266,6 +266,15 @@ def test_loading_writes_nothing_and_needs_only_what_a_vector_needs(
     assert sorted(os.listdir(folder)) == ["embedding_model.ckpt", "hyperparams.yaml"]
 
 
+def test_others_may_look_through_all_modules(folders, pairs, recwarn):
+    """As hypothesis, unittest and TensorFlow do; SpeechBrain's lazy modules would fail."""
+    embed(folders["x-vector"], pairs[:1])
+    for loaded in list(sys.modules.values()):
+        getattr(loaded, "__file__", None)
+        getattr(loaded, "__warningregistry__", None)
+    assert not [w for w in recwarn if "speechbrain" in str(w.message)]
+
+
 def test_a_float16_checkpoint_is_computed_in_float32(copy_of, pairs, assert_close):
     folder = copy_of("x-vector")
     weights = torch.load(folder / "embedding_model.ckpt")

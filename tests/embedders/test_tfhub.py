@@ -319,6 +319,7 @@ weights = torch.nn.Parameter(torch.ones(3))
 optimiser = torch.optim.Adam([weights])  # imports triton, which crashed
 weights.sum().backward()
 optimiser.step()
+print("trained")
 """
 
 
@@ -331,8 +332,8 @@ def test_torch_can_train_after_tensorflow_and_tensorflow_says_nothing(folder):
         check=True,
         env=environment,
     )
-    assert done.stdout.strip() == "None"
-    assert done.stderr == "stderr works"
+    assert done.stdout.split() == ["None", "trained"]
+    assert done.stderr.startswith("stderr works")  # what torch says after that is its own affair
 
 
 def test_whoever_sets_a_log_level_sees_the_log(monkeypatch, capfd):
