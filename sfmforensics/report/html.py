@@ -110,8 +110,8 @@ def _scores(run, summary):
     if not paper.empty:
         yield tag(
             "p",
-            "Rows called paper are published figures for the same corpus and views: its closed "
-            "protocol, its own folds and training. They are no result of this run.",
+            "Rows called paper are published figures for this corpus and for views of these names: "
+            "its own models, folds and training, under closed. They are no result of this run.",
         )
     alt = "Bars: the means of the table above, by task, model and protocol; points: single folds."
     yield tag("div", png(_encoded(plot_scores(run.scores)), alt, alt), class_="overview")
