@@ -1,0 +1,202 @@
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from sfmforensics.cli import main
+
+COMMANDS = ["demo", "describe", "embed", "evaluate", "train", "predict", "report"]
+SCRIPT = Path(sys.executable).parent / "sfmforensics"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def manifest(here, corpus):
+    """Twelve recordings of four speakers, with blanks in every column of labels."""
+    rows = [i for i in range(36) if i % 6 < 3][:12]
+    table = corpus.target.iloc[rows].reset_index(drop=True)
+    table.insert(0, "path", [corpus.data[i] for i in rows])
+    for position, column in enumerate(["speaker", "emotion", "gender", "age"]):
+        table.loc[position * 3, column] = None
+    table.to_csv(here / "table.csv", index=False)
+    return "table.csv"
+
+
+def refused(capsys, *arguments, code=1):
+    """What a refusal says: one line, no traceback."""
+    assert main(list(arguments)) == code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    lines = [line for line in said.splitlines() if line.startswith("sfmforensics: ")]
+    lines = [line for line in lines if not line.startswith("sfmforensics: warning")]
+    assert len(lines) == 1, said
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_answers_help(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert "--help" in capsys.readouterr().out
+
+
+def test_the_script_is_installed_and_knows_its_version():
+    done = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("sfmforensics ")
+
+
+def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
+    shared = ["--corpus", "manifest", "--root", manifest, "--cache", "cache", "--epochs", "1"]
+    assert main(["describe", "--corpus", "manifest", "--root", manifest]) == 0
+    assert "12" in capsys.readouterr().out
+    assert main(["embed", "--corpus", "manifest", "--root", manifest, "--cache", "cache"]) == 0
+    assert "mfcc: 12 recordings, 40 numbers each" in capsys.readouterr().out
+    evaluate = ["evaluate", *shared, "--protocol", "both", "--folds", "3", "--output", "results"]
+    assert main([*evaluate, "--model", "tango,single"]) == 0
+    said = capsys.readouterr()
+    assert "not defined" in said.out
+    assert "1 of 12 rows have no 'speaker'" in said.err
+    scores = pd.read_csv("results/scores.csv")
+    assert scores.columns.tolist() == [
+        "model", "views", "protocol", "fold", "task", "metric", "value",
+    ]  # fmt: skip
+    assert main(["report", "results"]) == 0
+    assert (here / "results" / "report.html").exists()
+    assert main(["train", *shared, "--output", "models/tango.joblib"]) == 0
+    assert (here / "models" / "tango.joblib").exists()
+
+
+def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here, corpus, capsys):
+    assert main(["train", "--corpus", "manifest", "--root", manifest, "--epochs", "1",
+                 "--output", "m.joblib"]) == 0  # fmt: skip
+    (here / "text.wav").write_text("no sound")
+    files = [corpus.data[0], corpus.data[8]]
+    capsys.readouterr()
+    assert main(["predict", "m.joblib", *files]) == 0
+    shown = capsys.readouterr().out
+    assert "%)" in shown  # each label with its probability
+    assert shown.count("male") == 2
+    assert main(["predict", "m.joblib", *files, "text.wav", "--format", "csv"]) == 1
+    said = capsys.readouterr()
+    assert pd.read_csv(StringIO(said.out))["path"].tolist() == files
+    assert "text.wav" in said.err
+    assert main(["predict", "m.joblib", *files, "none.wav", "--format", "json"]) == 1
+    said = capsys.readouterr()
+    assert [row["path"] for row in json.loads(said.out)] == files
+    assert "none.wav: no such file" in said.err
+    assert main(["predict", "m.joblib", "text.wav", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def bad(kind, here):
+    """A wav that cannot be used."""
+    file = here / "bad.wav"
+    noise = np.random.default_rng(0).normal(size=8000) * 0.1
+    if kind == "text":
+        file.write_text("no sound")
+    elif kind == "empty":
+        file.touch()
+    elif kind == "header":
+        soundfile.write(file, noise[:0], 16_000)
+    elif kind == "zeros":
+        soundfile.write(file, noise * 0, 16_000)
+    else:
+        noise[7] = np.nan
+        soundfile.write(file, noise, 16_000, subtype="FLOAT")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "header", "zeros", "nan"])
+@pytest.mark.parametrize("command", ["embed", "evaluate", "train"])
+def test_a_recording_that_cannot_be_used_is_named(kind, command, here, corpus, capsys):
+    table = pd.DataFrame({"path": [corpus.data[0], corpus.data[7], bad(kind, here)]})
+    table.assign(speaker=list("aba")).to_csv("table.csv", index=False)
+    options = {
+        "evaluate": ["--folds", "2", "--protocol", "closed"],
+        "train": ["--output", "m.joblib"],
+    }.get(command, [])
+    line = refused(
+        capsys, command, "--corpus", "manifest", "--root", "table.csv", "--views", "mfcc,prosody",
+        *options,
+    )  # fmt: skip
+    assert "bad.wav" in line
+    assert "leave it out" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--corpus", "baved", "--root", "nowhere"], ["nowhere", "SPEAKER-SEX-AGE"]),
+        (["--corpus", "baved", "--root", "."], ["SPEAKER-SEX-AGE"]),
+        (["--corpus", "emodb", "--root", "nowhere"], ["nowhere", "03a01Fa.wav"]),
+        (["--corpus", "cremad", "--root", "nowhere"], ["nowhere", "AudioWAV"]),
+        (["--corpus", "manifest", "--root", "none.csv"], ["none.csv"]),
+        (["--corpus", "manifest", "--root", "no-path.csv"], ["no-path.csv", "'path'"]),
+        (["--corpus", "manifest", "--root", "lost.csv"], ["lost.csv", "lost.wav"]),
+        (["--views", "mfcc,wisper"], ["'wisper'", "did you mean 'whisper'"]),
+        (["--views", "mfcc,mfcc"], ["two views are called 'mfcc'"]),
+        (["--views", "mfcc,whisper=./none"], ["./none"]),
+        (["--views", "mfcc"], ["mfcc", "--model single"]),
+        (["--views", "mfcc,wavlm"], ["microsoft/wavlm-base", "hf download"]),
+        (["--model", "lstm"], ["'lstm'", "tango"]),
+        (["--folds", "99"], ["99 folds of 12"]),
+        (["--output", "table.csv"], ["table.csv"]),
+        (["--corpus", "manifest", "--root", "no-speaker.csv"], ["'speaker'", "--protocol closed"]),
+    ],
+)
+def test_what_evaluate_is_refused_in_one_line(arguments, says, manifest, here, corpus, capsys):
+    (here / "no-path.csv").write_text("file,speaker\na.wav,1\n")
+    (here / "lost.csv").write_text("path,speaker\nlost.wav,1\n")
+    files = "".join(f"{path},x\n" for path in corpus.data[:6])
+    (here / "no-speaker.csv").write_text(f"path,emotion\n{files}")
+    defaults = {"--corpus": "manifest", "--root": manifest, "--views": "mfcc,prosody"}
+    for option, value in zip(arguments[::2], arguments[1::2], strict=True):
+        defaults[option] = value
+    line = refused(capsys, "evaluate", *[part for pair in defaults.items() for part in pair])
+    for words in says:
+        assert words in line
+
+
+def test_other_refusals(manifest, here, capsys):
+    assert "missing.joblib: no such file" in refused(capsys, "predict", "missing.joblib", "a.wav")
+    (here / "bad.joblib").write_bytes(b"nothing")
+    assert "bad.joblib" in refused(capsys, "predict", "bad.joblib", "a.wav")
+    assert "sfmforensics evaluate" in refused(capsys, "report", "nowhere")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "--corpus", "mars", "--root", "x"],
+        ["evaluate", "--corpus", "baved"],
+        ["evaluate", "--corpus", "baved", "--root", "x", "--folds", "1"],
+        ["describe", "--corpus", "baved", "--root", "x", "--nonsense"],
+        ["frobnicate"],
+        ["predict"],
+    ],
+)
+def test_a_misspelt_command_exits_with_2(arguments, capsys):
+    assert main(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_debug_shows_where(here):
+    command = [SCRIPT, "describe", "--corpus", "baved", "--root", "nowhere"]
+    plain = subprocess.run(command, capture_output=True, text=True)
+    debug = subprocess.run([*command, "--debug"], capture_output=True, text=True)
+    assert plain.returncode == 1
+    assert len(plain.stderr.strip().splitlines()) == 1
+    assert debug.returncode != 0
+    assert "Traceback" in debug.stderr

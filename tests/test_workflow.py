@@ -1,0 +1,190 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.utils import Bunch
+
+from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
+from sfmforensics.exceptions import AudioError, SFMForensicsError, ViewError
+from sfmforensics.workflow import (
+    evaluate_corpus,
+    load_model,
+    predict_files,
+    train_model,
+    versions,
+)
+
+VIEWS = ["mfcc", "prosody"]
+QUICK = {"epochs": 2, "preset": "tuned"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def model_file(corpus, cache, tmp_path_factory):
+    file = tmp_path_factory.mktemp("model") / "tango.joblib"
+    train_model(corpus, VIEWS, file, cache=cache, **QUICK)
+    return file
+
+
+def test_evaluate_writes_what_the_design_names(corpus, cache, tmp_path):
+    found = evaluate_corpus(
+        corpus, VIEWS, tmp_path, models=("tango", "svm"), folds=3, cache=cache, **QUICK
+    )
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    pd.testing.assert_frame_equal(scores, found.scores)
+    assert set(scores.views) == {"mfcc+prosody"}
+    first = pd.read_csv(tmp_path / "predictions.csv", dtype=str)
+    assert first.columns.tolist() == ["path", "fold", "protocol", "task", "true", "predicted"]
+    assert set(first.path) == set(corpus.data)
+    assert (tmp_path / "predictions-svm.csv").exists()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["models"] == ["tango", "svm"]
+    assert config["tasks"]["age"] == "regression"
+    assert config["parameters"]["tango"]["max_epochs"] == 2
+    assert config["audit"]["shared_copies"] == {"closed": 0, "disjoint": 0}
+    assert config["versions"]["torch"] == versions()["torch"] != "not installed"
+    figures = {path.name for path in tmp_path.glob("*.png")}
+    assert {"scores.png", "confusion-emotion-disjoint.png", "regression-age-closed.png"} <= figures
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_second_run_embeds_nothing_and_says_the_same(corpus, cache, tmp_path, monkeypatch):
+    settings = {"folds": 2, "protocol": "closed", "cache": cache, **QUICK}
+    evaluate_corpus(corpus, VIEWS, tmp_path / "one", **settings)
+    for embedder in (MFCCEmbedder, ProsodyEmbedder):
+        monkeypatch.setattr(embedder, "_embed", lambda *_: pytest.fail("embedded again"))
+    evaluate_corpus(corpus, VIEWS, tmp_path / "two", **settings)
+    for file in ("scores.csv", "predictions.csv"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"models": ("lstm",)}, SFMForensicsError, "'lstm'"),
+        ({"protocol": "open"}, SFMForensicsError, "'open'"),
+        ({"folds": 99}, SFMForensicsError, "99 folds of 36"),
+        ({"views": ["mfcc"]}, ViewError, "--model single"),
+        ({"views": ["mfcc", "whisper=./none"]}, SFMForensicsError, "no folder ./none"),
+    ],
+)
+def test_what_does_not_exist_is_said_before_anything_is_computed(
+    options, error, says, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: pytest.fail("computed something"))
+    with pytest.raises(error, match=says):
+        evaluate_corpus(corpus, options.pop("views", VIEWS), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recording_that_cannot_be_used_loses_nothing(corpus, tmp_path):
+    (tmp_path / "broken.wav").write_text("no sound")
+    data = [*corpus.data[:5], str(tmp_path / "broken.wav")]
+    target = corpus.target.iloc[:6].reset_index(drop=True)
+    with pytest.raises(AudioError, match=r"broken\.wav"):
+        evaluate_corpus(
+            Bunch(data=data, target=target), VIEWS, tmp_path / "out",
+            cache=tmp_path / "cache", folds=2, protocol="closed",
+        )  # fmt: skip
+    assert len(list((tmp_path / "cache").rglob("*.vec"))) == 5
+
+
+def test_a_saved_model_answers_in_another_process_and_folder(model_file, corpus, tmp_path):
+    shutil.copy(model_file, tmp_path / "tango.joblib")
+    shutil.copy(corpus.data[0], tmp_path / "x.wav")
+    code = "import joblib; print(joblib.load('tango.joblib').predict(['x.wav']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    header, row = done.stdout.strip().splitlines()
+    assert header.split() == ["speaker", "emotion", "gender", "age"]
+    assert row.split()[1] in set(corpus.target.speaker)
+
+
+def test_a_saved_model_keeps_neither_the_cache_nor_the_bars(model_file):
+    pipeline = joblib.load(model_file)
+    for _, embedder in pipeline[0].transformer_list:
+        assert embedder.cache is None
+        assert embedder.verbose is False
+    assert pipeline[-1].verbose == 0
+
+
+def test_a_failed_save_leaves_the_old_file(corpus, cache, tmp_path, monkeypatch):
+    file = tmp_path / "model.joblib"
+    file.write_text("old")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(joblib, "dump", fail)
+    with pytest.raises(OSError, match="No space"):
+        train_model(corpus, VIEWS, file, cache=cache, **QUICK)
+    assert file.read_text() == "old"
+    assert os.listdir(tmp_path) == ["model.joblib"]
+
+
+def test_predict_files_answers_the_good_and_lists_the_bad(model_file, corpus, tmp_path):
+    (tmp_path / "text.wav").write_text("no sound")
+    files = [corpus.data[0], str(tmp_path / "text.wav"), corpus.data[7]]
+    answers, refused = predict_files(load_model(model_file), files)
+    assert answers["path"].tolist() == [files[0], files[2]]
+    assert [error.source for error in refused] == [files[1]]
+    whole = load_model(model_file).predict([files[0], files[2]])
+    for task in whole:
+        np.testing.assert_array_equal(answers[task], whole[task])
+    assert answers["speaker_probability"].between(0, 1).all()
+    assert "age_probability" not in answers
+
+
+def test_predict_files_embeds_once(model_file, corpus, monkeypatch):
+    calls = []
+    embed = MFCCEmbedder._embed
+    monkeypatch.setattr(
+        MFCCEmbedder, "_embed", lambda self, signals: calls.extend(signals) or embed(self, signals)
+    )
+    predict_files(load_model(model_file), corpus.data[:3])
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", "dict"])
+def test_what_is_no_model_is_refused_by_name(content, tmp_path):
+    file = tmp_path / "model.joblib"
+    if content == "dict":
+        joblib.dump({"a": 1}, file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(SFMForensicsError, match=r"model\.joblib: it .*sfmforensics train wrote"):
+        load_model(file)
+
+
+def test_a_folder_is_no_place_for_a_model(corpus, tmp_path):
+    with pytest.raises(SFMForensicsError, match="is a folder; name a file"):
+        train_model(corpus, VIEWS, tmp_path)
+
+
+def test_real_recordings_and_a_real_sfm(shared, tmp_path):
+    from sfmforensics.datasets import load_baved
+
+    whole = load_baved(shared / "data" / "baved")
+    rows = [i for i, s in enumerate(whole.target.speaker) if s in {"103", "17", "48", "51"}][::4]
+    real = Bunch(
+        data=[whole.data[i] for i in rows], target=whole.target.iloc[rows].reset_index(drop=True)
+    )
+    views = ["mfcc", f"whisper={shared / 'models' / 'whisper-tiny.en'}"]
+    found = evaluate_corpus(
+        real, views, tmp_path, folds=3, cache=tmp_path / "cache", epochs=30, preset="tuned"
+    )
+    gender = found.scores.query("task == 'gender' and metric == 'accuracy'")
+    assert gender[gender.protocol == "closed"].value.mean() > 0.9
+    assert Path(tmp_path / "scores.csv").exists()
