@@ -52,7 +52,7 @@ def progress(title, total, shown=True):
             bar.update(
                 task,
                 description=f"{title} ({note})" if note else title,
-                rate=f"{speed:.1f}/s" if speed else "",
+                rate=f"{speed:.1f}/s" if speed and speed >= 0.1 else "",
             )
 
         yield advance
