@@ -59,6 +59,11 @@ def show_scores(scores, corpus, console):
         )
 
 
+def tell(text):
+    """Print a line that may hold a path: as it is, so that it can be copied."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def say(text):
     """Print one line on standard error."""
     err.print(
@@ -71,12 +76,14 @@ def say(text):
 
 @contextmanager
 def warnings_in_one_line():
-    """Print the package's warnings as it prints its errors; others as Python does."""
-    usual = warnings.showwarning
+    """Print the package's warnings as it prints its errors, each once; others as Python does."""
+    usual, said = warnings.showwarning, set()
 
     def show(message, category, *where, **more):
         if issubclass(category, SFMForensicsWarning):
-            say(f"warning: {message}")
+            if str(message) not in said:
+                say(f"warning: {message}")
+            said.add(str(message))
         else:
             usual(message, category, *where, **more)
 

@@ -19,6 +19,7 @@ from sfmforensics._console import (
     show_answers,
     show_frame,
     show_scores,
+    tell,
     warnings_in_one_line,
 )
 from sfmforensics.exceptions import SFMForensicsError
@@ -74,11 +75,14 @@ Views = Annotated[
 ]
 Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings.")]
 Device = Annotated[str | None, typer.Option(help="A torch device; CUDA if there is one.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the folds and of the models.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of the folds and of the models.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data; the preset's.")]
 PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
 
 _CACHE = Path("embeddings")
+_INTERRUPTED = 130
 
 
 def _version(asked: bool):
@@ -139,6 +143,8 @@ def embed(
     from sfmforensics.datasets import load_corpus
     from sfmforensics.views import make_views
 
+    if cache.exists() and not cache.is_dir():
+        raise SFMForensicsError(f"{cache} is a file; name a folder that keeps the embeddings")
     loaded = load_corpus(corpus, root)
     union = make_views(
         *_specs(views), cache=cache, device=device, batch_size=batch_size, verbose=True
@@ -146,12 +152,13 @@ def embed(
     union.fit(loaded.data)
     for name, embedder in union.transformer_list:
         vectors = embedder.transform(loaded.data)
-        out.print(f"{name}: {len(vectors)} recordings, {vectors.shape[1]} numbers each")
-    out.print(f"kept in {cache}")
+        tell(f"{name}: {len(vectors)} recordings, {vectors.shape[1]} numbers each")
+    tell(f"kept in {cache}")
 
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     corpus: Corpus,
     root: Root,
     views: Views = "mfcc,prosody",
@@ -193,12 +200,12 @@ def evaluate(
         n_jobs=jobs,
         name=corpus,
         root=root,
-        command=shlex.join(["sfmforensics", *sys.argv[1:]]),
+        command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
     show_scores(found.scores, corpus, out)
-    out.print(f"\nTables and figures: {output}/")
-    out.print(f"Next: sfmforensics report {shlex.quote(str(output))}")
+    tell(f"\nTables and figures: {output}/")
+    tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 
 
 @app.command()
@@ -231,8 +238,8 @@ def train(
         device=device,
         verbose=True,
     )
-    out.print(f"{model} of {len(loaded.data)} recordings: {output}")
-    out.print(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
+    tell(f"{model} of {len(loaded.data)} recordings: {output}")
+    tell(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
 
 
 @app.command()
@@ -266,7 +273,7 @@ def report(
 
     with err.status("drawing the report"):
         page = write_report(directory)
-    out.print(f"Open in a browser: {page}", soft_wrap=True)
+    tell(f"Open in a browser: {page}")
 
 
 def main(arguments=None):
@@ -280,23 +287,23 @@ def main(arguments=None):
     Returns
     -------
     int
-        0 on success, 1 if something was refused, 2 if the command was misspelt.
+        0 on success, 1 if something was refused, 2 if the command was misspelt, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         with warnings_in_one_line():
-            return app([a for a in arguments if a != "--debug"], standalone_mode=False) or 0
+            code = app(arguments, standalone_mode=False, obj=arguments) or 0
     except typer.Exit as leave:
-        return leave.exit_code
+        code = leave.exit_code
     except SFMForensicsError as error:
         if debug:
             raise
         say(error)
         return 1
     except (KeyboardInterrupt, typer.Abort):
-        err.print("stopped; embeddings that were computed are in the cache")
-        return 130
+        code = _INTERRUPTED
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a misspelt command
             error.show()
@@ -305,6 +312,9 @@ def main(arguments=None):
             raise
         say(f"{type(error).__name__}: {error} (--debug shows where)")
         return 1
+    if code == _INTERRUPTED:  # which some releases of typer give as a code, not as an exception
+        say("stopped; embeddings that were computed are in the cache")
+    return code
 
 
 def entry_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def run_demo(output, *, seed=0, console=None):
         models=("tango", "concat", "svm"),
         name="synthetic",
         root=output / "recordings",
-        command=f"sfmforensics demo --output {output} --seed {seed}",
+        command=f"sfmforensics demo --output {shlex.quote(str(output))} --seed {seed}",
         **settings,
     )
     show_scores(found.scores, "synthetic", console)
@@ -80,7 +81,7 @@ def run_demo(output, *, seed=0, console=None):
         f"  {page.name}              one page with all of it: open it in a browser\n"
         "  tango.joblib             the model\n"
         "Next:\n"
-        f"  sfmforensics predict {file} YOUR.wav\n"
+        f"  sfmforensics predict {shlex.quote(str(file))} YOUR.wav\n"
         "  sfmforensics evaluate --corpus manifest --root YOUR_TABLE.csv --views mfcc,prosody\n"
         "  sfmforensics evaluate --help",
         markup=False,

@@ -98,7 +98,7 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None):
     Raises
     ------
     TargetError
-        There is no column "speaker", or there is only one.
+        There is no label, or too few recordings; under "disjoint", too few speakers.
 
     Warns
     -----
@@ -116,10 +116,12 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None):
     ['c', 'c']
     ['a', 'a']
     """
+    if not target.shape[1]:
+        raise TargetError("the targets have no column; give labels of at least one task")
     if not 2 <= folds <= len(target):
-        raise TargetError(
-            f"{folds} folds of {len(target)} recordings; use 2 to {len(target)} folds"
-        )
+        found = "1 recording" if len(target) == 1 else f"{len(target)} recordings"
+        remedy = f"use 2 to {len(target)} folds" if len(target) > 1 else "add recordings"
+        raise TargetError(f"{folds} folds of {found}; {remedy}")
     rows = np.zeros(len(target))
     if protocol == "disjoint":
         if SPEAKER not in target:

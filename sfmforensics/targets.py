@@ -120,9 +120,11 @@ class TargetCodec:
         Raises
         ------
         TargetError
-            A column has no label at all, or a kind is unknown.
+            There is no column, one has no label at all, or a kind is unknown.
         """
         frame = as_frame(y)
+        if not frame.shape[1]:
+            raise TargetError("the targets have no column; give labels of at least one task")
         self.form_ = "frame" if isinstance(y, pd.DataFrame) else "array"
         self.flat_ = frame.shape[1] == 1 and getattr(y, "ndim", 1) == 1
         self.names_ = list(frame.columns)

@@ -21,8 +21,8 @@ from sfmforensics.audio import read_audio
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError, SFMForensicsError, ViewError
 from sfmforensics.experiment import SPEAKER, audit, evaluate, make_splits, protocols_of
-from sfmforensics.presets import make_estimator
-from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.presets import MODELS, make_estimator
+from sfmforensics.targets import CLASSIFICATION, TargetCodec, task_kind
 from sfmforensics.views import make_views
 
 _PACKAGES = (
@@ -100,6 +100,9 @@ def evaluate_corpus(
 
     started = time.monotonic()
     protocols = protocols_of(protocol)
+    models = list(dict.fromkeys(models))
+    if not models:
+        raise SFMForensicsError(f"no model was named; there are {', '.join(MODELS)}")
     estimators = {model: _estimator(model, preset, views, seed, epochs, device) for model in models}
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
@@ -108,7 +111,7 @@ def evaluate_corpus(
         p: make_splits(corpus.target, p, folds=folds, seed=seed, copies=copies) for p in protocols
     }
     output = Path(output)
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     X = union.transform(corpus.data)
     names = [view for view, _ in union.transformer_list]
     fits = len(models) * sum(map(len, splits.values()))
@@ -129,7 +132,7 @@ def evaluate_corpus(
         "root": str(root),
         "views": names,
         "specs": [str(view) for view in views],
-        "models": list(models),
+        "models": models,
         "preset": preset,
         "parameters": {
             model: {key: _plain(value) for key, value in estimator.get_params().items()}
@@ -191,6 +194,8 @@ def train_model(
         raise SFMForensicsError(f"{output} is a folder; name a file, as in {output}/tango.joblib")
     estimator = _estimator(model, preset, views, seed, epochs, device)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
+    _make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
     pipeline = make_pipeline(union, estimator).fit(corpus.data, corpus.target)
@@ -270,14 +275,15 @@ def predict_files(model, files, *, verbose=False):
         One for each other recording.
     """
     usable, refused = [], []
+    least = max(embedder._min_samples for _, embedder in model[0].transformer_list)
     for file in files:
         try:
-            read_audio(file)
+            read_audio(file, min_samples=least)
             usable.append(os.fspath(file))
         except AudioError as error:
             refused.append(error)
     if not usable:
-        return pd.DataFrame(), refused
+        return pd.DataFrame(columns=["path"]), refused
     views, estimator = clone(model[0]), model[-1]
     for _, embedder in views.transformer_list:
         embedder.set_params(verbose=verbose)
@@ -308,17 +314,29 @@ def versions():
 
 
 def _estimator(model, preset, views, seed, epochs, device):
+    from sfmforensics.nn.training import check_device
+
+    check_device(device)
     overrides = {"random_state": seed}
     if model != "svm":
         overrides["device"] = device or "auto"
         if epochs is not None:
             overrides["max_epochs"] = epochs
-    if model in ("tango", "concat") and len(views) < 2:
+    if model in ("tango", "concat") and len(views) == 1:
         raise ViewError(
-            f"{model} fuses two or more views, but only {', '.join(map(str, views))} was asked "
-            "for; add another (--views mfcc,prosody), or use --model single"
+            f"{model} fuses two or more views, but only {views[0]} was asked for; add "
+            "another (--views mfcc,prosody), or use --model single"
         )
     return make_estimator(model, preset, **overrides)
+
+
+def _make_folder(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SFMForensicsError(
+            f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
+        ) from error
 
 
 def _names(recordings):

@@ -1,4 +1,7 @@
 import json
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from io import StringIO
@@ -10,6 +13,7 @@ import pytest
 import soundfile
 
 from sfmforensics.cli import main
+from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 
 COMMANDS = ["demo", "describe", "embed", "evaluate", "train", "predict", "report"]
 SCRIPT = Path(sys.executable).parent / "sfmforensics"
@@ -60,7 +64,9 @@ def test_the_script_is_installed_and_knows_its_version():
 def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     shared = ["--corpus", "manifest", "--root", manifest, "--cache", "cache", "--epochs", "1"]
     assert main(["describe", "--corpus", "manifest", "--root", manifest]) == 0
-    assert "12" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "12" in said.out
+    assert said.err.count("1 of 12 rows have no 'speaker'") == 1
     assert main(["embed", "--corpus", "manifest", "--root", manifest, "--cache", "cache"]) == 0
     assert "mfcc: 12 recordings, 40 numbers each" in capsys.readouterr().out
     evaluate = ["evaluate", *shared, "--protocol", "both", "--folds", "3", "--output", "results"]
@@ -72,6 +78,8 @@ def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     assert scores.columns.tolist() == [
         "model", "views", "protocol", "fold", "task", "metric", "value",
     ]  # fmt: skip
+    command = json.loads((here / "results" / "config.json").read_text())["command"]
+    assert shlex.split(command) == ["sfmforensics", *evaluate, "--model", "tango,single"]
     assert main(["report", "results"]) == 0
     assert (here / "results" / "report.html").exists()
     assert main(["train", *shared, "--output", "models/tango.joblib"]) == 0
@@ -98,6 +106,44 @@ def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here
     assert "none.wav: no such file" in said.err
     assert main(["predict", "m.joblib", "text.wav", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == []
+    assert main(["predict", "m.joblib", "text.wav", "--format", "csv"]) == 1
+    assert pd.read_csv(StringIO(capsys.readouterr().out)).empty
+
+
+def test_embedding_twice_computes_once_and_paths_stay_whole(manifest, capsys, monkeypatch):
+    cache = "a-long-name-" * 9 + "[bold]"  # longer than a terminal is wide, and no markup
+    embed = ["embed", "--corpus", "manifest", "--root", manifest, "--cache", cache]
+    assert main(embed) == 0
+    assert f"kept in {cache}\n" in capsys.readouterr().out
+    for embedder in (MFCCEmbedder, ProsodyEmbedder):
+        monkeypatch.setattr(embedder, "_embed", lambda *_: pytest.fail("embedded again"))
+    assert main(embed) == 0
+    assert "mfcc: 12 recordings, 40 numbers each" in capsys.readouterr().out
+
+
+def test_describe_shows_what_is_wrong_with_a_corpus(here, corpus, capsys):
+    rows = [0, 1, 6, 7, 12, 13]
+    table = corpus.target.iloc[rows].reset_index(drop=True)
+    table.insert(0, "path", [corpus.data[i] for i in rows])
+    table.loc[5, "age"] += 30
+    shutil.copy(corpus.data[0], "copy.wav")
+    (here / "text.wav").write_text("no sound")
+    table.loc[6] = ["copy.wav", *table.loc[2].iloc[1:]]
+    table.loc[7] = ["text.wav", *table.loc[2].iloc[1:]]
+    table.to_csv("table.csv", index=False)
+    command = ["describe", "--corpus", "manifest", "--root", "table.csv", "--folds", "2"]
+    done = subprocess.run(
+        [SCRIPT, *command], capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
+    )
+    assert done.returncode == 0, done.stderr
+    for row in (
+        "that are copies of another 1",
+        "that cannot be read 1",
+        f"{here / 'text.wav'} it cannot be read as sound",
+        f"s01 = s02 1 {Path(corpus.data[0]).name} = copy.wav",
+        "s03 age",
+    ):
+        assert row in " ".join(done.stdout.replace("│", " ").split())
 
 
 def bad(kind, here):
@@ -152,7 +198,11 @@ def test_a_recording_that_cannot_be_used_is_named(kind, command, here, corpus, c
         (["--views", "mfcc,wavlm"], ["microsoft/wavlm-base", "hf download"]),
         (["--model", "lstm"], ["'lstm'", "tango"]),
         (["--folds", "99"], ["99 folds of 12"]),
-        (["--output", "table.csv"], ["table.csv"]),
+        (["--output", "table.csv"], ["table.csv", "choose another output"]),
+        (["--corpus", "manifest", "--root", "mute.csv"], ["give labels"]),
+        (["--views", ","], ["no view was named"]),
+        (["--model", ","], ["no model was named", "tango"]),
+        (["--device", "banana"], ["'banana'", "cpu"]),
         (["--corpus", "manifest", "--root", "no-speaker.csv"], ["'speaker'", "--protocol closed"]),
     ],
 )
@@ -161,6 +211,7 @@ def test_what_evaluate_is_refused_in_one_line(arguments, says, manifest, here, c
     (here / "lost.csv").write_text("path,speaker\nlost.wav,1\n")
     files = "".join(f"{path},x\n" for path in corpus.data[:6])
     (here / "no-speaker.csv").write_text(f"path,emotion\n{files}")
+    (here / "mute.csv").write_text("path\n" + files.replace(",x", ""))
     defaults = {"--corpus": "manifest", "--root": manifest, "--views": "mfcc,prosody"}
     for option, value in zip(arguments[::2], arguments[1::2], strict=True):
         defaults[option] = value
@@ -174,6 +225,9 @@ def test_other_refusals(manifest, here, capsys):
     (here / "bad.joblib").write_bytes(b"nothing")
     assert "bad.joblib" in refused(capsys, "predict", "bad.joblib", "a.wav")
     assert "sfmforensics evaluate" in refused(capsys, "report", "nowhere")
+    assert "scores.csv is missing" in refused(capsys, "report", ".")
+    embed = ["embed", "--corpus", "manifest", "--root", manifest]
+    assert "table.csv is a file" in refused(capsys, *embed, "--cache", manifest)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +236,9 @@ def test_other_refusals(manifest, here, capsys):
         ["evaluate", "--corpus", "mars", "--root", "x"],
         ["evaluate", "--corpus", "baved"],
         ["evaluate", "--corpus", "baved", "--root", "x", "--folds", "1"],
+        ["evaluate", "--corpus", "baved", "--root", "x", "--seed", "99999999999"],
         ["describe", "--corpus", "baved", "--root", "x", "--nonsense"],
+        ["train", "--corpus", "baved", "--root", "x"],
         ["frobnicate"],
         ["predict"],
     ],
@@ -190,6 +246,15 @@ def test_other_refusals(manifest, here, capsys):
 def test_a_misspelt_command_exits_with_2(arguments, capsys):
     assert main(arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ctrl_c_is_no_success_and_says_what_is_kept(manifest, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MFCCEmbedder, "_embed", interrupt)
+    embed = ["embed", "--corpus", "manifest", "--root", manifest]
+    assert "in the cache" in refused(capsys, *embed, code=130)
 
 
 def test_debug_shows_where(here):

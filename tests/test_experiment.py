@@ -20,6 +20,7 @@ from sfmforensics.experiment import (
     make_splits,
     protocols_of,
 )
+from sfmforensics.presets import make_estimator
 
 
 def run(table, protocols=("closed", "disjoint"), target=None, folds=3, **options):
@@ -52,6 +53,12 @@ def test_speakers_and_copies_are_where_the_protocol_says(n_speakers, folds, seed
                 assert not set(copies[train]) & set(copies[test])
                 shared = set(speaker[train]) & set(speaker[test])
                 assert bool(shared) == (protocol == "closed")
+
+
+def test_closed_has_every_speaker_on_both_sides_of_every_fold():
+    target = pd.DataFrame({"speaker": np.repeat(list("abcd"), [5, 7, 11, 30])})
+    for train, test in make_splits(target, "closed", folds=5, seed=3):
+        assert set(target.speaker[train]) == set(target.speaker[test]) == set("abcd")
 
 
 def test_speakers_who_share_a_copy_are_one_voice():
@@ -106,10 +113,25 @@ def test_scores_can_be_recomputed_from_the_predictions(table):
 
 
 def test_more_jobs_give_the_same_figures(table):
-    one, _ = run(table)
-    two, _ = run(table, n_jobs=2)
-    pd.testing.assert_frame_equal(one.scores, two.scores)
-    pd.testing.assert_frame_equal(one.predictions["svm"], two.predictions["svm"])
+    X, y = table
+    models = {"svm": PerTask(), "tango": make_estimator("tango", random_state=0, max_epochs=1)}
+    splits = {"closed": make_splits(y, "closed", folds=2)}
+    one, two = (evaluate(X, y, models, splits, views="v", n_jobs=jobs) for jobs in (1, 2))
+    pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
+    for model in models:
+        pd.testing.assert_frame_equal(
+            one.predictions[model], two.predictions[model], check_exact=True
+        )
+
+
+def test_the_index_of_the_targets_says_nothing(table):
+    _, y = table
+    plain, _ = run(table)
+    odd, splits = run(table, target=y.set_axis(range(100, 40, -1)))
+    pd.testing.assert_frame_equal(plain.scores, odd.scores)
+    copies = np.arange(60) // 20  # speakers 0 and 1, 2 and 3, 4 and 5 share copies
+    found = audit(y.set_axis(range(100, 40, -1)), copies, splits)
+    assert found["aliases"] == [["00", "01"], ["02", "03"], ["04", "05"]]
 
 
 def test_a_missing_label_counts_neither_for_nor_against(table):
@@ -148,7 +170,9 @@ def test_fewer_speakers_than_folds_leave_each_out_once():
     [
         ({"emotion": list("abab")}, "disjoint", 2, "needs a column 'speaker'"),
         ({"speaker": list("aaaa")}, "disjoint", 2, "two speakers or more, and there is 1"),
-        ({"speaker": list("abab")}, "closed", 5, "5 folds of 4 recordings"),
+        ({"speaker": list("abab")}, "closed", 5, "5 folds of 4 recordings; use 2 to 4 folds"),
+        ({"speaker": ["a"]}, "closed", 2, "2 folds of 1 recording; add recordings"),
+        ({}, "closed", 2, "no column; give labels"),
     ],
 )
 def test_splits_that_cannot_be_made_are_refused(target, protocol, folds, says):
@@ -157,14 +181,16 @@ def test_splits_that_cannot_be_made_are_refused(target, protocol, folds, says):
 
 
 def test_audit_counts_what_was_planted():
-    target = pd.DataFrame({"speaker": ["a", "a", "b", "b", "c", None]})
-    copies = [0, 1, 0, 2, 2, 3]
-    apart = [(np.array([0, 1]), np.array([2, 3, 4, 5]))]
-    found = audit(target, copies, {"closed": apart, "disjoint": apart})
-    assert found["copies"] == 2
+    target = pd.DataFrame({"speaker": [None, "a", "a", "b", "b", "c", "d"]})
+    copies = [3, 0, 1, 0, 2, 2, 3]
+    apart = [(np.array([0, 1, 2]), np.array([3, 4, 5, 6]))]
+    found = audit(target, copies, {"closed": apart, "disjoint": [(apart[0][0][1:], apart[0][1])]})
+    assert found["copies"] == 3
     assert found["aliases"] == [["a", "b", "c"]]
     assert found["left_out"] == 1
-    assert found["shared_copies"] == {"closed": 1, "disjoint": 1}
+    assert found["shared_copies"] == {"closed": 2, "disjoint": 1}
+    both = audit(target, [0, 0, 1, 0, 2, 3, 4], {"closed": apart * 2})
+    assert both["shared_copies"] == {"closed": 2}  # recording 3, whose two copies are in training
 
 
 def test_names_of_protocols():

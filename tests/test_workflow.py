@@ -9,10 +9,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.utils import Bunch
 
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
-from sfmforensics.exceptions import AudioError, SFMForensicsError, ViewError
+from sfmforensics.exceptions import AudioError, SFMForensicsError, TargetError, ViewError
 from sfmforensics.workflow import (
     evaluate_corpus,
     load_model,
@@ -33,7 +34,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model_file(corpus, cache, tmp_path_factory):
     file = tmp_path_factory.mktemp("model") / "tango.joblib"
-    train_model(corpus, VIEWS, file, cache=cache, **QUICK)
+    train_model(corpus, VIEWS, file, cache=cache, verbose=True, **QUICK)
     return file
 
 
@@ -49,6 +50,12 @@ def test_evaluate_writes_what_the_design_names(corpus, cache, tmp_path):
     assert set(first.path) == set(corpus.data)
     assert (tmp_path / "predictions-svm.csv").exists()
     config = json.loads((tmp_path / "config.json").read_text())
+    assert set(config) == {
+        *("command", "corpus", "root", "views", "specs", "models", "preset", "parameters"),
+        *("protocols", "folds", "seed", "recordings", "speakers", "tasks", "audit", "versions"),
+        *("created", "seconds"),
+    }
+    assert (config["recordings"], config["speakers"], config["folds"]) == (36, 6, 3)
     assert config["models"] == ["tango", "svm"]
     assert config["tasks"]["age"] == "regression"
     assert config["parameters"]["tango"]["max_epochs"] == 2
@@ -73,6 +80,9 @@ def test_a_second_run_embeds_nothing_and_says_the_same(corpus, cache, tmp_path, 
     ("options", "error", "says"),
     [
         ({"models": ("lstm",)}, SFMForensicsError, "'lstm'"),
+        ({"models": ()}, SFMForensicsError, "no model was named; there are tango"),
+        ({"device": "banana"}, SFMForensicsError, "'banana' cannot be used .* such as cpu"),
+        ({"views": []}, ViewError, "no view was named"),
         ({"protocol": "open"}, SFMForensicsError, "'open'"),
         ({"folds": 99}, SFMForensicsError, "99 folds of 36"),
         ({"views": ["mfcc"]}, ViewError, "--model single"),
@@ -86,6 +96,34 @@ def test_what_does_not_exist_is_said_before_anything_is_computed(
     with pytest.raises(error, match=says):
         evaluate_corpus(corpus, options.pop("views", VIEWS), tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_that_teaches_nothing_is_refused_before_anything_is_computed(
+    corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: pytest.fail("computed something"))
+    mute = Bunch(data=corpus.data, target=pd.DataFrame(index=range(36)))
+    with pytest.raises(TargetError, match="no column"):
+        evaluate_corpus(mute, VIEWS, tmp_path / "out")
+    with pytest.raises(TargetError, match="no column"):
+        train_model(mute, VIEWS, tmp_path / "m.joblib")
+    nameless = Bunch(data=corpus.data, target=corpus.target.drop(columns="speaker"))
+    with pytest.raises(TargetError, match="--protocol closed"):
+        evaluate_corpus(nameless, VIEWS, tmp_path / "out")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SFMForensicsError, match="file: this folder cannot be made"):
+        evaluate_corpus(corpus, VIEWS, tmp_path / "file")
+    with pytest.raises(SFMForensicsError, match="file: this folder cannot be made"):
+        train_model(corpus, VIEWS, tmp_path / "file" / "m.joblib")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_model_named_twice_is_evaluated_once(corpus, cache, tmp_path):
+    found = evaluate_corpus(
+        corpus, VIEWS, tmp_path, models=("svm", "svm"), folds=2, protocol="closed", cache=cache
+    )
+    assert len(found.scores) == 2 * 8
+    assert json.loads((tmp_path / "config.json").read_text())["models"] == ["svm"]
 
 
 def test_a_recording_that_cannot_be_used_loses_nothing(corpus, tmp_path):
@@ -112,6 +150,28 @@ def test_a_saved_model_answers_in_another_process_and_folder(model_file, corpus,
     assert row.split()[1] in set(corpus.target.speaker)
 
 
+def test_a_view_from_a_relative_folder_is_found_from_anywhere(corpus, tmp_path, monkeypatch):
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    convolutions = {"conv_dim": (8, 8), "conv_stride": (5, 2), "conv_kernel": (10, 3)}
+    config = Wav2Vec2Config(
+        **sizes, **convolutions, intermediate_size=16, num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2, num_feat_extract_layers=2,
+    )  # fmt: skip
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Wav2Vec2Model(config).save_pretrained("models/small")
+    Wav2Vec2FeatureExtractor().save_pretrained("models/small")
+    train_model(corpus, ["mfcc", "small=models/small"], "../tango.joblib", epochs=1, cache="kept")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(corpus.data[0], "x.wav")
+    code = "import joblib; print(joblib.load('tango.joblib').predict(['x.wav']).shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(1, 4)", done.stderr
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_saved_model_keeps_neither_the_cache_nor_the_bars(model_file):
     pipeline = joblib.load(model_file)
     for _, embedder in pipeline[0].transformer_list:
@@ -124,7 +184,8 @@ def test_a_failed_save_leaves_the_old_file(corpus, cache, tmp_path, monkeypatch)
     file = tmp_path / "model.joblib"
     file.write_text("old")
 
-    def fail(*_):
+    def fail(_, path):
+        Path(path).write_text("half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(joblib, "dump", fail)
@@ -145,6 +206,24 @@ def test_predict_files_answers_the_good_and_lists_the_bad(model_file, corpus, tm
         np.testing.assert_array_equal(answers[task], whole[task])
     assert answers["speaker_probability"].between(0, 1).all()
     assert "age_probability" not in answers
+
+
+def test_predict_files_knows_what_is_too_short_for_a_view(
+    model_file, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MFCCEmbedder, "_min_samples", 640)  # as x-vector asks for
+    short = str(tmp_path / "short.wav")
+    soundfile.write(short, np.random.default_rng(0).normal(size=500) * 0.1, 16_000)
+    answers, refused = predict_files(load_model(model_file), [short, corpus.data[0]])
+    assert answers["path"].tolist() == [corpus.data[0]]
+    assert [error.source for error in refused] == [short]
+
+
+def test_predict_files_without_one_good_file_gives_an_empty_table(model_file):
+    answers, refused = predict_files(load_model(model_file), ["none.wav"])
+    assert answers.columns.tolist() == ["path"]
+    assert len(answers) == 0
+    assert len(refused) == 1
 
 
 def test_predict_files_embeds_once(model_file, corpus, monkeypatch):

@@ -11,7 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler, PrintLog
 
 from sfmforensics._progress import progress
-from sfmforensics.exceptions import TrainingError
+from sfmforensics.exceptions import SFMForensicsError, TrainingError
 
 _WATCHED = 64
 """Recordings over which the sharpness of the transport plans is followed."""
@@ -113,6 +113,32 @@ def train(
         {"epoch": row["epoch"]} | {name: row[key] for key, name in keys.items() if key in row}
         for row in net.history
     ]
+
+
+def check_device(device):
+    """Refuse a device that cannot be used here, before hours are spent on its way.
+
+    Parameters
+    ----------
+    device : str or None
+        A torch device; None is torch's own choice.
+
+    Raises
+    ------
+    SFMForensicsError
+        Torch does not know it, or it is not there.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # no such device; torch built without it
+        raise SFMForensicsError(
+            f"device {device!r} cannot be used ({error}); leave it out, or name one that torch "
+            "finds here, such as cpu"
+        ) from error
 
 
 def as_tensor(X):
