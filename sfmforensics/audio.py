@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -15,6 +16,8 @@ SAMPLE_RATE = 16_000
 
 MIN_SAMPLES = 400
 """Shortest usable signal at 16 kHz: the receptive field of a wav2vec2 encoder, 25 ms."""
+
+_BLOCK_SECONDS = 30
 
 _REMEDY = "leave it out or replace it by a recording that can be played"
 
@@ -85,30 +88,62 @@ def read_audio(source, *, min_samples=MIN_SAMPLES):
     sfmforensics.exceptions.AudioError: signal of shape (44100,) at 44100 Hz: every sample is 0
     (silence); leave it out or replace it by a recording that can be played
     """
-    signal, rate = _decode(source) if _is_path(source) else _from_pair(source)
-    if signal.size == 0:
-        raise AudioError(describe_source(source), "it holds no samples", _REMEDY)
-    if not np.isfinite(signal).all():
-        bad = int(np.count_nonzero(~np.isfinite(signal)))
-        raise AudioError(
-            describe_source(source), f"{bad} of {signal.size} samples are NaN or infinite", _REMEDY
-        )
-    mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
-    if mono.min() == mono.max():
-        # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
-        kind = "silence" if mono[0] == 0 else "a constant offset"
-        raise AudioError(describe_source(source), f"every sample is {mono[0]:g} ({kind})", _REMEDY)
-    if rate != SAMPLE_RATE:
-        import soxr
+    blocks = list(stream_audio(source, min_samples=min_samples))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
-        mono = soxr.resample(mono, rate, SAMPLE_RATE)
-    if len(mono) < min_samples:
+
+def stream_audio(source, *, min_samples=MIN_SAMPLES):
+    """Read a recording block by block, so that a long one is never held whole.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As in `read_audio`.
+    min_samples : int, default=400
+        Shortest signal accepted, in samples at 16 kHz.
+
+    Yields
+    ------
+    ndarray of shape (n_samples,), float32
+        Up to about 30 s at a time. Joined, the blocks are what `read_audio` gives, sample by
+        sample.
+
+    Raises
+    ------
+    AudioError
+        As in `read_audio`; what only the whole recording shows (silence, say) after the last block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 220 * np.arange(44_100 * 70) / 44_100)
+    >>> sum(len(block) for block in stream_audio((tone, 44_100))) / SAMPLE_RATE
+    70.0
+    """
+    decoded = _decode(source) if _is_path(source) else _from_pair(source)
+    seen = _Seen()
+    for block in _at_16_khz(decoded, seen):
+        if block.size:
+            seen.kept += block.size
+            yield np.ascontiguousarray(block, dtype=np.float32)
+    if seen.samples == 0:
+        raise AudioError(describe_source(source), "it holds no samples", _REMEDY)
+    if seen.bad:
         raise AudioError(
             describe_source(source),
-            f"{len(mono) / SAMPLE_RATE * 1000:.1f} ms of sound",
+            f"{seen.bad} of {seen.samples} samples are NaN or infinite",
+            _REMEDY,
+        )
+    if seen.low == seen.high:
+        # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
+        kind = "silence" if seen.low == 0 else "a constant offset"
+        raise AudioError(describe_source(source), f"every sample is {seen.low:g} ({kind})", _REMEDY)
+    if seen.kept < min_samples:
+        raise AudioError(
+            describe_source(source),
+            f"{seen.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
             f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
         )
-    return np.ascontiguousarray(mono, dtype=np.float32)
 
 
 def audio_info(path):
@@ -208,14 +243,52 @@ class _readable:
         return False
 
 
+@dataclass
+class _Seen:
+    """What blocks that are gone have shown of a recording."""
+
+    samples: int = 0  # in all channels, at its own rate
+    bad: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    kept: int = 0  # mono, at 16 kHz
+
+
+def _at_16_khz(blocks, seen):
+    """Mix and resample blocks of (signal, rate), noting what `seen` is for."""
+    resampler = None
+    for signal, rate in blocks:
+        seen.samples += signal.size
+        seen.bad += int(np.count_nonzero(~np.isfinite(signal)))
+        if not signal.size:
+            continue
+        mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
+        seen.low, seen.high = min(seen.low, mono.min()), max(seen.high, mono.max())
+        if rate != SAMPLE_RATE:
+            import soxr
+
+            # Its quality, "HQ", is that of soxr.resample, and so is every sample.
+            resampler = resampler or soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+            mono = resampler.resample_chunk(np.ascontiguousarray(mono, dtype=np.float32))
+        yield mono
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
 def _decode(path):
+    """Blocks of a file with its rate."""
     import soundfile
 
-    with _readable(path):
-        return soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+    with _readable(path), soundfile.SoundFile(os.fspath(path)) as file:
+        while True:
+            block = file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
+            yield block, file.samplerate
+            if not len(block):
+                return
 
 
 def _from_pair(pair):
+    """Blocks of a signal with its rate."""
     try:
         signal, rate = pair
         signal = np.asarray(signal)
@@ -238,10 +311,15 @@ def _from_pair(pair):
             f"its values are of type {signal.dtype}",
             "pass an array of floats or integers",
         )
+    for start in range(0, max(len(signal), 1), _BLOCK_SECONDS * rate):
+        yield _as_float(signal[start : start + _BLOCK_SECONDS * rate]), rate
+
+
+def _as_float(signal):
     if signal.dtype.kind in "iu":
         limits = np.iinfo(signal.dtype)
         middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2
         scale = -float(limits.min) if limits.min < 0 else middle
-        return ((signal - middle) / scale).astype(np.float32), rate
+        return ((signal - middle) / scale).astype(np.float32)
     with np.errstate(over="ignore"):
-        return signal.astype(np.float32), rate
+        return signal.astype(np.float32)

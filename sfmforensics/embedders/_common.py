@@ -1,157 +1,157 @@
-"""What the embedders of pre-trained models share: folders, pieces, and errors with a remedy."""
+"""What the embedders of pre-trained models share: extras, options, and statistics over frames."""
 
 from __future__ import annotations
 
-import logging
-import os
-from functools import lru_cache
-from hashlib import file_digest, sha256
 from importlib import import_module
 from importlib.util import find_spec
-from math import ceil
-from pathlib import Path
+from itertools import groupby
 
 import numpy as np
 
-from sfmforensics.audio import SAMPLE_RATE
+from sfmforensics.embedders._hub import first_line
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
-_GRID = 320
-"""Samples between two frames of the coarsest model, 20 ms; pieces begin on this grid."""
+DTYPES = ("float32", "float16", "bfloat16")
+POOLINGS = ("mean", "mean+std")
 
 
-def cut(signal, max_seconds):
-    """Cut a long signal into equal pieces, each beginning where a frame does.
+def check_options(embedder, longest=None):
+    """Refuse options out of range, of those that embedders of models have in common.
 
     Parameters
     ----------
-    signal : ndarray of shape (n_samples,)
-        A signal at 16 kHz.
-    max_seconds : float
-        Longest piece, in seconds.
+    embedder : BaseEmbedder
+        With ``layer``, ``pooling``, ``batch_size``, ``max_seconds`` and ``dtype``.
+    longest : float or None, default=None
+        Largest ``max_seconds``.
 
-    Returns
-    -------
+    Raises
+    ------
+    EmbedderError
+        An option is out of range.
+    """
+    if embedder.pooling not in POOLINGS:
+        raise EmbedderError(f'pooling is {embedder.pooling!r}; use "mean" or "mean+std"')
+    if not embedder.batch_size >= 1:
+        raise EmbedderError(f"batch_size is {embedder.batch_size!r}; use 1 or more")
+    if embedder.dtype not in DTYPES:
+        raise EmbedderError(f"dtype is {embedder.dtype!r}; use one of {', '.join(DTYPES)}")
+    if not 1 <= embedder.max_seconds <= (longest or embedder.max_seconds):
+        allowed = f"1 to {longest:g}" if longest else "1 or more"
+        raise EmbedderError(f"max_seconds is {embedder.max_seconds!r}; use {allowed}")
+
+
+def check_layer(layer):
+    """Refuse what is neither "last" nor "mean" nor an index."""
+    if layer not in ("last", "mean") and not isinstance(layer, (int, np.integer)):
+        raise EmbedderError(f'layer is {layer!r}; use "last", "mean" or an index')
+
+
+def plain_layer(layer):
+    """Turn numpy's integers, which a grid may hold and JSON does not take, into Python's."""
+    return layer if isinstance(layer, str) else int(layer)
+
+
+def torch_device(device):
+    """Name of the torch device to use: the one asked for, or CUDA if there is one, or the CPU."""
+    import torch
+
+    return str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def batches_of(pieces, key, size):
+    """Group neighbouring pieces of a recording that may share a forward pass.
+
+    Parameters
+    ----------
+    pieces : iterable of ndarray
+        Pieces in order; never more than `size` are held.
+    key : callable
+        Pieces of equal ``key(piece)`` may share a pass.
+    size : callable
+        ``size(piece)`` is the most that may.
+
+    Yields
+    ------
     list of ndarray
-        The signal itself, or pieces whose lengths differ by at most 20 ms.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> [len(piece) / 16_000 for piece in cut(np.zeros(16_000 * 70), 30.0)]
-    [23.32, 23.34, 23.34]
+    >>> list(batches_of([[1], [2], [3], [4, 4]], len, lambda piece: 2))
+    [[[1], [2]], [[3]], [[4, 4]]]
     """
-    pieces = count_pieces(len(signal), max_seconds)
-    if pieces == 1:
-        return [signal]
-    frames = ceil(len(signal) / _GRID)
-    return np.split(signal, np.linspace(0, frames, pieces + 1).astype(int)[1:-1] * _GRID)
+    for _, alike in groupby(pieces, key):
+        batch = []
+        for piece in alike:
+            batch.append(piece)
+            if len(batch) >= size(piece):
+                yield batch
+                batch = []
+        if batch:
+            yield batch
 
 
-def count_pieces(n_samples, max_seconds):
-    """How many pieces `cut` makes of a signal.
-
-    Parameters
-    ----------
-    n_samples : int
-        Length of the signal at 16 kHz.
-    max_seconds : float
-        Longest piece, in seconds.
-
-    Returns
-    -------
-    int
+class FrameStatistics:
+    """Mean and deviation over frames that arrive piece by piece, in float64.
 
     Examples
     --------
-    >>> count_pieces(480_000, 30.0), count_pieces(480_001, 30.0)
-    (1, 2)
+    >>> total = FrameStatistics()
+    >>> total.add(np.array([[1.0], [3.0]]))
+    >>> total.add(np.array([[5.0]]))
+    >>> total.pooled("mean+std").round(3)
+    array([3.   , 1.633])
     """
-    longest = int(max_seconds * SAMPLE_RATE)
-    if n_samples <= longest:
-        return 1
-    return ceil(ceil(n_samples / _GRID) / (longest // _GRID))
+
+    def __init__(self):
+        self._n, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, frames):
+        """Take in frames of shape (n_frames, dimension)."""
+        frames = np.asarray(frames, dtype=np.float64)
+        mean = frames.mean(axis=0)
+        n = self._n + len(frames)
+        # Chan et al.'s update: a difference of large squares would lose the deviation.
+        apart = mean - self._mean
+        self._squares = (
+            self._squares
+            + ((frames - mean) ** 2).sum(axis=0)
+            + apart**2 * (self._n * len(frames) / n)
+        )
+        self._mean = self._mean + apart * (len(frames) / n)
+        self._n = n
+
+    def pooled(self, pooling):
+        """Vector of all frames: mean, and with "mean+std" the deviation behind it."""
+        if pooling == "mean":
+            return self._mean
+        return np.concatenate([self._mean, np.sqrt(self._squares / self._n)])
 
 
-def weighted_mean(vectors, weights):
-    """Average the vectors of pieces by their lengths.
-
-    Parameters
-    ----------
-    vectors : sequence of ndarray of shape (..., dimension)
-        One array a piece.
-    weights : sequence of int
-        Samples of each piece.
-
-    Returns
-    -------
-    ndarray of shape (..., dimension), float64
+class WeightedMean:
+    """Mean of the vectors of pieces by their lengths.
 
     Examples
     --------
-    >>> weighted_mean([[0.0], [4.0]], [3, 1])
+    >>> total = WeightedMean()
+    >>> total.add(np.array([0.0]), 3)
+    >>> total.add(np.array([4.0]), 1)
+    >>> total.value
     array([1.])
     """
-    return np.average(np.asarray(vectors, dtype=np.float64), axis=0, weights=weights)
 
+    def __init__(self):
+        self._sum, self._weight = 0.0, 0
 
-def hash_files(folder, files):
-    """Identify the files of a local model by their content.
+    def add(self, vector, weight):
+        """Take in the vector of a piece with its length."""
+        self._sum = self._sum + weight * np.asarray(vector, dtype=np.float64)
+        self._weight += weight
 
-    Parameters
-    ----------
-    folder : Path
-        The model's folder.
-    files : sequence of Path
-        Files below it, in a fixed order.
-
-    Returns
-    -------
-    str
-        sha256, in hexadecimal, over names and contents. It is remembered until a file changes.
-    """
-    return _hash(str(folder.absolute()), stamp(folder, files))
-
-
-def stamp(folder, files):
-    """Describe files so that the description changes whenever one of them does.
-
-    Parameters
-    ----------
-    folder : Path
-        The model's folder.
-    files : sequence of Path
-        Files below it.
-
-    Returns
-    -------
-    tuple of (str, int, int)
-        Name, size in bytes and time of change in nanoseconds.
-    """
-    stats = [(os.path.relpath(file, folder), os.stat(file)) for file in files]
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
-
-
-def locate(model):
-    """Tell a local folder, as it is now, from a name on a hub.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder or name.
-
-    Returns
-    -------
-    where : str
-        The absolute folder, or the name.
-    state : tuple
-        Changes whenever a file in the folder does, so that what was loaded is remembered no longer.
-    """
-    folder = Path(str(model))
-    if not folder.is_dir():
-        return str(model), ()
-    folder = folder.resolve()
-    return str(folder), stamp(folder, sorted(file for file in folder.iterdir() if file.is_file()))
+    @property
+    def value(self):
+        """The mean so far."""
+        return self._sum / self._weight
 
 
 def require_extra(package, extra):
@@ -212,80 +212,3 @@ def import_extra(package, extra):
             f"{package} is installed but cannot be imported ({first_line(error)}); "
             f'run: pip install --upgrade "sfmforensics[{extra}]"'
         ) from error
-
-
-def first_line(error):
-    r"""Say in one line what an exception says in many.
-
-    Parameters
-    ----------
-    error : Exception
-        Any exception.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> first_line(OSError("no weights\nand a long story"))
-    'no weights'
-    """
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
-
-
-class explained:
-    """Turn whatever goes wrong while a model is loaded into one line with a remedy.
-
-    Parameters
-    ----------
-    model : str
-        Folder or name of the model.
-    library : str
-        What runs it, for the message.
-    contents : str
-        Files that a folder of it holds.
-    get : str
-        How to get a model by its name.
-    """
-
-    def __init__(self, model, library, contents, get):
-        self.model, self.library, self.contents, self.get = model, library, contents, get
-
-    def __enter__(self):
-        # What the hub's client says of each of its tries is said once, at the end, with a remedy.
-        self._log = logging.getLogger("huggingface_hub")
-        self._level = self._log.level
-        self._log.setLevel(logging.ERROR)
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        self._log.setLevel(self._level)
-        if not isinstance(error, Exception):
-            return False
-        if isinstance(error, (EmbedderError, MissingExtraError, MemoryError)):
-            return False
-        if os.path.isdir(self.model):
-            raise EmbedderError(
-                f"{self.model}: not a folder of a {self.library} model ({first_line(error)}); "
-                f"it needs {self.contents}"
-            ) from error
-        if not isinstance(error, (OSError, ValueError)):
-            raise EmbedderError(
-                f"{self.model}: it cannot be loaded ({first_line(error)}); {self.get} anew"
-            ) from error
-        raise EmbedderError(
-            f"{self.model}: no such folder, and no model of this name in the local hub cache or on "
-            f"the hub; {self.get}, or name a local folder (--views NAME=FOLDER)"
-        ) from error
-
-
-@lru_cache(maxsize=32)
-def _hash(folder, stamps):
-    digest = sha256()
-    for name, _, _ in stamps:
-        with open(os.path.join(folder, name), "rb") as stream:
-            content = file_digest(stream, "sha256")
-        digest.update(f"{Path(name).as_posix()}\0{content.hexdigest()}\n".encode())
-    return digest.hexdigest()

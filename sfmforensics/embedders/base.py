@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from sfmforensics._progress import progress
-from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, read_audio, signal_hash
+from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
-from sfmforensics.exceptions import AudioError, EmbedderError
-
-_MAX_WAITING_SECONDS = 600
-"""Audio that may wait for company of its own kind before a batch is run all the same."""
+from sfmforensics.exceptions import EmbedderError
 
 
 class BaseEmbedder(TransformerMixin, BaseEstimator):
@@ -27,13 +23,20 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     Notes
     -----
     A recording's vector does not depend on which other recordings share its batch: signals share
-    one only if `_batch_key` says that they may.
+    one only if `_batch_key` says that they may. A recording longer than `_piece_seconds` is never
+    held whole: it is read piece by piece, and `_embed_pieces` joins what the pieces give.
     """
 
     _version = 1
     """Raised whenever the vectors change, so that no cache mixes two computations."""
 
     _min_samples = MIN_SAMPLES
+
+    _piece_seconds = None
+    """Longest piece that `_embed` takes, in seconds; None for any recording in one."""
+
+    _patience = 600
+    """Seconds of audio that may wait for company before a batch is run all the same."""
 
     # -- hooks ---------------------------------------------------------------------------------
 
@@ -49,8 +52,16 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """Vectors of a batch: list of 1-D float32 signals at 16 kHz -> (n_signals, dimension)."""
         raise NotImplementedError
 
+    def _embed_pieces(self, pieces):
+        """Vector of a recording that comes in pieces: iterator of signals -> (dimension,)."""
+        raise NotImplementedError
+
     def _batch_key(self, signal):
         """Signals with equal keys may share a batch."""
+
+    def _batch_limit(self, signal):
+        """How many signals of this one's key share a batch at most."""
+        return getattr(self, "batch_size", 1) or 1
 
     def _name(self):
         return type(self).__name__.removesuffix("Embedder").lower()
@@ -97,40 +108,55 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         EmbedderError
             The model cannot be loaded, or a vector came out not finite.
         """
-        recordings = check_recordings(X)
-        dimension = self._dimension()
-        vectors = np.empty((len(recordings), dimension), dtype=np.float32)
-        batches = _Batches(self, getattr(self, "batch_size", 1) or 1)
-        first, copies = {}, []
-        with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
-            cache = self._open_cache()
-            try:
-                for index, recording in enumerate(recordings):
-                    signal = read_audio(recording, min_samples=self._min_samples)
-                    digest = signal_hash(signal)
-                    original = first.setdefault(digest, index)
-                    if original != index:
-                        copies.append((index, original))
-                        advance(1)
-                        continue
-                    vector = cache.get(digest)
-                    if vector is None:
-                        batches.add(index, digest, signal)
-                    else:
-                        vectors[index] = vector
-                        advance(1)
-                    for finished in batches.full():
-                        advance(self._run(finished, vectors, cache))
-            except (AudioError, KeyboardInterrupt):
-                # A recording is refused, or the user stops: what was read is not lost.
-                for finished in batches.rest():
-                    self._run(finished, vectors, cache)
-                raise
-            for finished in batches.rest():
-                advance(self._run(finished, vectors, cache))
-        for index, original in copies:
-            vectors[index] = vectors[original]
+        vectors, _, _ = self._transform(X, on_error="stop")
         return vectors
+
+    def transform_usable(self, X):
+        """Embed all recordings that can be used, and say which cannot.
+
+        Parameters
+        ----------
+        X : sequence of path-like or of (ndarray, int)
+            As in `transform`.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_usable, dimension), float32
+            In the order of `X`.
+        usable : ndarray of shape (n_usable,), int64
+            Their positions in `X`.
+        refused : list of AudioError or EmbedderError
+            One for each other recording, in the order of `X`.
+
+        Raises
+        ------
+        EmbedderError
+            The model cannot be loaded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sfmforensics.embedders import MFCCEmbedder
+        >>> tone = np.sin(np.arange(16_000))
+        >>> vectors, usable, refused = MFCCEmbedder().transform_usable(
+        ...     [(tone, 16_000), (0 * tone, 16_000)]
+        ... )
+        >>> vectors.shape, usable, len(refused)
+        ((1, 40), array([0]), 1)
+        """
+        return self._transform(X, on_error="skip")
+
+    def _transform(self, X, on_error):
+        recordings = check_recordings(X)
+        vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
+        with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
+            work = Work(self, recordings, vectors, advance, on_error)
+            for index in range(len(recordings)):
+                work.take(index)
+            work.finish()
+        usable = np.array([i for i in range(len(recordings)) if i not in work.refused], np.int64)
+        refused = [work.refused[index] for index in sorted(work.refused)]
+        return (vectors[usable] if refused else vectors), usable, refused
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: "0", "1", ...; `make_views` puts the view before them.
@@ -168,24 +194,6 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             "sample_rate": SAMPLE_RATE,
         }
         return VectorCache(self.cache, shared | self._identity())
-
-    def _run(self, batch, vectors, cache):
-        indices, digests, signals = zip(*batch, strict=True)
-        found = np.asarray(self._embed(list(signals)), dtype=np.float32)
-        if found.shape != (len(batch), vectors.shape[1]):
-            raise EmbedderError(
-                f"{self._name()}: vectors of shape {found.shape[1:]} came out where "
-                f"({vectors.shape[1]},) was expected; check the dimension"
-            )
-        if not np.isfinite(found).all():
-            raise EmbedderError(
-                f"{self._name()}: a vector came out NaN or infinite; the model's weights may be "
-                "damaged, or its dtype too small"
-            )
-        for index, digest, vector in zip(indices, digests, found, strict=True):
-            vectors[index] = vector
-            cache.put(digest, vector)
-        return len(batch)
 
 
 def check_recordings(X):
@@ -240,30 +248,3 @@ def check_recordings(X):
         raise EmbedderError(
             f"{type(X).__name__} is no list of recordings; pass paths, or (signal, rate) pairs"
         ) from error
-
-
-class _Batches:
-    """Signals that wait for others of their key."""
-
-    def __init__(self, embedder, size):
-        self._embedder, self._size = embedder, size
-        self._waiting = defaultdict(list)
-        self._samples = 0
-
-    def add(self, index, digest, signal):
-        self._waiting[self._embedder._batch_key(signal)].append((index, digest, signal))
-        self._samples += len(signal)
-
-    def full(self):
-        ready = [key for key, batch in self._waiting.items() if len(batch) >= self._size]
-        if self._samples > _MAX_WAITING_SECONDS * SAMPLE_RATE:
-            ready = list(self._waiting)
-        yield from map(self._take, ready)
-
-    def rest(self):
-        yield from map(self._take, list(self._waiting))
-
-    def _take(self, key):
-        batch = self._waiting.pop(key)
-        self._samples -= sum(len(signal) for _, _, signal in batch)
-        return batch

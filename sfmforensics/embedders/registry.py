@@ -122,14 +122,12 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     if model and library in ("mfcc", "prosody"):
         raise EmbedderError(f"view {name!r} has no model, but {model!r} was given; write {name!r}")
     model = model or (known.model if known else None)
-    if model and _looks_like_folder(model):
+    if model and _looks_like_folder(model, library):
         model = _existing_folder(name, model)
     options = {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
     embedder = getattr(import_module(_EMBEDDERS[library][0]), _EMBEDDERS[library][1])
     if model is None:
         return name, embedder(**options)
-    if library == "tensorflow-hub":
-        return name, embedder(model, name=name, **options)
     return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
 
 
@@ -142,13 +140,13 @@ def _no_such_view(name):
     )
 
 
-def _looks_like_folder(model):
-    return os.path.isdir(model) or model.startswith((".", "/", "~")) or model.count("/") > 1
+def _looks_like_folder(model, library):
+    if os.path.isdir(model) or model.startswith((".", "/", "~")):
+        return True
+    return model.count("/") > 1 and library != "tensorflow-hub"  # whose names have many parts
 
 
 def _existing_folder(name, model):
-    if model.startswith("https://"):
-        return model
     folder = Path(model).expanduser()
     if not folder.is_dir():
         raise EmbedderError(

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from functools import lru_cache
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from sfmforensics.embedders import _sb_load as load
 from sfmforensics.embedders._common import (
-    count_pieces,
-    cut,
-    explained,
-    hash_files,
-    import_extra,
-    locate,
+    FrameStatistics,
+    WeightedMean,
+    batches_of,
+    check_layer,
+    check_options,
+    plain_layer,
     require_extra,
-    weighted_mean,
+    torch_device,
 )
+from sfmforensics.embedders._hub import hash_files
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
-_EXTRA = "xvector"
-_RECIPE = "hyperparams.yaml"
-_STEPS = ("compute_features", "mean_var_norm", "embedding_model")
-"""What `EncoderClassifier.encode_batch` runs, in order; its classifier is never needed."""
-
-
-_ESSENTIAL = (_RECIPE, ".ckpt", ".pt", ".pth", ".bin", ".safetensors")
-_SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)[None]
+_SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)
 
 
 class SpeechBrainEmbedder(BaseEmbedder):
@@ -40,6 +33,13 @@ class SpeechBrainEmbedder(BaseEmbedder):
     model : str
         Hub id, such as ``"speechbrain/spkrec-xvect-voxceleb"``, or a local folder with the same
         files (``hyperparams.yaml``, ``embedding_model.ckpt``). One code path serves both.
+    layer : "last", "mean" or int, default="last"
+        The model's own embedding (paper, section 3); or the states of its frames before they are
+        pooled: of a layer by its index (0 are the normalised features, 1 what the first block
+        gives), or the mean over the blocks, where they are equally wide.
+    pooling : {"mean", "mean+std"}, default="mean"
+        Statistics over the frames of `layer`; "mean+std" doubles the dimension. The embedding has
+        no frames left, so "last" takes "mean" alone.
     batch_size : int, default=8
         Recordings that share a forward pass if they are equally long.
     device : str or None, default=None
@@ -48,9 +48,11 @@ class SpeechBrainEmbedder(BaseEmbedder):
         Folder that keeps the vectors; see `sfmforensics.embedders.cache.VectorCache`.
     max_seconds : float, default=30.0
         Longer recordings are cut into equal pieces of at most this length, in seconds, whose
-        vectors are averaged by their lengths.
+        vectors are averaged by their lengths, or whose frames are pooled together.
     revision : str or None, default=None
         Branch, tag or commit on the hub.
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        Number format of the network; features are computed in float32.
     name : str or None, default=None
         Name of the view, for messages; the model's own by default.
     verbose : bool, default=False
@@ -65,12 +67,13 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     Notes
     -----
-    ``hyperparams.yaml`` says which Python objects to build and may name any of them: whoever wrote
-    it can run code on your machine. Load only folders and repositories that you trust.
+    ``hyperparams.yaml`` says which Python objects to build. One that names anything but networks of
+    speechbrain and torch.nn is refused before any of it is run, and weights are read without
+    running code that a pickle may hold.
 
     SpeechBrain adds noise to the means that it pools (`StatisticsPooling`, 1e-5 to 9e-5), drawn
     from torch's global generator. It is left out here, so that a recording has one vector. Only
-    signals of equal length share a batch, so there is no padding. Weights are float32.
+    signals of equal length share a batch, so there is no padding.
 
     Only the files that a vector needs are fetched and loaded, straight from the folder or the hub's
     cache; nothing is linked or copied. A folder's own files are used even where its
@@ -98,201 +101,157 @@ class SpeechBrainEmbedder(BaseEmbedder):
         self,
         model,
         *,
+        layer="last",
+        pooling="mean",
         batch_size=8,
         device=None,
         cache=None,
         max_seconds=30.0,
         revision=None,
+        dtype="float32",
         name=None,
         verbose=False,
     ):
         self.model = model
+        self.layer = layer
+        self.pooling = pooling
         self.batch_size = batch_size
         self.device = device
         self.cache = cache
         self.max_seconds = max_seconds
         self.revision = revision
+        self.dtype = dtype
         self.name = name
         self.verbose = verbose
 
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
+
+    @property
+    def _piece_seconds(self):
+        return self.max_seconds
 
     def _name(self):
         return self.name or Path(str(self.model)).name
 
     def _dimension(self):
         self._check()
-        recipe, _ = _recipe(*locate(self.model), self.revision)
-        return _declared_dimension(recipe) or _run(self._steps(), _SECOND).shape[1]
+        folder, state, _ = load.find_model(self.model, self.revision)
+        recipe = load.read_recipe(str(self.model), folder, state)
+        declared = load.declared_dimension(recipe) if self.layer == "last" else None
+        return declared or self._embed([_SECOND]).shape[1]
 
     def _identity(self):
-        where, state = locate(self.model)
-        if state:
-            folder = Path(where)
-            files = [folder / name for name, _, _ in state if name.endswith(_ESSENTIAL)]
-            source = {"weights": hash_files(folder, files)}
+        folder, state, commit = load.find_model(self.model, self.revision)
+        if commit is None:
+            files = [Path(folder) / name for name, _, _ in state if name.endswith(load.ESSENTIAL)]
+            source = {"weights": hash_files(Path(folder), files)}
         else:
-            _, commit = _recipe(where, state, self.revision)
-            source = {"model": where, "revision": commit or self.revision}
-        return source | {"max_seconds": self.max_seconds, "dtype": "float32"}
+            source = {"model": str(self.model), "revision": commit}
+        if self.layer != "last":
+            source |= {"layer": plain_layer(self.layer), "pooling": self.pooling}
+        return source | {"max_seconds": float(self.max_seconds), "dtype": self.dtype}
 
     def _batch_key(self, signal):
-        return len(signal)  # equally long signals are also cut alike
+        return len(signal)
 
     def _embed(self, signals):
-        steps = self._steps()
-        if count_pieces(len(signals[0]), self.max_seconds) == 1:
-            return _run(steps, np.stack(signals))
-        turns = list(zip(*(cut(signal, self.max_seconds) for signal in signals), strict=True))
-        vectors = [_run(steps, np.stack(turn)) for turn in turns]
-        return weighted_mean(vectors, [len(turn[0]) for turn in turns])
+        found = self._outputs(signals)
+        if self.layer == "last":
+            return found
+        return np.stack([self._pooled([frames]) for frames in found])
 
-    def _steps(self):
+    def _embed_pieces(self, pieces):
+        batches = batches_of(pieces, len, self._batch_limit)
+        if self.layer != "last":
+            return self._pooled(frames for batch in batches for frames in self._outputs(batch))
+        total = WeightedMean()
+        for batch in batches:
+            for piece, vector in zip(batch, self._outputs(batch), strict=True):
+                total.add(vector, len(piece))
+        return total.value
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _pooled(self, frames_of_pieces):
+        total = FrameStatistics()
+        for frames in frames_of_pieces:
+            total.add(frames)
+        return total.pooled(self.pooling)
+
+    def _outputs(self, signals):
+        """Vectors (n_signals, dimension) or, of another layer, (n_signals, n_frames, dimension)."""
         import torch
 
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return _load(*locate(self.model), self.revision, str(device))
+        folder, state, commit = load.find_model(self.model, self.revision)
+        device = torch_device(self.device)
+        compute_features, mean_var_norm, network = load.load_steps(
+            str(self.model), folder, state, commit, device, self.dtype
+        )
+        batch = torch.from_numpy(np.stack(signals)).to(device)
+        whole = torch.ones(len(batch), device=device)
+        layer = plain_layer(self.layer)
+        with torch.inference_mode(), _listening(network, self.model, layer) as states:
+            features = mean_var_norm(compute_features(batch), whole)
+            vectors = network(features.to(getattr(torch, self.dtype)), whole)
+        if layer == "last":
+            return vectors.reshape(len(batch), -1).float().cpu().numpy()
+        return _chosen([features, *states], layer, self.model).cpu().numpy()
 
     def _check(self):
-        if not self.batch_size >= 1:
-            raise EmbedderError(f"batch_size is {self.batch_size!r}; use 1 or more")
-        if not self.max_seconds >= 1:
-            raise EmbedderError(f"max_seconds is {self.max_seconds!r}; use 1 or more")
-        require_extra("speechbrain", _EXTRA)
-
-
-def _run(steps, batch):
-    """Vectors of equally long signals: (n_signals, n_samples) -> (n_signals, dimension)."""
-    import torch
-
-    compute_features, mean_var_norm, embedding_model = steps
-    device = next(embedding_model.parameters()).device
-    signals, whole = torch.from_numpy(batch).to(device), torch.ones(len(batch), device=device)
-    with torch.inference_mode():
-        vectors = embedding_model(mean_var_norm(compute_features(signals), whole), whole)
-    return vectors.reshape(len(batch), -1).float().cpu().numpy()
-
-
-# -- loading -----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=32)
-def _recipe(model, state, revision):
-    """Read hyperparams.yaml and, for a model of the hub, its commit."""
-    from transformers.utils.hub import extract_commit_hash
-
-    with _explained(model):
-        file = _file(model, _RECIPE, revision)
-        return Path(file).read_text(encoding="utf-8"), extract_commit_hash(file, None)
-
-
-@lru_cache(maxsize=2)
-def _load(model, state, revision, device):
-    """Frozen modules in float32, in the order in which they run."""
-    import torch
-
-    import_extra("speechbrain", _EXTRA)
-    _tame_redirects()
-    hyperpyyaml = import_extra("hyperpyyaml", _EXTRA)
-    recipe, commit = _recipe(model, state, revision)
-    # Weights are drawn at random before they are loaded; the user's generator stays where it was.
-    with _explained(model), torch.random.fork_rng(devices=[]):
-        built = hyperpyyaml.load_hyperpyyaml(recipe)
-        modules = built.get("modules", {})
-        absent = [step for step in _STEPS if step not in modules]
-        if absent or "pretrainer" not in built:
+        check_layer(self.layer)
+        check_options(self)
+        if self.layer == "last" and self.pooling != "mean":
             raise EmbedderError(
-                f"{model}: no speaker model, for its {_RECIPE} has no "
-                f"{', '.join(absent) or 'pretrainer'}; wrap it in CallableEmbedder"
+                f"pooling is {self.pooling!r}, but the model's own embedding has no frames left; "
+                'use "mean", or another layer'
             )
-        _load_weights(model, commit or revision, modules, built["pretrainer"])
-    steps = [modules[step] for step in _STEPS]
-    for step in steps:
-        _remove_noise(step)
-        step.float().eval().requires_grad_(False).to(device)
-    return steps
+        require_extra("speechbrain", load.EXTRA)
 
 
-def _tame_redirects():
-    """Keep redirects of old names from importing what is missing when asked where they lie."""
-    for name, redirect in list(sys.modules.items()):
-        if name.startswith("speechbrain.") and "lazy_module" in getattr(redirect, "__dict__", {}):
-            redirect.__file__, redirect.__warningregistry__ = None, {}
+@contextmanager
+def _listening(network, model, layer):
+    """Collect what the blocks of a network give for each frame: (n_signals, n_frames, width)."""
+    states, handles = [], []
+    if layer != "last":
+        blocks, channels_first = _blocks(network, model)
 
+        def keep(module, given, state):
+            states.append(state.transpose(1, 2) if channels_first else state)
 
-def _load_weights(model, revision, modules, pretrainer):
-    wanted = [step for step in _STEPS if step in pretrainer.loadables]
-    for step in _STEPS:
-        if step not in wanted and list(modules[step].parameters()):
-            raise EmbedderError(
-                f"{model}: its {_RECIPE} names no file for {step}, whose weights would be random; "
-                "take the complete model"
-            )
-    pretrainer.loadables = {step: pretrainer.loadables[step] for step in wanted}
-    for step in wanted:
-        # The recipe of a model that was downloaded still points to the hub: only the name counts.
-        name = os.path.basename(str(pretrainer.paths.get(step, f"{step}.ckpt")))
-        pretrainer.paths[step] = _file(model, name, revision)
-        pretrainer.is_local.append(step)
-        _forbid_gaps(model, modules[step])
-    pretrainer.load_collected()
-
-
-def _forbid_gaps(model, module):
-    """Refuse a checkpoint that lacks weights: SpeechBrain leaves them random and logs a line."""
-    load = module.load_state_dict
-
-    def load_all(state, *args, **kwargs):
-        missing = sorted(set(module.state_dict()) - set(state))
-        if missing:
-            raise EmbedderError(
-                f"{model}: {len(missing)} weights are not in the checkpoint and would be random "
-                f"(first: {missing[0]}); take the complete model"
-            )
-        return load(state, *args, **kwargs)
-
-    module.load_state_dict = load_all
-
-
-def _remove_noise(step):
-    for module in step.modules():
-        if hasattr(module, "_get_gauss_noise"):
-            module._get_gauss_noise = lambda shape, device=None: 0.0
-
-
-def _file(model, name, revision):
-    """Local path of a file of the model, fetched if need be."""
-    if os.path.isdir(model):
-        file = os.path.join(model, name)
-        if not os.path.isfile(file):
-            raise FileNotFoundError(f"there is no {name} in it")
-        return file
-    from transformers.utils import cached_file
-
-    return cached_file(model, name, revision=revision)
-
-
-def _explained(model):
-    files = f"{_RECIPE} and embedding_model.ckpt"
-    return explained(model, "speechbrain", files, f"get it with: hf download {model}")
-
-
-def _declared_dimension(recipe):
-    """Width that the recipe gives its embedding model, or None; nothing in it is executed."""
-    import yaml
-
-    class Reader(yaml.SafeLoader):
-        def untagged(self, _, node):
-            if isinstance(node, yaml.ScalarNode):
-                return self.construct_scalar(node)
-            mapping = isinstance(node, yaml.MappingNode)
-            return (self.construct_mapping if mapping else self.construct_sequence)(node, True)
-
-    Reader.add_multi_constructor("!", Reader.untagged)
+        handles = [block.register_forward_hook(keep) for block in blocks]
     try:
-        tree = yaml.load(recipe, Loader=Reader)
-        width = tree["embedding_model"]["lin_neurons"]
-        width = tree[width.strip("<>")] if isinstance(width, str) else width
-    except (yaml.YAMLError, KeyError, TypeError):
-        return None
-    return width if isinstance(width, int) else None
+        yield states
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _blocks(network, model):
+    """Find the blocks before the pooling, and whether channels stand before frames in them."""
+    blocks = list(getattr(network, "blocks", ()))
+    kinds = [type(block).__name__ for block in blocks]
+    if "StatisticsPooling" in kinds:  # an x-vector: each block is convolution, activation, norm
+        before = blocks[: kinds.index("StatisticsPooling")]
+        return [block for block in before if type(block).__name__ == "BatchNorm1d"], False
+    if blocks and hasattr(network, "asp"):  # ECAPA-TDNN
+        return blocks, True
+    raise EmbedderError(
+        f"{model}: layers are known of x-vector and ECAPA-TDNN, not of {type(network).__name__}; "
+        'use layer="last", or wrap it in CallableEmbedder'
+    )
+
+
+def _chosen(states, layer, model):
+    import torch
+
+    if layer == "mean":
+        widths = [state.shape[-1] for state in states[1:]]
+        if len(set(widths)) > 1:
+            raise EmbedderError(
+                f"{model}: its blocks are {', '.join(map(str, widths))} wide, so their states have "
+                "no mean; choose one of them by its index"
+            )
+        return torch.stack(states[1:]).float().mean(dim=0)
+    if not -len(states) <= layer < len(states):
+        raise EmbedderError(f"layer is {layer}; this model has layers 0 to {len(states) - 1}")
+    return states[layer].float()

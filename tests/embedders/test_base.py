@@ -85,7 +85,7 @@ def test_batches_are_as_large_as_asked_for(wavs, batch_size):
 
 
 def test_waiting_for_company_is_bounded(monkeypatch, wavs):
-    monkeypatch.setattr("sfmforensics.embedders.base._MAX_WAITING_SECONDS", 1.5)
+    monkeypatch.setattr(Spy, "_patience", 1.5)
     embedder = Spy(batch_size=100, by_length=True)
     embedder.transform(wavs)
     lonely = Spy(batch_size=100)
@@ -271,22 +271,24 @@ def test_a_bad_file_in_the_middle_is_named_and_what_came_before_is_kept(wavs, tm
     assert sum(map(len, again.batches)) == 2
 
 
-def test_an_interrupted_run_keeps_what_it_read(wavs, tmp_path, monkeypatch):
-    from sfmforensics.embedders import base
+def test_an_interrupted_run_stops_at_once_and_keeps_what_it_computed(wavs, tmp_path, monkeypatch):
+    from sfmforensics.embedders import _work
 
     def impatient(source, **options):
         if source == wavs[3]:
             raise KeyboardInterrupt
-        return read_audio(source, **options)
+        return recording(source, **options)
 
-    read_audio = base.read_audio
+    recording = _work.Recording
+    stopped = Spy(batch_size=2, cache=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(base, "read_audio", impatient)
+        patch.setattr(_work, "Recording", impatient)
         with pytest.raises(KeyboardInterrupt):
-            Spy(batch_size=8, cache=tmp_path).transform(wavs)
-    again = Spy(batch_size=8, cache=tmp_path)
+            stopped.transform(wavs)
+    assert stopped.batches == [[16_000, 10_080]]  # the third still waited, and is not run
+    again = Spy(batch_size=2, cache=tmp_path)
     again.transform(wavs)
-    assert sum(map(len, again.batches)) == 3
+    assert sum(map(len, again.batches)) == 4
 
 
 def test_a_model_that_fails_is_not_run_again(wavs):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sfmforensics.embedders import SpeechBrainEmbedder
-from sfmforensics.embedders import speechbrain as module
+from sfmforensics.embedders import _sb_load as module
 from sfmforensics.exceptions import AudioError, EmbedderError, MissingExtraError
 
 RATE = 16_000
@@ -188,11 +188,11 @@ def test_vectors_do_not_depend_on_the_batch(folders, name, pairs, voice, assert_
 @pytest.mark.parametrize("name", MODELS)
 def test_runs_are_identical_and_leave_torchs_generator_alone(folders, name, pairs):
     before = torch.get_rng_state()
-    module._load.cache_clear()
+    module.load_steps.cache_clear()
     first = embed(folders[name], pairs)
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(embed(folders[name], pairs), first)
-    module._load.cache_clear()
+    module.load_steps.cache_clear()
     torch.manual_seed(99)
     np.testing.assert_array_equal(embed(folders[name], pairs), first)
 
@@ -225,11 +225,11 @@ def test_the_shortest_recordings_work_and_shorter_ones_are_refused(folders, name
 
 
 def test_the_width_is_known_without_the_model(folders):
-    module._load.cache_clear()
+    module.load_steps.cache_clear()
     for name, (_, width) in MODELS.items():
         names = SpeechBrainEmbedder(str(folders[name])).fit().get_feature_names_out()
         assert len(names) == width
-    assert module._load.cache_info().currsize == 0
+    assert module.load_steps.cache_info().currsize == 0
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_width_that_is_not_written_down_is_measured(tmp_path, folders, pairs, 
 
 def test_a_width_that_refers_to_another_line_is_looked_up():
     text = recipe(X_VECTOR).replace("lin_neurons: 20\n\n", "lin_neurons: !ref <n_mels>\n\n")
-    assert module._declared_dimension(text) == 24
+    assert module.declared_dimension(text) == 24
 
 
 def test_loading_writes_nothing_and_needs_only_what_a_vector_needs(
@@ -308,9 +308,9 @@ def test_the_key_names_weights_and_recipe_but_no_path(copy_of, folders):
 
 def test_cached_vectors_need_no_model(folders, pairs, tmp_path):
     vectors = embed(folders["x-vector"], pairs, cache=tmp_path)
-    module._load.cache_clear()
+    module.load_steps.cache_clear()
     np.testing.assert_array_equal(embed(folders["x-vector"], pairs, cache=tmp_path), vectors)
-    assert module._load.cache_info().currsize == 0
+    assert module.load_steps.cache_info().currsize == 0
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -421,7 +421,7 @@ def test_a_speechbrain_that_cannot_be_imported_is_an_error_with_a_remedy(
     def broken(name):
         raise ImportError("undefined symbol: torch_something\nand more")
 
-    module._load.cache_clear()
+    module.load_steps.cache_clear()
     monkeypatch.setattr(_common, "import_module", broken)
     with pytest.raises(EmbedderError, match=r"undefined symbol.*pip install --upgrade"):
         embed(folders["x-vector"], pairs[:1])

@@ -12,7 +12,7 @@ import pytest
 
 from sfmforensics.audio import read_audio
 from sfmforensics.embedders import REGISTRY, TFHubEmbedder
-from sfmforensics.embedders import tfhub as module
+from sfmforensics.embedders import _tf_load as module
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 RATE = 16_000
@@ -45,7 +45,7 @@ def define(tf):
 def tf():
     if find_spec("tensorflow") is None:
         pytest.skip("the extra trillsson is not installed")
-    return module._import("tensorflow")
+    return module.import_quietly("tensorflow")
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def test_vectors_depend_on_neither_order_company_nor_run(folder, pairs):
     vectors = embed(folder, pairs)
     np.testing.assert_array_equal(embed(folder, pairs[::-1])[::-1], vectors)
     np.testing.assert_array_equal(np.concatenate([embed(folder, [p]) for p in pairs]), vectors)
-    module._load.cache_clear()
+    module.load_model.cache_clear()
     np.testing.assert_array_equal(embed(folder, pairs), vectors)
 
 
@@ -157,9 +157,9 @@ def test_the_width_is_the_models_own(tf, small, tmp_path, pairs):
 
 
 def test_trillssons_width_is_known_without_the_model(tf):
-    module._load.cache_clear()
+    module.load_model.cache_clear()
     assert len(TFHubEmbedder(TRILLSSON).fit().get_feature_names_out()) == 1024
-    assert module._load.cache_info().currsize == 0
+    assert module.load_model.cache_info().currsize == 0
 
 
 def test_a_name_of_the_hub_is_resolved_to_a_folder_by_the_same_code(
@@ -173,9 +173,9 @@ def test_a_name_of_the_hub_is_resolved_to_a_folder_by_the_same_code(
         return str(folder)
 
     monkeypatch.setattr(hub, "resolve", resolve)
-    module._load.cache_clear()
+    module.load_model.cache_clear()
     vectors = embed(TRILLSSON, pairs[:2], cache=tmp_path)
-    module._load.cache_clear()  # what was patched must not be remembered
+    module.load_model.cache_clear()  # what was patched must not be remembered
     np.testing.assert_array_equal(vectors, embed(folder, pairs[:2]))
     assert asked == [TRILLSSON]
     assert TFHubEmbedder(TRILLSSON)._identity()["model"] == TRILLSSON
@@ -296,7 +296,7 @@ def test_without_tensorflow_the_extra_is_named(monkeypatch, package, call, pairs
 
 def test_a_local_folder_needs_no_tensorflow_hub(folder, monkeypatch, pairs):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
-    module._load.cache_clear()
+    module.load_model.cache_clear()
     assert embed(folder, pairs[:1]).shape == (1, 1024)
 
 

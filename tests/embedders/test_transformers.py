@@ -13,7 +13,7 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 
 from sfmforensics.embedders import TransformersEmbedder
-from sfmforensics.embedders import transformers as module
+from sfmforensics.embedders import _hf_load as module
 from sfmforensics.exceptions import EmbedderError
 
 RATE = 16_000
@@ -182,14 +182,14 @@ def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name
 
 @pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
 def test_runs_are_alike_and_leave_torchs_generator_alone(folders, name, pairs):
-    module._load.cache_clear()
+    module.load_network.cache_clear()
     before = torch.get_rng_state()
     pairs = pairs[:3]
     first = embed(folders[name], pairs)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(123)
     torch.rand(5)
-    module._load.cache_clear()
+    module.load_network.cache_clear()
     np.testing.assert_array_equal(embed(folders[name], pairs), first)
 
 
@@ -369,9 +369,9 @@ def test_what_changes_vectors_changes_the_key(folders, options):
 def test_cached_vectors_are_those_computed(folders, pairs, tmp_path):
     for name in ("wav2vec2", "whisper"):
         computed = embed(folders[name], pairs[:2], cache=tmp_path)
-        module._load.cache_clear()
+        module.load_network.cache_clear()
         np.testing.assert_array_equal(embed(folders[name], pairs[:2], cache=tmp_path), computed)
-        assert module._load.cache_info().currsize == 0  # the model was not even loaded
+        assert module.load_network.cache_info().currsize == 0  # the model was not even loaded
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -469,7 +469,7 @@ def test_a_layer_that_is_not_there_is_refused(folders, layer, pairs):
 
 
 def test_nothing_is_printed(folders, pairs, capfd):
-    module._load.cache_clear()
+    module.load_network.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         embed(folders["wavlm"], pairs[:2])

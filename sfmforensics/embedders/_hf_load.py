@@ -1,0 +1,191 @@
+"""Loading a checkpoint of transformers: by name or from a folder, whole and frozen."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from sfmforensics.audio import SAMPLE_RATE
+from sfmforensics.embedders._hub import explained, local_copy, locate
+from sfmforensics.exceptions import EmbedderError
+
+WHISPER, MEL = "whisper", "wav2vec2-bert"
+WAVEFORM_MODELS = (
+    "wav2vec2",
+    "hubert",
+    "wavlm",
+    "unispeech",
+    "unispeech-sat",
+    "data2vec-audio",
+    "wav2vec2-conformer",
+)
+_CONFIG, _PREPROCESSING = "config.json", ("preprocessor_config.json", "processor_config.json")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_NEVER_USED_AT_INFERENCE = ("masked_spec_embed",)
+
+
+@lru_cache(maxsize=32)
+def _of_hub(model, revision):
+    with _explained(model):
+        return local_copy(model, revision, _needed)
+
+
+def find_checkpoint(model, revision):
+    """Find the folder of a checkpoint; one of the hub is fetched if need be.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Folder or name.
+    revision : str or None
+        Branch, tag or commit, for a name.
+
+    Returns
+    -------
+    folder : str
+    state : tuple
+        Changes whenever the content of a local folder does.
+    commit : str or None
+        Of a model of the hub.
+    """
+    where, state = locate(model)
+    if state or Path(where).is_dir():
+        return where, state, None
+    folder, commit = _of_hub(where, revision)
+    return folder, (), commit
+
+
+def essential_files(folder):
+    """Weights, configuration and preprocessing of a local model."""
+    names = (_CONFIG, next((n for n in _PREPROCESSING if (folder / n).exists()), ""))
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix in (".safetensors", ".bin") or file.name in names
+    ]
+
+
+def _needed(names):
+    """Pick the files to fetch: one copy of the weights, whatever other formats there are."""
+    if _CONFIG not in names:
+        raise FileNotFoundError(f"there is no {_CONFIG} in it")
+    preprocessing = [name for name in _PREPROCESSING if name in names][:1]
+    if not preprocessing:
+        raise FileNotFoundError(f"there is no {_PREPROCESSING[0]} in it")
+    for weights in _WEIGHTS:
+        if weights in names:
+            return [_CONFIG, *preprocessing, weights]
+        stem, suffix = weights.split(".")
+        parts = [n for n in names if re.fullmatch(rf"{stem}-\d+-of-\d+\.{suffix}", n)]
+        index = f"{weights}.index.json"
+        if index in names and parts and len(parts) == int(re.findall(r"\d+", parts[0])[-1]):
+            return [_CONFIG, *preprocessing, index, *parts]
+    raise FileNotFoundError(f"there is neither {' nor '.join(_WEIGHTS)} in it")
+
+
+@lru_cache(maxsize=32)
+def load_config(model, folder, state):
+    """Read the configuration of a checkpoint, and refuse what is no speech model of a known kind.
+
+    Parameters
+    ----------
+    model : str
+        Name for messages.
+    folder : str
+        Where it lies.
+    state : tuple
+        Of the folder, so that a changed one is read again.
+
+    Returns
+    -------
+    PretrainedConfig
+    """
+    from transformers import AutoConfig
+
+    with _explained(model):
+        # Read before any class of transformers sees it: an unknown kind may bring code of its own,
+        # which must neither run nor be asked about.
+        kind = json.loads((Path(folder) / _CONFIG).read_text(encoding="utf-8")).get("model_type")
+        if kind not in (WHISPER, MEL, *WAVEFORM_MODELS):
+            raise EmbedderError(
+                f"{model}: architecture {kind!r}; known are {WHISPER}, {MEL}, "
+                f"{', '.join(WAVEFORM_MODELS)}; wrap any other in CallableEmbedder"
+            )
+        config = AutoConfig.from_pretrained(folder)
+    config.adapter_left_out = bool(getattr(config, "add_adapter", False))
+    config.add_adapter = False  # what fine-tuning put behind the encoder is not the model's
+    return config
+
+
+@lru_cache(maxsize=2)
+def load_network(model, folder, state, device, dtype):
+    """Load a frozen network and its feature extractor.
+
+    Parameters
+    ----------
+    model, folder, state
+        As in `load_config`.
+    device : str
+        A torch device.
+    dtype : str
+        Number format of the weights: "float32", "float16" or "bfloat16".
+
+    Returns
+    -------
+    network : PreTrainedModel
+    extractor : FeatureExtractionMixin
+
+    Raises
+    ------
+    EmbedderError
+        The checkpoint is damaged, lacks weights, or expects another rate.
+    """
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    config = load_config(model, folder, state)
+    # Weights are drawn at random before they are loaded; the user's generator stays where it was.
+    with _explained(model), _quiet(), torch.random.fork_rng(devices=[]):
+        extractor = AutoFeatureExtractor.from_pretrained(folder)
+        network, report = AutoModel.from_pretrained(
+            folder, config=config, dtype=getattr(torch, dtype), output_loading_info=True
+        )
+    missing = sorted(
+        key for key in report["missing_keys"] if not key.endswith(_NEVER_USED_AT_INFERENCE)
+    )
+    if missing:
+        raise EmbedderError(
+            f"{model}: {len(missing)} weights are not in the checkpoint and would be random "
+            f"(first: {missing[0]}); take a checkpoint of the bare or pre-trained model"
+        )
+    if extractor.sampling_rate != SAMPLE_RATE:
+        raise EmbedderError(
+            f"{model}: it expects {extractor.sampling_rate} Hz; only models of 16000 Hz are used"
+        )
+    return network.eval().requires_grad_(False).to(device), extractor
+
+
+@contextmanager
+def _quiet():
+    """Without the bar that transformers draws while it loads: embedders have one of their own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _explained(model):
+    return explained(
+        model,
+        "transformers",
+        "config.json, preprocessor_config.json and model.safetensors",
+        f"get it with: hf download {model}",
+    )

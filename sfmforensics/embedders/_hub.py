@@ -1,0 +1,221 @@
+"""Where a model's files lie: in a folder, in the hub's cache or on the hub; what is missing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from sfmforensics.exceptions import EmbedderError, MissingExtraError
+
+_SECONDS_TO_ANSWER = 10
+
+
+def locate(model):
+    """Tell a local folder, as it is now, from a name on a hub.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Folder or name.
+
+    Returns
+    -------
+    where : str
+        The absolute folder, or the name.
+    state : tuple
+        Changes whenever a file in the folder does, so that what was loaded is remembered no longer;
+        empty for a name.
+    """
+    folder = Path(str(model))
+    if not folder.is_dir():
+        return str(model), ()
+    folder = folder.resolve()
+    return str(folder), stamp(folder, sorted(file for file in folder.iterdir() if file.is_file()))
+
+
+def local_copy(model, revision, choose):
+    """Folder that holds a model of the Hugging Face hub.
+
+    What the hub's cache holds is used as it is, and nothing asks whether there is a newer one;
+    only what is not there is fetched.
+
+    Parameters
+    ----------
+    model : str
+        Name on the hub.
+    revision : str or None
+        Branch, tag or commit.
+    choose : callable
+        ``choose(names)`` picks, among names of files, all that the model needs; it raises
+        FileNotFoundError if one is not among them.
+
+    Returns
+    -------
+    folder : str
+        In the hub's cache.
+    commit : str
+        The commit that it holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        The model is not in the cache and cannot be fetched; the message says why.
+    """
+    folder = _cached(model, revision, choose)
+    if folder is None:
+        _fetch(model, revision, choose)
+        folder = _cached(model, revision, choose)
+    if folder is None:
+        raise FileNotFoundError("what was fetched is not in the local hub cache")
+    return folder, os.path.basename(folder)
+
+
+def _cached(model, revision, choose):
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    repo = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=model, repo_type="model")
+    reference = repo / "refs" / (revision or "main")
+    commit = reference.read_text().strip() if reference.is_file() else str(revision)
+    folder = repo / "snapshots" / commit
+    try:
+        choose(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return str(folder)
+
+
+def _fetch(model, revision, choose):
+    from huggingface_hub import HfApi, constants, hf_hub_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        # One short question first: without a network, a download would be tried for half a minute.
+        found = HfApi().model_info(model, revision=revision, timeout=_SECONDS_TO_ANSWER)
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise FileNotFoundError("the hub has no such model, or shows it to members only") from error
+    except Exception as error:  # the client's own, or those of its HTTP library, which has changed
+        off = constants.HF_HUB_OFFLINE
+        why = "HF_HUB_OFFLINE is set" if off else f"the hub gave no answer ({first_line(error)})"
+        raise FileNotFoundError(why) from error
+    for name in choose([file.rfilename for file in found.siblings]):
+        hf_hub_download(model, name, revision=revision)
+
+
+def hash_files(folder, files):
+    """Identify the files of a local model by their content.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    files : sequence of Path
+        Files below it, in a fixed order.
+
+    Returns
+    -------
+    str
+        sha256, in hexadecimal, over names and contents. It is remembered until a file changes.
+    """
+    return _hash(str(folder.absolute()), stamp(folder, files))
+
+
+def stamp(folder, files):
+    """Describe files so that the description changes whenever one of them does.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    files : sequence of Path
+        Files below it.
+
+    Returns
+    -------
+    tuple of (str, int, int)
+        Name, size in bytes and time of change in nanoseconds.
+    """
+    stats = [(os.path.relpath(file, folder), os.stat(file)) for file in files]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+@lru_cache(maxsize=32)
+def _hash(folder, stamps):
+    digest = sha256()
+    for name, _, _ in stamps:
+        with open(os.path.join(folder, name), "rb") as stream:
+            content = file_digest(stream, "sha256")
+        digest.update(f"{Path(name).as_posix()}\0{content.hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def explained(model, library, contents, get):
+    """Turn whatever goes wrong while a model is loaded into one line with a remedy.
+
+    Parameters
+    ----------
+    model : str
+        Folder or name of the model.
+    library : str
+        What runs it, for the message.
+    contents : str
+        Files that a folder of it holds.
+    get : str
+        How to get a model by its name.
+    """
+    # What the hub's client says of each of its tries is said once, at the end, with a remedy.
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    except (EmbedderError, MissingExtraError, MemoryError):
+        raise
+    except Exception as error:
+        said = first_line(error)
+        if isinstance(error, ImportError):
+            text = (
+                f"{library} cannot import what this model needs ({said}); where torchaudio is "
+                "installed, it must be of torch's own build: uninstall or replace it"
+            )
+        elif os.path.isdir(model):
+            text = f"not a folder of a {library} model ({said}); it needs {contents}"
+        elif isinstance(error, (OSError, ValueError)):
+            text = (
+                f"no such folder, and no model of this name in the local hub cache or on the hub "
+                f"({said}); {get}, or name a local folder (--views NAME=FOLDER)"
+            )
+        else:
+            text = f"it cannot be loaded ({said}); {get} anew"
+        raise EmbedderError(f"{model}: {text}") from error
+    finally:
+        log.setLevel(level)
+
+
+def first_line(error):
+    r"""Say in one line what an exception says in many.
+
+    Parameters
+    ----------
+    error : Exception
+        Any exception.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> first_line(OSError("no weights\nand a long story"))
+    'no weights'
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__

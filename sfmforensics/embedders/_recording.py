@@ -1,0 +1,127 @@
+"""A recording as embedders meet it: checked, identified, and held whole only if it is short."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from math import ceil
+
+import numpy as np
+
+from sfmforensics.audio import SAMPLE_RATE, describe_source, stream_audio
+from sfmforensics.exceptions import AudioError
+
+_GRID = 320
+"""Samples between two frames of the coarsest model, 20 ms; pieces begin on this grid."""
+
+
+class Recording:
+    """A recording that was read to its end and found usable.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As `sfmforensics.audio.read_audio` takes it.
+    min_samples : int
+        Shortest signal accepted, in samples at 16 kHz.
+    max_seconds : float or None, default=None
+        Longest piece, in seconds; None keeps any recording in one.
+
+    Attributes
+    ----------
+    signal : ndarray of shape (n_samples,), float32, or None
+        The signal at 16 kHz if it is one piece, else None: it is then read anew, piece by piece.
+    digest : str
+        `sfmforensics.audio.signal_hash` of the signal.
+    n_pieces : int
+
+    Raises
+    ------
+    AudioError
+        The recording cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(np.arange(16_000 * 70))
+    >>> recording = Recording((tone, 16_000), min_samples=400, max_seconds=30)
+    >>> [len(piece) / 16_000 for piece in recording.pieces()]
+    [23.32, 23.34, 23.34]
+    """
+
+    def __init__(self, source, *, min_samples, max_seconds=None):
+        self._source, self._min_samples, self._max_seconds = source, min_samples, max_seconds
+        blocks, self._n_samples, digest = [], 0, sha256()
+        for block in stream_audio(source, min_samples=min_samples):
+            digest.update(block.astype("<f4", copy=False).data)
+            self._n_samples += len(block)
+            if count_pieces(self._n_samples, max_seconds) == 1:
+                blocks.append(block)
+            else:
+                blocks.clear()
+        self.digest = digest.hexdigest()
+        self.n_pieces = count_pieces(self._n_samples, max_seconds)
+        self.signal = _joined(blocks) if blocks else None
+
+    def pieces(self):
+        """Give equal pieces, one after the other, each beginning where a frame does.
+
+        Yields
+        ------
+        ndarray of shape (n_samples,), float32
+            Their lengths differ by at most 20 ms.
+
+        Raises
+        ------
+        AudioError
+            The file changed since it was first read.
+        """
+        if self.signal is not None:
+            yield self.signal
+            return
+        frames = ceil(self._n_samples / _GRID)
+        edges = np.linspace(0, frames, self.n_pieces + 1).astype(int) * _GRID
+        lengths = iter(np.diff(edges).tolist()[:-1])
+        digest, waiting, length = sha256(), [], next(lengths)
+        for block in stream_audio(self._source, min_samples=self._min_samples):
+            digest.update(block.astype("<f4", copy=False).data)
+            waiting.append(block)
+            while length is not None and sum(map(len, waiting)) >= length:
+                joined = _joined(waiting)
+                yield joined[:length]
+                waiting, length = [joined[length:]], next(lengths, None)
+        if digest.hexdigest() != self.digest:
+            raise AudioError(
+                describe_source(self._source),
+                "it changed while it was read",
+                "run again once nothing writes to it",
+            )
+        yield _joined(waiting)
+
+
+def count_pieces(n_samples, max_seconds):
+    """How many pieces a recording is cut into.
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the signal at 16 kHz.
+    max_seconds : float or None
+        Longest piece, in seconds.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_pieces(480_000, 30.0), count_pieces(480_001, 30.0), count_pieces(480_001, None)
+    (1, 2, 1)
+    """
+    longest = n_samples if max_seconds is None else int(max_seconds * SAMPLE_RATE)
+    if n_samples <= longest:
+        return 1
+    return ceil(ceil(n_samples / _GRID) / (longest // _GRID))
+
+
+def _joined(blocks):
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -1,0 +1,162 @@
+"""One pass over recordings: what is cached, what waits for a batch, what was refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from sfmforensics.audio import SAMPLE_RATE, describe_source
+from sfmforensics.embedders._recording import Recording
+from sfmforensics.exceptions import AudioError, EmbedderError
+
+
+class Work:
+    """Fill the rows of an array with the vectors of recordings.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+        Whose vectors.
+    recordings : list
+        Of paths or pairs.
+    vectors : ndarray of shape (n_recordings, dimension), float32
+        To be filled.
+    advance : callable
+        See `sfmforensics._progress.progress`.
+    on_error : "stop" or "skip"
+        What becomes of a recording that is refused: the error is raised, after what waited is
+        computed, or kept in `refused`.
+
+    Attributes
+    ----------
+    refused : dict of int to AudioError or EmbedderError
+        By position.
+    """
+
+    def __init__(self, embedder, recordings, vectors, advance, on_error):
+        self._embedder, self._recordings, self._vectors = embedder, recordings, vectors
+        self._advance, self._on_error = advance, on_error
+        self._cache = embedder._open_cache()
+        self._waiting = _Waiting(embedder)
+        self._first, self._copies = {}, []
+        self.refused = {}
+
+    def take(self, index):
+        """Read a recording; look its vector up, compute it, or let it wait for company."""
+        try:
+            self._take(index)
+        except AudioError as error:
+            self._advance(1)
+            self._refuse({index: error})
+
+    def finish(self):
+        """Compute what still waits, and give copies their vectors."""
+        for batch in self._waiting.rest():
+            self._run(batch)
+        for index, original in self._copies:
+            self._vectors[index] = self._vectors[original]
+            if original in self.refused:
+                self.refused[index] = self._same(self.refused[original], index)
+
+    def _take(self, index):
+        embedder = self._embedder
+        recording = Recording(
+            self._recordings[index],
+            min_samples=embedder._min_samples,
+            max_seconds=embedder._piece_seconds,
+        )
+        original = self._first.setdefault(recording.digest, index)
+        if original != index:
+            self._copies.append((index, original))
+            self._advance(1)
+            return
+        vector = self._cache.get(recording.digest)
+        if vector is not None:
+            self._vectors[index] = vector
+            self._advance(1)
+        elif recording.signal is None:
+            vector = embedder._embed_pieces(self._announced(recording))
+            self._keep([index], [recording.digest], [vector])
+        else:
+            for batch in self._waiting.add(index, recording.digest, recording.signal):
+                self._run(batch)
+
+    def _announced(self, recording):
+        for number, piece in enumerate(recording.pieces(), start=1):
+            self._advance(0, f"piece {number} of {recording.n_pieces}")
+            yield piece
+        self._advance(0)
+
+    def _run(self, batch):
+        indices, digests, signals = zip(*batch, strict=True)
+        self._keep(indices, digests, self._embedder._embed(list(signals)))
+
+    def _keep(self, indices, digests, found):
+        width = self._vectors.shape[1]
+        found = np.asarray(found, dtype=np.float32)
+        if found.shape != (len(indices), width):
+            raise EmbedderError(
+                f"{self._embedder._name()}: vectors of shape {found.shape[1:]} came out where "
+                f"({width},) was expected; check the dimension"
+            )
+        bad = {}
+        for index, digest, vector in zip(indices, digests, found, strict=True):
+            if np.isfinite(vector).all():
+                self._vectors[index] = vector
+                self._cache.put(digest, vector)
+            else:
+                bad[index] = self._not_finite(index)
+        self._advance(len(indices))
+        self._refuse(bad)
+
+    def _refuse(self, errors):
+        if self._on_error == "skip":
+            self.refused |= errors
+            return
+        for error in errors.values():
+            if isinstance(error, AudioError):
+                # What was read before is not lost.
+                for batch in self._waiting.rest():
+                    self._run(batch)
+            raise error
+
+    def _not_finite(self, index):
+        return EmbedderError(
+            f"{describe_source(self._recordings[index])}: its {self._embedder._name()} vector came "
+            "out NaN or infinite; the model's weights may be damaged, or its dtype too small"
+        )
+
+    def _same(self, error, index):
+        if isinstance(error, AudioError):
+            return AudioError(describe_source(self._recordings[index]), error.found, error.remedy)
+        return self._not_finite(index)
+
+
+class _Waiting:
+    """Signals that wait for others of their key."""
+
+    def __init__(self, embedder):
+        self._embedder = embedder
+        self._batches = defaultdict(list)
+        self._samples = 0
+
+    def add(self, index, digest, signal):
+        """Let a signal wait; give the batches that need not, or must not, wait longer."""
+        key = self._embedder._batch_key(signal)
+        self._batches[key].append((index, digest, signal))
+        self._samples += len(signal)
+        if self._samples > self._embedder._patience * SAMPLE_RATE:
+            return self.rest()
+        if len(self._batches[key]) >= self._embedder._batch_limit(signal):
+            return [self._take(key)]
+        return []
+
+    def rest(self):
+        """Give all batches as they are."""
+        return map(self._take, list(self._batches))
+
+    def _take(self, key):
+        batch = self._batches.pop(key)
+        self._samples -= sum(len(signal) for _, _, signal in batch)
+        return batch
