@@ -56,6 +56,13 @@ class Protocol(StrEnum):
     both = "both"
 
 
+class OnError(StrEnum):
+    """What a recording that cannot be used does to a command."""
+
+    stop = "stop"
+    skip = "skip"
+
+
 class Format(StrEnum):
     """Forms of the answers of `predict`."""
 
@@ -138,22 +145,32 @@ def embed(
     cache: Cache = _CACHE,
     device: Device = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
+    on_error: Annotated[
+        OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
+    ] = OnError.stop,
 ):
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
-    from sfmforensics.views import make_views
+    from sfmforensics.workflow import embed_corpus
 
-    if cache.exists() and not cache.is_dir():
-        raise SFMForensicsError(f"{cache} is a file; name a folder that keeps the embeddings")
     loaded = load_corpus(corpus, root)
-    union = make_views(
-        *_specs(views), cache=cache, device=device, batch_size=batch_size, verbose=True
+    shapes, refused = embed_corpus(
+        loaded,
+        _specs(views),
+        cache=cache,
+        device=device,
+        batch_size=batch_size,
+        on_error=on_error,
+        verbose=True,
     )
-    union.fit(loaded.data)
-    for name, embedder in union.transformer_list:
-        vectors = embedder.transform(loaded.data)
-        tell(f"{name}: {len(vectors)} recordings, {vectors.shape[1]} numbers each")
+    for name, (recordings, width) in shapes.items():
+        tell(f"{name}: {recordings} recordings, {width} numbers each")
     tell(f"kept in {cache}")
+    for error, of in refused.items():
+        say(error if len(of) == len(shapes) else f"{error} (for {', '.join(of)})")
+    if refused:
+        say(f"left out: {len(refused)} of {len(loaded.data)} recordings")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -181,7 +181,7 @@ def explained(model, library, contents, get):
         raise
     except Exception as error:
         said = first_line(error)
-        if isinstance(error, ImportError):
+        if isinstance(error, ModuleNotFoundError):
             text = (
                 f"{library} cannot import what this model needs ({said}); where torchaudio is "
                 "installed, it must be of torch's own build: uninstall or replace it"

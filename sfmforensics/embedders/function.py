@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfmforensics.embedders._common import WeightedMean
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
@@ -24,6 +25,9 @@ class CallableEmbedder(BaseEmbedder):
     identity : str or None, default=None
         What tells this function's vectors from all others, such as a model's version. Only with it
         are vectors cached: the package cannot see what a function depends on.
+    max_seconds : float or None, default=None
+        Longer recordings are cut into equal pieces of at most this length, in seconds, whose
+        vectors are averaged by their lengths. None hands the function any recording whole.
     cache : path-like or None, default=None
         Folder that keeps the vectors.
     verbose : bool, default=False
@@ -45,11 +49,22 @@ class CallableEmbedder(BaseEmbedder):
 
     _version = 1
 
-    def __init__(self, function, dimension, *, name=None, identity=None, cache=None, verbose=False):
+    def __init__(
+        self,
+        function,
+        dimension,
+        *,
+        name=None,
+        identity=None,
+        max_seconds=None,
+        cache=None,
+        verbose=False,
+    ):
         self.function = function
         self.dimension = dimension
         self.name = name
         self.identity = identity
+        self.max_seconds = max_seconds
         self.cache = cache
         self.verbose = verbose
 
@@ -62,7 +77,14 @@ class CallableEmbedder(BaseEmbedder):
                 f"view {self._name()!r} has a cache but no identity; pass identity='...', and "
                 "change it whenever the function's vectors change"
             )
-        return {"function": self._name(), "identity": self.identity, "dimension": self.dimension}
+        identity = {"function": self._name(), "identity": self.identity}
+        if self.max_seconds is not None:
+            identity["max_seconds"] = float(self.max_seconds)
+        return identity | {"dimension": self.dimension}
+
+    @property
+    def _piece_seconds(self):
+        return self.max_seconds
 
     def _dimension(self):
         if not callable(self.function):
@@ -71,7 +93,15 @@ class CallableEmbedder(BaseEmbedder):
             )
         if isinstance(self.dimension, bool) or not self.dimension >= 1:
             raise EmbedderError(f"dimension is {self.dimension!r}; use 1 or more")
+        if self.max_seconds is not None and not self.max_seconds >= 1:
+            raise EmbedderError(f"max_seconds is {self.max_seconds!r}; use 1 or more, or None")
         return int(self.dimension)
 
     def _embed(self, signals):
         return np.stack([np.asarray(self.function(signal)).reshape(-1) for signal in signals])
+
+    def _embed_pieces(self, pieces):
+        total = WeightedMean()
+        for piece in pieces:
+            total.add(self._embed([piece])[0], len(piece))
+        return total.value

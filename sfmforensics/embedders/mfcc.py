@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class MFCCEmbedder(BaseEmbedder):
     """
 
     _version = 1
+    _piece_seconds = 120
 
     def __init__(
         self,
@@ -121,4 +123,41 @@ class MFCCEmbedder(BaseEmbedder):
                 n_fft=self.n_fft,
                 hop_length=self.hop_length,
             )
+        return self._summarised(frames)
+
+    def _embed_pieces(self, pieces):
+        """What `_one` gives, with no spectrogram of it all: 80 dB below its loudest is silence."""
+        import librosa
+
+        decibels = [librosa.power_to_db(mel, top_db=None) for mel in self._mel(pieces)]
+        floor = max(part.max() for part in decibels) - 80.0
+        frames = [
+            librosa.feature.mfcc(S=np.maximum(part, floor), n_mfcc=self.n_mfcc) for part in decibels
+        ]
+        return self._summarised(np.concatenate(frames, axis=1))
+
+    def _mel(self, pieces):
+        """Mel power spectrograms whose frames are those of the whole signal, piece by piece."""
+        import librosa
+
+        edge = np.zeros(self.n_fft // 2, dtype=np.float32)
+        samples, skipped = edge, 0
+        for piece in chain(pieces, [edge]):
+            samples = np.concatenate([samples, piece[skipped:]])
+            skipped = max(0, skipped - len(piece))
+            n_frames = 1 + (len(samples) - self.n_fft) // self.hop_length
+            if n_frames < 1:
+                continue
+            yield librosa.feature.melspectrogram(
+                y=samples[: (n_frames - 1) * self.hop_length + self.n_fft],
+                sr=SAMPLE_RATE,
+                n_fft=self.n_fft,
+                hop_length=self.hop_length,
+                center=False,
+            )
+            used = n_frames * self.hop_length
+            skipped += max(0, used - len(samples))
+            samples = samples[used:]
+
+    def _summarised(self, frames):
         return np.concatenate([STATISTICS[name](frames) for name in self.statistics])

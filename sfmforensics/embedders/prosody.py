@@ -46,7 +46,8 @@ class ProsodyEmbedder(BaseEmbedder):
     deviation, percentiles, slope (semitones a second) and mean step between neighbouring frames.
     Voicing: fraction of frames, mean probability, voiced stretches a second and their mean length
     in seconds. Energy in dB and zero crossings; centroid, bandwidth and roll-off in Hz, flatness in
-    dB and spectral contrast in dB. Frames are 64 ms long and 16 ms apart. A recording without a
+    dB and spectral contrast in dB. Frames are 64 ms long and 16 ms apart; recordings over two
+    minutes are measured in equal stretches of at most that. A recording without a
     voiced frame has 0 for its pitch, which its voiced fraction of 0 explains.
 
     References
@@ -63,7 +64,8 @@ class ProsodyEmbedder(BaseEmbedder):
     12
     """
 
-    _version = 1
+    _version = 2
+    _piece_seconds = 120
 
     def __init__(self, *, fmin=60.0, fmax=500.0, cache=None, verbose=False):
         self.fmin = fmin
@@ -83,42 +85,55 @@ class ProsodyEmbedder(BaseEmbedder):
         return len(FEATURE_NAMES)
 
     def _embed(self, signals):
+        return np.array([self._embed_pieces([signal]) for signal in signals])
+
+    def _embed_pieces(self, pieces):
+        found, samples = [], 0
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_fft=.* is too large")
-            return np.array([self._one(signal) for signal in signals])
-
-    def _one(self, signal):
-        seconds = len(signal) / SAMPLE_RATE
-        if len(signal) < _WINDOW:
-            signal = np.pad(signal, (0, _WINDOW - len(signal)))
-        voice = _pitch(signal, self.fmin, self.fmax, seconds)
-        shape, energy, contrast = _spectrum(signal)
+            for piece in pieces:
+                samples += len(piece)
+                if len(piece) < _WINDOW:
+                    piece = np.pad(piece, (0, _WINDOW - len(piece)))
+                found.append((_pitch(piece, self.fmin, self.fmax), *_spectrum(piece)))
+        pitch, shape, contrast = (
+            np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
+        )
+        seconds = samples / SAMPLE_RATE
+        energy = shape[0]
         return np.concatenate(
             [
-                voice,
+                _voice(*pitch, seconds),
                 np.ravel([(track.mean(), track.std()) for track in shape]),
                 np.percentile(energy, [5, 50, 95]),
-                contrast,
+                contrast.mean(axis=1),
                 [seconds],
             ]
         )
 
 
-def _pitch(signal, fmin, fmax, seconds):
-    """Compute the first eleven features."""
+def _pitch(signal, fmin, fmax):
+    """Compute tracks of fundamental frequency, voicing and its probability: (3, n_frames)."""
     import librosa
 
     # Steps of a fifth of a semitone and 20 thresholds cost a third of librosa's own settings.
-    f0, voiced, probability = librosa.pyin(
-        signal,
-        fmin=fmin,
-        fmax=fmax,
-        sr=SAMPLE_RATE,
-        frame_length=_WINDOW,
-        hop_length=_HOP,
-        resolution=0.2,
-        n_thresholds=20,
+    return np.stack(
+        librosa.pyin(
+            signal,
+            fmin=fmin,
+            fmax=fmax,
+            sr=SAMPLE_RATE,
+            frame_length=_WINDOW,
+            hop_length=_HOP,
+            resolution=0.2,
+            n_thresholds=20,
+        )
     )
+
+
+def _voice(f0, voiced, probability, seconds):
+    """Compute the first eleven features."""
+    voiced = voiced.astype(bool)
     stretches = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(int)])) == 1).size
     voicing = [
         voiced.mean(),
@@ -144,19 +159,18 @@ def _pitch(signal, fmin, fmax, seconds):
 
 
 def _spectrum(signal):
-    """Compute tracks of the six quantities, the energy in dB, and contrast by band."""
+    """Compute tracks of the six quantities, energy in dB first, and of contrast by band."""
     import librosa
 
     spectrum = np.abs(librosa.stft(signal, n_fft=_WINDOW, hop_length=_HOP))
     rms = librosa.feature.rms(S=spectrum, frame_length=_WINDOW)[0]
-    energy = 20 * np.log10(rms + 1e-6)
     of = {"S": spectrum, "sr": SAMPLE_RATE}
     tracks = [
-        energy,
+        20 * np.log10(rms + 1e-6),
         librosa.feature.zero_crossing_rate(signal, frame_length=_WINDOW, hop_length=_HOP)[0],
         librosa.feature.spectral_centroid(**of)[0],
         librosa.feature.spectral_bandwidth(**of)[0],
         librosa.feature.spectral_rolloff(**of)[0],
         10 * np.log10(librosa.feature.spectral_flatness(S=spectrum)[0]),
     ]
-    return tracks, energy, librosa.feature.spectral_contrast(**of).mean(axis=1)
+    return np.stack(tracks), librosa.feature.spectral_contrast(**of)

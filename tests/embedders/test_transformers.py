@@ -174,10 +174,12 @@ def test_vectors_do_not_depend_on_the_batch(folders, name, pairs, assert_close):
 @pytest.mark.parametrize("name", EVERY)
 def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name, signals):
     embedder = TransformersEmbedder(str(folders[name]))
-    a, b, other = signals[0], signals[3], signals[1]
-    assert embedder._batch_key(a) == embedder._batch_key(b)
-    alike = name in ("xls-r", "wavlm-large", "unispeech", "hubert-large", "whisper")
-    assert (embedder._batch_key(a) == embedder._batch_key(other)) == alike
+    key, a = embedder._batch_key, signals[0]
+    assert key(a) == key(signals[3])
+    layer_norm = name in ("xls-r", "wavlm-large", "unispeech", "hubert-large")
+    assert (key(a) == key(a[:-300])) == (layer_norm or name == "whisper")
+    # Padding is computed like speech: layer norm allows it, but only lengths much alike share it.
+    assert (key(a) == key(a[: len(a) // 2])) == (name == "whisper")
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
@@ -404,7 +406,6 @@ def _other_width(folder):
         _no_files,
         lambda folder: (folder / "config.json").unlink(),
         lambda folder: (folder / "config.json").write_text("{"),
-        lambda folder: (folder / "config.json").write_text('{"model_type": "nonsense"}'),
         lambda folder: (folder / "preprocessor_config.json").unlink(),
         lambda folder: (folder / "model.safetensors").unlink(),
         lambda folder: (folder / "model.safetensors").write_bytes(b""),
@@ -412,7 +413,7 @@ def _other_width(folder):
         _other_width,
     ],
     ids=[
-        *("empty", "no config", "broken config", "unknown type", "no extractor"),
+        *("empty", "no config", "broken config", "no extractor"),
         *("no weights", "empty weights", "cut weights", "weights of another model"),
     ],
 )

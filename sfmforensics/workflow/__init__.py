@@ -1,0 +1,14 @@
+"""What the commands do, for those who call them from Python: embed, evaluate, train, predict."""
+
+from sfmforensics.workflow._embed import embed_corpus
+from sfmforensics.workflow._evaluate import evaluate_corpus, versions
+from sfmforensics.workflow._models import load_model, predict_files, train_model
+
+__all__ = [
+    "embed_corpus",
+    "evaluate_corpus",
+    "load_model",
+    "predict_files",
+    "train_model",
+    "versions",
+]

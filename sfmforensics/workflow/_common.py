@@ -1,0 +1,34 @@
+"""What evaluation and training share."""
+
+from __future__ import annotations
+
+from sfmforensics.exceptions import SFMForensicsError, ViewError
+from sfmforensics.presets import make_estimator
+
+
+def build_estimator(model, preset, views, seed, epochs, device):
+    """Build a model by name, or say at once why it cannot be."""
+    from sfmforensics.nn.training import check_device
+
+    check_device(device)
+    overrides = {"random_state": seed}
+    if model != "svm":
+        overrides["device"] = device or "auto"
+        if epochs is not None:
+            overrides["max_epochs"] = epochs
+    if model in ("tango", "concat") and len(views) == 1:
+        raise ViewError(
+            f"{model} fuses two or more views, but only {views[0]} was asked for; add "
+            "another (--views mfcc,prosody), or use --model single"
+        )
+    return make_estimator(model, preset, **overrides)
+
+
+def make_folder(folder):
+    """Make a folder for what is written, or say why that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SFMForensicsError(
+            f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
+        ) from error

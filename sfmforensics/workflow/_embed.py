@@ -1,0 +1,61 @@
+"""Compute the embeddings of a corpus, and keep them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.views import make_views
+
+
+def embed_corpus(
+    corpus, views, *, cache, device=None, batch_size=8, on_error="stop", verbose=False
+):
+    """Compute the vectors of a corpus, and keep them; what is kept already is not computed again.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders of `sfmforensics.datasets` give it.
+    views : sequence of str
+        Specs for `make_views`.
+    cache : path-like
+        Folder that keeps the vectors.
+    device : str or None, default=None
+        A torch device; None takes CUDA if there is one.
+    batch_size : int, default=8
+        Recordings that share a forward pass.
+    on_error : {"stop", "skip"}, default="stop"
+        Whether a recording that cannot be used ends it, or is left out.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    shapes : dict of str to (int, int)
+        By view: recordings embedded, and width of a vector.
+    refused : dict of str to list of str
+        What was left out, as one line each, with the views that it cannot have.
+
+    Raises
+    ------
+    AudioError
+        A recording cannot be used, and `on_error` is "stop".
+    """
+    cache = Path(cache)
+    if cache.exists() and not cache.is_dir():
+        raise SFMForensicsError(f"{cache} is a file; name a folder that keeps the embeddings")
+    if on_error not in ("stop", "skip"):
+        raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
+    union = make_views(*views, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
+    union.fit(corpus.data)  # says at once if a model is not there
+    shapes, refused = {}, {}
+    for name, embedder in union.transformer_list:
+        if on_error == "stop":
+            vectors = embedder.transform(corpus.data)
+        else:
+            vectors, _, errors = embedder.transform_usable(corpus.data)
+            for error in errors:
+                refused.setdefault(str(error), []).append(name)
+        shapes[name] = vectors.shape
+    return shapes, refused
