@@ -1,11 +1,15 @@
 """Small models with random weights, of the real classes, against the library's own forward pass."""
 
 import json
+import os
 import shutil
+import socket
 import warnings
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -37,7 +41,8 @@ LAYER = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias"
 # name: configuration, options of it, and whether the real checkpoint's extractor normalises
 WAVEFORM = {
     "wav2vec2": (hf.Wav2Vec2Config, GROUP, True),
-    "xls-r": (hf.Wav2Vec2Config, LAYER, True),  # mms is built alike
+    "xls-r": (hf.Wav2Vec2Config, LAYER, True),
+    "mms": (hf.Wav2Vec2Config, LAYER | {"adapter_attn_dim": 8}, True),
     "wavlm": (hf.WavLMConfig, GROUP, False),
     "wavlm-large": (hf.WavLMConfig, LAYER, True),
     "unispeech-sat": (hf.UniSpeechSatConfig, GROUP, False),
@@ -55,7 +60,8 @@ WAVEFORM = {
         True,
     ),
 }
-EVERY = [*WAVEFORM, "whisper"]
+WHISPER = {"whisper": 80, "whisper-large": 128}  # mel bands
+EVERY = [*WAVEFORM, *WHISPER, "wav2vec2-bert"]
 
 
 def save_waveform_model(folder, config, options, do_normalize):
@@ -73,10 +79,11 @@ def save_waveform_model(folder, config, options, do_normalize):
     ).save_pretrained(folder)
 
 
-def save_whisper(folder):
+def save_whisper(folder, n_mels):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = hf.WhisperConfig(
+            num_mel_bins=n_mels,
             d_model=32,
             encoder_layers=2,
             decoder_layers=1,
@@ -92,7 +99,22 @@ def save_whisper(folder):
             init_std=0.2,
         )
         hf.WhisperModel(config).save_pretrained(folder)
-    hf.WhisperFeatureExtractor().save_pretrained(folder)
+    hf.WhisperFeatureExtractor(feature_size=n_mels).save_pretrained(folder)
+
+
+def save_wav2vec2_bert(folder):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = hf.Wav2Vec2BertConfig(
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=48,
+            conv_depthwise_kernel_size=15,
+            initializer_range=0.2,
+        )
+        hf.Wav2Vec2BertModel(config).save_pretrained(folder)
+    hf.SeamlessM4TFeatureExtractor().save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +123,9 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     for name, (config, options, do_normalize) in WAVEFORM.items():
         save_waveform_model(root / name, config, options, do_normalize)
-    save_whisper(root / "whisper")
+    for name, n_mels in WHISPER.items():
+        save_whisper(root / name, n_mels)
+    save_wav2vec2_bert(root / "wav2vec2-bert")
     return {name: root / name for name in EVERY}
 
 
@@ -135,6 +159,9 @@ def library_states(folder, signal):
         if model.config.model_type == "whisper":
             output = model.encoder(inputs.input_features, output_hidden_states=True)
             frames = int(np.ceil(len(signal) / 320))
+        elif model.config.model_type == "wav2vec2-bert":
+            output = model(**inputs, output_hidden_states=True)
+            frames = int(inputs.attention_mask.sum())
         else:
             output = model(inputs.input_values, output_hidden_states=True)
             frames = output.last_hidden_state.shape[1]
@@ -176,10 +203,10 @@ def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name
     embedder = TransformersEmbedder(str(folders[name]))
     key, a = embedder._batch_key, signals[0]
     assert key(a) == key(signals[3])
-    layer_norm = name in ("xls-r", "wavlm-large", "unispeech", "hubert-large")
-    assert (key(a) == key(a[:-300])) == (layer_norm or name == "whisper")
+    layer_norm = name in ("xls-r", "mms", "wavlm-large", "unispeech", "hubert-large")
+    assert (key(a) == key(a[:-300])) == (layer_norm or name in WHISPER)
     # Padding is computed like speech: layer norm allows it, but only lengths much alike share it.
-    assert (key(a) == key(a[: len(a) // 2])) == (name == "whisper")
+    assert (key(a) == key(a[: len(a) // 2])) == (name in WHISPER)
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
@@ -208,7 +235,7 @@ def test_loudness_matters_only_if_the_checkpoint_does_not_normalise(folders, pai
 # -- layers and pooling ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper"])
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper", "wav2vec2-bert"])
 def test_layers(folders, name, signals, pairs, assert_close):
     _, *hidden = library_states(folders[name], signals[1])
     assert len(hidden) == 3
@@ -231,7 +258,7 @@ def test_mean_and_deviation(folders, name, signals, pairs, assert_close):
 # -- long recordings ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["wav2vec2", "xls-r"])
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wav2vec2-bert"])
 def test_a_long_recording_is_the_frame_weighted_mean_of_its_pieces(
     folders, name, voice, assert_close
 ):
@@ -261,7 +288,105 @@ def test_long_and_short_recordings_in_one_call(folders, name, voice, pairs, asse
     assert_close(embed(folders[name], mixed, max_seconds=1.005), alone)
 
 
+# -- Whisper's window --------------------------------------------------------------------------
+
+
+def states_of_window(folder, signal, frames):
+    """By the library's own encoder, built for a window of so many frames: all hidden states."""
+    whole, extractor = library_model(folder)
+    config = hf.WhisperConfig.from_pretrained(folder)
+    config.max_source_positions = frames
+    with torch.random.fork_rng():
+        encoder = type(whole.encoder)(config).eval()
+    weights = whole.encoder.state_dict()
+    weights["embed_positions.weight"] = weights["embed_positions.weight"][:frames]
+    encoder.load_state_dict(weights)
+    mel = extractor(signal, sampling_rate=RATE, return_tensors="pt").input_features
+    with torch.no_grad():
+        output = encoder(mel[..., : 2 * frames], output_hidden_states=True)
+    real = -(-len(signal) // 320)
+    return [state[0, :real].numpy() for state in (output.last_hidden_state, *output.hidden_states)]
+
+
+@pytest.mark.parametrize(("window", "least"), [("signal", 1), (0.9, 45), (2, 100)])
+@pytest.mark.parametrize("name", WHISPER)
+def test_a_shorter_window_is_the_librarys_encoder_with_fewer_positions(
+    folders, name, window, least, signals, pairs, assert_close
+):
+    found = embed(folders[name], pairs, window=window)
+    layers = embed(folders[name], pairs, window=window, layer=1, pooling="mean+std")
+    for vector, of_layer, signal in zip(found, layers, signals, strict=True):
+        last, _, first, _ = states_of_window(
+            folders[name], signal, max(least, -(-len(signal) // 320))
+        )
+        assert_close(vector, last.mean(axis=0))
+        assert_close(of_layer, np.concatenate([first.mean(axis=0), first.std(axis=0)]))
+    assert_close(embed(folders[name], pairs, window=window, batch_size=1), found)
+
+
+def test_a_window_of_30_seconds_is_the_full_one_and_shorter_ones_are_not(
+    folders, pairs, voice, assert_close
+):
+    full = embed(folders["whisper"], pairs)
+    assert_close(embed(folders["whisper"], pairs, window=30.0), full)
+    shorter = embed(folders["whisper"], pairs, window="signal")
+    assert np.abs(shorter - full).max() > 1e-3 * np.abs(full).max()
+    assert_close(embed(folders["whisper"], pairs), full)  # the network that is shared is unharmed
+    long = [(voice(30, seed=1), RATE)]
+    whole = embed(folders["whisper"], long)
+    assert_close(embed(folders["whisper"], long, window="signal"), whole)
+
+
+@pytest.mark.parametrize("window", ["half", 0, -1, 31, None, True])
+def test_other_windows_are_refused(folders, window):
+    with pytest.raises(EmbedderError, match="window is"):
+        TransformersEmbedder(str(folders["whisper"]), window=window).fit()
+
+
+def test_a_window_is_whispers_alone(folders):
+    with pytest.raises(EmbedderError, match="leave it at"):
+        TransformersEmbedder(str(folders["wav2vec2"]), window="signal").fit()
+
+
+def test_the_window_is_part_of_the_key_and_the_full_one_as_it_was(folders):
+    def key(**options):
+        return json.dumps(TransformersEmbedder(folders["whisper"], **options)._identity())
+
+    assert key() == key(window="full")
+    assert "window" not in key()
+    assert len({key(), key(window="signal"), key(window=4), key(window=8)}) == 4
+    assert key(window=4) == key(window=np.float64(4.0))
+
+
 # -- weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper", "wav2vec2-bert"])
+def test_shorter_numbers_give_nearly_the_same_vectors(folders, name, dtype, pairs):
+    full, short = (embed(folders[name], pairs, dtype=d) for d in ("float32", dtype))
+    assert short.dtype == np.float32
+    apart = np.abs(short - full).max() / np.abs(full).max()
+    assert 1e-6 < apart < 5e-2
+    keys = {
+        str(TransformersEmbedder(folders[name], dtype=d)._identity()) for d in ("float32", dtype)
+    }
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "wav2vec2-bert"])
+def test_an_adapter_behind_the_encoder_is_left_out(copy_of, folders, name, pairs, assert_close):
+    """Fine-tuning for text puts one there: it thins out the frames, and is not the model's own."""
+    folder = copy_of(name)
+    body = hf.AutoModel.from_pretrained(folder)
+    body.config.add_adapter = True
+    with torch.random.fork_rng():
+        whole = hf.AutoModel.from_config(body.config)
+    whole.load_state_dict(body.state_dict(), strict=False)
+    whole.save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["add_adapter"]
+    assert_close(embed(folder, pairs[:2]), embed(folders[name], pairs[:2]))
+    assert TransformersEmbedder(folder)._identity()["adapter"] == "left out"
 
 
 @pytest.mark.parametrize("name", ["xls-r", "whisper"])
@@ -436,15 +561,201 @@ def test_a_model_of_another_rate_is_refused(copy_of, pairs):
         embed(folder, pairs)
 
 
-def test_a_hub_name_without_network_is_refused_with_the_remedy(monkeypatch, tmp_path, pairs):
+# -- the hub, and what it must not do ----------------------------------------------------------
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whoever looks for another machine fails the test."""
+
+    def fail(*args, **kwargs):
+        pytest.fail(f"the network was touched: {args}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, fail, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "create_connection", fail)
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path, folders):
+    """``hub(name)``: put a model into an empty cache of the hub, as nobody/NAME."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    module._of_hub.cache_clear()
+
+    def put(name, commit="0" * 40, branch="main", leave_out=()):
+        repository = tmp_path / "hub" / f"models--nobody--{name}"
+        (repository / "refs").mkdir(parents=True, exist_ok=True)
+        (repository / "refs" / branch).write_text(commit)
+        folder = repository / "snapshots" / commit
+        shutil.copytree(folders[name], folder, ignore=lambda *_: leave_out)
+        return f"nobody/{name}"
+
+    yield put
+    module._of_hub.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper", "wav2vec2-bert"])
+def test_offline_a_folder_is_all_that_is_needed(
+    copy_of, name, pairs, no_network, monkeypatch, folders
+):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    folder = copy_of(name)
+    np.testing.assert_array_equal(embed(folder, pairs[:1]), embed(folders[name], pairs[:1]))
+
+
+def test_a_model_of_the_hubs_cache_is_used_as_it_is(hub, folders, pairs, no_network):
+    """Also where there is a network: nobody is asked whether there is a newer one."""
+    model = hub("wavlm")
+    np.testing.assert_array_equal(embed(model, pairs[:2]), embed(folders["wavlm"], pairs[:2]))
+    identity = TransformersEmbedder(model)._identity()
+    assert (identity["model"], identity["revision"]) == (model, "0" * 40)
+
+
+def test_a_revision_is_a_branch_or_a_commit(hub, no_network):
+    hub("wavlm")
+    model = hub("wavlm", commit="1" * 40, branch="other")
+    for revision, commit in ((None, "0"), ("other", "1"), ("0" * 40, "0"), ("1" * 40, "1")):
+        identity = TransformersEmbedder(model, revision=revision)._identity()
+        assert identity["revision"] == commit * 40
+
+
+@pytest.mark.parametrize("lost", ["config.json", "preprocessor_config.json", "model.safetensors"])
+def test_a_cache_that_lacks_a_file_does_not_do_offline(hub, monkeypatch, lost):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    model = hub("wavlm", leave_out=[lost])
+    with pytest.raises(EmbedderError, match=f"HF_HUB_OFFLINE is set.*hf download {model}"):
+        TransformersEmbedder(model).fit()
+
+
+@pytest.mark.parametrize(
+    ("weights", "fetched"),
+    [
+        (["model.safetensors", "pytorch_model.bin", "tf_model.h5"], ["model.safetensors"]),
+        (["pytorch_model.bin", "flax_model.msgpack"], ["pytorch_model.bin"]),
+        (
+            [
+                *(f"model-0000{i}-of-00002.safetensors" for i in (1, 2)),
+                *("model.safetensors.index.json", "pytorch_model.bin"),
+            ],
+            [
+                *("model.safetensors.index.json",),
+                *(f"model-0000{i}-of-00002.safetensors" for i in (1, 2)),
+            ],
+        ),
+    ],
+    ids=["safetensors", "bin", "in parts"],
+)
+def test_of_a_model_of_the_hub_only_one_copy_of_the_weights_is_fetched(
+    hub, monkeypatch, weights, fetched
+):
+    names = ["README.md", "config.json", "preprocessor_config.json", "vocab.json", *weights]
+    asked = []
+
+    def info(self, model, *, revision, timeout):
+        assert (model, revision) == ("nobody/wavlm", None)
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in names])
+
+    def download(model, name, *, revision):
+        asked.append(name)
+        if name == fetched[-1]:  # as the hub's client leaves its cache
+            hub("wavlm")
+            cache = Path(huggingface_hub.constants.HF_HUB_CACHE)
+            for extra in fetched:
+                (cache / "models--nobody--wavlm" / "snapshots" / ("0" * 40) / extra).touch()
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert TransformersEmbedder("nobody/wavlm")._identity()["revision"] == "0" * 40
+    assert asked == ["config.json", "preprocessor_config.json", *fetched]
+
+
+@pytest.mark.parametrize("error", [OSError("no route to host"), RuntimeError("out of order")])
+def test_without_an_answer_of_the_hub_the_remedy_is_named_at_once(hub, monkeypatch, error):
+    def info(self, model, **options):
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("tried"))
+    with pytest.raises(EmbedderError, match=str(error)) as caught:
+        TransformersEmbedder("nobody/no-such-model").fit()
+    assert "hf download nobody/no-such-model" in str(caught.value)
+    assert "local folder" in str(caught.value)
+
+
+def test_a_hub_name_offline_is_refused_with_the_remedy(hub, monkeypatch, no_network):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for call in (TransformersEmbedder.fit, TransformersEmbedder.get_feature_names_out):
         with pytest.raises(EmbedderError) as caught:
             call(TransformersEmbedder("nobody/no-such-model"))
         assert "hf download nobody/no-such-model" in str(caught.value)
         assert "local folder" in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
+
+
+class Burglar:
+    """Pickled, it makes a folder when it is loaded."""
+
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_weights_that_were_pickled_are_loaded(copy_of, folders, pairs):
+    folder = copy_of("wavlm")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    np.testing.assert_array_equal(embed(folder, pairs[:1]), embed(folders["wavlm"], pairs[:1]))
+
+
+def test_code_in_pickled_weights_is_not_run(copy_of, pairs, tmp_path):
+    folder, marker = copy_of("wavlm"), tmp_path / "was here"
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights | {"burglar": Burglar(marker)}, folder / "pytorch_model.bin")
+    with pytest.raises(EmbedderError) as caught:
+        embed(folder, pairs[:1])
+    assert str(folder) in str(caught.value)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "burglar"])
+def test_code_that_a_checkpoint_brings_is_neither_run_nor_asked_about(
+    copy_of, folders, kind, pairs, tmp_path, monkeypatch
+):
+    folder, marker = copy_of("wav2vec2"), tmp_path / "was here"
+    (folder / "burglar.py").write_text(f"import os\nos.mkdir({str(marker)!r})\n")
+    for file, names in (
+        ("config.json", ("AutoConfig", "AutoModel")),
+        ("preprocessor_config.json", ("AutoFeatureExtractor",)),
+    ):
+        content = json.loads((folder / file).read_text())
+        content["auto_map"] = dict.fromkeys(names, "burglar.Burglar")
+        if file == "config.json":
+            content["model_type"] = kind
+        (folder / file).write_text(json.dumps(content))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("the user was asked"))
+    if kind == "wav2vec2":
+        np.testing.assert_array_equal(embed(folder, pairs[:1]), embed(folders[kind], pairs[:1]))
+    else:
+        with pytest.raises(EmbedderError, match="architecture 'burglar'"):
+            embed(folder, pairs[:1])
+    assert not marker.exists()
+
+
+def test_a_torchaudio_that_does_not_match_torch_is_named(copy_of, pairs, monkeypatch):
+    def broken(*args, **options):
+        raise ModuleNotFoundError("Could not import module 'WavLMModel'.")
+
+    monkeypatch.setattr(hf.AutoModel, "from_pretrained", broken)
+    with pytest.raises(EmbedderError, match=r"'WavLMModel'.*torchaudio"):
+        embed(copy_of("wavlm"), pairs[:1])
+
+
+# -- parameters ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -456,6 +767,7 @@ def test_a_hub_name_without_network_is_refused_with_the_remedy(monkeypatch, tmp_
         ({"batch_size": 0}, "batch_size"),
         ({"max_seconds": 31}, "1 to 30"),
         ({"max_seconds": 0.5}, "1 to 30"),
+        ({"dtype": "float64"}, "float32, float16, bfloat16"),
     ],
 )
 def test_parameters_out_of_range_are_refused_by_fit(folders, options, says):
@@ -469,11 +781,14 @@ def test_a_layer_that_is_not_there_is_refused(folders, layer, pairs):
         embed(folders["wavlm"], pairs[:1], layer=layer)
 
 
-def test_nothing_is_printed(folders, pairs, capfd):
+@pytest.mark.parametrize("name", ["wavlm", "wavlm-large", "whisper", "wav2vec2-bert"])
+def test_nothing_is_printed(folders, name, pairs, capfd):
     module.load_network.cache_clear()
+    (signal, rate), *_ = pairs
+    alike = [(signal[: len(signal) - cut], rate) for cut in (0, 100, 200)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        embed(folders["wavlm"], pairs[:2])
+        embed(folders[name], [*pairs[:2], *alike])
     shown = capfd.readouterr()
     assert (shown.out, shown.err) == ("", "")
 
