@@ -138,7 +138,7 @@ def stream_audio(source, *, min_samples=MIN_SAMPLES):
         # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
         kind = "silence" if seen.low == 0 else "a constant offset"
         raise AudioError(describe_source(source), f"every sample is {seen.low:g} ({kind})", _REMEDY)
-    if seen.kept < min_samples:
+    if seen.kept < max(min_samples, 1):
         raise AudioError(
             describe_source(source),
             f"{seen.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
@@ -262,7 +262,8 @@ def _at_16_khz(blocks, seen):
         seen.bad += int(np.count_nonzero(~np.isfinite(signal)))
         if not signal.size:
             continue
-        mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
+        with np.errstate(invalid="ignore"):  # infinities that cancel are refused at the end
+            mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
         seen.low, seen.high = min(seen.low, mono.min()), max(seen.high, mono.max())
         if rate != SAMPLE_RATE:
             import soxr

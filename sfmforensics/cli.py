@@ -166,10 +166,10 @@ def embed(
     for name, (recordings, width) in shapes.items():
         tell(f"{name}: {recordings} recordings, {width} numbers each")
     tell(f"kept in {cache}")
-    for error, of in refused.items():
-        say(error if len(of) == len(shapes) else f"{error} (for {', '.join(of)})")
-    if refused:
-        say(f"left out: {len(refused)} of {len(loaded.data)} recordings")
+    for (_, reason), of in refused.groupby(["recording", "reason"], sort=False)["view"]:
+        say(reason if len(of) == len(shapes) else f"{reason} (for {', '.join(of)})")
+    if len(refused):
+        say(f"left out: {refused['recording'].nunique()} of {len(loaded.data)} recordings")
         raise typer.Exit(1)
 
 

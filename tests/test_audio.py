@@ -4,11 +4,19 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sfmforensics.audio import MIN_SAMPLES, audio_info, describe_source, read_audio, signal_hash
+from sfmforensics.audio import (
+    MIN_SAMPLES,
+    audio_info,
+    describe_source,
+    read_audio,
+    signal_hash,
+    stream_audio,
+)
 from sfmforensics.exceptions import AudioError
 
 RATE = 16_000
@@ -167,6 +175,115 @@ def test_any_finite_signal_that_varies_becomes_mono_finite_float32(pattern, leng
     assert found.ndim == 1
     assert np.isfinite(found).all()
     assert abs(len(found) - length * RATE / rate) <= 1
+
+
+# -- block by block ----------------------------------------------------------------------------
+
+
+def noise(n_samples, channels=1, seed=0):
+    signal = np.random.default_rng(seed).standard_normal((n_samples, channels), np.float32) * 0.1
+    return signal if channels > 1 else signal[:, 0]
+
+
+def at_once(signal, rate):
+    """The mean of the channels, resampled whole."""
+    mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
+    return mono if rate == RATE else soxr.resample(mono, rate, RATE, quality="HQ")
+
+
+@pytest.mark.parametrize("form", ["file", "pair"])
+@pytest.mark.parametrize("channels", [1, 2], ids=["mono", "stereo"])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_joined_blocks_are_the_recording_resampled_at_once(write, rate, channels, form):
+    signal = noise(75 * rate + 17, channels)
+    source = (signal, rate)
+    if form == "file":
+        source = write("a.wav", signal, rate, subtype="FLOAT")
+    blocks = list(stream_audio(source))
+    assert all(block.dtype == np.float32 and block.ndim == 1 for block in blocks)
+    assert max(map(len, blocks)) <= 30.1 * RATE
+    joined = np.concatenate(blocks)
+    assert np.array_equal(joined, at_once(signal, rate))
+    assert np.array_equal(joined, read_audio(source))
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("seconds", [30, 60])
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_a_recording_that_ends_where_a_block_does_loses_nothing(write, rate, seconds, more):
+    signal = noise(seconds * rate + more)
+    path = write("a.wav", signal, rate, subtype="FLOAT")
+    for source in (path, (signal, rate)):
+        assert np.array_equal(np.concatenate(list(stream_audio(source))), at_once(signal, rate))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    pattern=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(2, 30), st.integers(1, 3)),
+        elements=st.floats(-1, 1, width=32),
+    ),
+    length=st.integers(20, 3_000),
+    rate=st.integers(4_000, 100_000),
+)
+def test_any_signal_is_resampled_as_soxr_does(pattern, length, rate):
+    signal = np.resize(pattern, (length, pattern.shape[1]))
+    mixed = signal.mean(axis=1, dtype=np.float32)
+    assume(mixed.min() != mixed.max())
+    expected = at_once(signal, rate)
+    assert np.array_equal(read_audio((signal, rate), min_samples=1), expected)
+
+
+def test_what_only_the_whole_shows_is_said_after_the_last_block(write):
+    signal = noise(65 * RATE)
+    signal[-1] = np.nan
+    blocks = stream_audio(write("a.wav", signal, subtype="FLOAT"))
+    for start in (0, 30, 60):
+        expected = signal[start * RATE : (start + 30) * RATE]
+        assert np.array_equal(next(blocks), expected, equal_nan=True)
+    with pytest.raises(AudioError, match="NaN"):
+        next(blocks)
+
+
+@pytest.mark.parametrize("form", ["file", "pair"])
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda rate: np.zeros(65 * rate), "every sample is 0 (silence)"),
+        (lambda rate: np.full((65 * rate, 2), 0.25), "every sample is 0.25 (a constant offset)"),
+        (lambda rate: noise(65 * rate, 2)[:, :1] * [1, -1], "every sample is 0 (silence)"),
+        (
+            lambda rate: np.append(noise(65 * rate), [np.nan, 0.1, np.inf]),
+            "2 of {n} samples are NaN or infinite",
+        ),
+        (
+            lambda rate: np.append(np.zeros(65 * rate), np.nan),
+            "1 of {n} samples are NaN or infinite",
+        ),
+        (lambda rate: noise(rate // 50), "20.0 ms of sound; at least 25 ms are needed"),
+        (lambda rate: noise(0), "it holds no samples"),
+    ],
+    ids=["zeros", "constant", "channels cancel", "late NaN", "zeros, NaN", "too short", "empty"],
+)
+def test_blocks_are_refused_with_the_words_for_the_whole(write, make, says, rate, form):
+    signal = make(rate).astype(np.float32)
+    source = (signal, rate)
+    if form == "file":
+        source = write("a.wav", signal, rate, subtype="FLOAT")
+    with pytest.raises(AudioError) as by_blocks:
+        list(stream_audio(source))
+    with pytest.raises(AudioError) as whole:
+        read_audio(source)
+    assert str(by_blocks.value) == str(whole.value)
+    expected = f"{describe_source(source)}: {says.format(n=signal.size)}"
+    assert str(whole.value).startswith(expected)
+
+
+def test_blocks_that_are_constant_each_are_no_silence():
+    steps = np.repeat(np.float32([0.0, 0.5]), 30 * RATE)
+    assert np.array_equal(read_audio((steps, RATE)), steps)
 
 
 # -- what is refused ---------------------------------------------------------------------------

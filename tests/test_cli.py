@@ -181,6 +181,78 @@ def test_a_recording_that_cannot_be_used_is_named(kind, command, here, corpus, c
     assert "leave it out" in line
 
 
+# -- leaving out what cannot be used -----------------------------------------------------------
+
+
+@pytest.fixture
+def half_broken(here, corpus):
+    """Tables of five recordings, two of which cannot be used, and of the other three."""
+    broken = bad("text", here).rename(here / "broken.wav")
+    silent = bad("zeros", here).rename(here / "silent.wav")
+    good = [corpus.data[0], corpus.data[7], corpus.data[14]]
+    pd.DataFrame({"path": [good[0], broken, good[1], silent, good[2]]}).to_csv("all.csv")
+    pd.DataFrame({"path": good}).to_csv("good.csv")
+    for table in ("all.csv", "good.csv"):
+        pd.read_csv(table, index_col=0).assign(emotion="calm").to_csv(table, index=False)
+    return str(broken), str(silent)
+
+
+def embed_table(table, *options):
+    return ["embed", "--corpus", "manifest", "--root", table, "--cache", "cache", *options]
+
+
+def test_skipping_lists_each_refusal_once_and_keeps_all_others(half_broken, capsys, monkeypatch):
+    broken, silent = half_broken
+    assert main(embed_table("all.csv", "--views", "mfcc,prosody", "--on-error", "skip")) == 1
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("sfmforensics: ")]
+    assert [line.partition(" (")[0] for line in lines[:2]] == [
+        f"sfmforensics: {broken}: it cannot be read as sound",
+        f"sfmforensics: {silent}: every sample is 0",
+    ]
+    assert lines[2:] == ["sfmforensics: left out: 2 of 5 recordings"]
+    assert "(for " not in said.err
+    assert "mfcc: 3 recordings, 40 numbers each" in said.out
+    assert "prosody: 3 recordings, 34 numbers each" in said.out
+    for embedder in (MFCCEmbedder, ProsodyEmbedder):
+        monkeypatch.setattr(embedder, "_embed", lambda *_: pytest.fail("embedded again"))
+    assert main(embed_table("good.csv", "--on-error", "stop")) == 0
+    assert "left out" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--on-error", "stop"]], ids=["default", "stop"])
+def test_not_skipping_stops_at_the_first(half_broken, capsys, options):
+    broken, _ = half_broken
+    line = refused(capsys, *embed_table("all.csv", *options))
+    assert broken in line
+    assert "silent.wav" not in line
+    assert "left out" not in line
+
+
+def test_skipping_where_nothing_is_wrong_is_a_success(half_broken, capsys):
+    assert main(embed_table("good.csv", "--on-error", "skip")) == 0
+    assert "sfmforensics: " not in capsys.readouterr().err
+
+
+def test_what_one_view_alone_cannot_use_is_listed_with_that_view(half_broken, capsys, monkeypatch):
+    monkeypatch.setattr(ProsodyEmbedder, "_min_samples", 16_000)  # twice what there is
+    assert main(embed_table("good.csv", "--on-error", "skip")) == 1
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("sfmforensics: ")]
+    assert len(lines) == 4
+    assert all(line.endswith("at least 1000 ms are needed (for prosody)") for line in lines[:3])
+    assert "mfcc: 3 recordings" in said.out
+    assert "prosody: 0 recordings" in said.out
+
+
+def test_what_to_do_on_an_error_is_stop_or_skip(half_broken, capsys):
+    assert main(embed_table("all.csv", "--on-error", "ignore")) == 2
+    assert "ignore" in capsys.readouterr().err
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 from sfmforensics.exceptions import AudioError, SFMForensicsError, TargetError, ViewError
 from sfmforensics.workflow import (
+    embed_corpus,
     evaluate_corpus,
     load_model,
     predict_files,
@@ -136,6 +137,27 @@ def test_a_recording_that_cannot_be_used_loses_nothing(corpus, tmp_path):
             cache=tmp_path / "cache", folds=2, protocol="closed",
         )  # fmt: skip
     assert len(list((tmp_path / "cache").rglob("*.vec"))) == 5
+
+
+def test_what_cannot_be_used_is_left_out_of_the_embeddings_if_asked(corpus, tmp_path):
+    (tmp_path / "broken.wav").write_text("no sound")
+    broken = str(tmp_path / "broken.wav")
+    some = Bunch(data=[broken, *corpus.data[:3]], target=corpus.target.iloc[:4])
+    with pytest.raises(AudioError, match=r"broken\.wav"):
+        embed_corpus(some, VIEWS, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()  # the first recording was the broken one
+    shapes, refused = embed_corpus(some, VIEWS, cache=tmp_path / "cache", on_error="skip")
+    assert shapes == {"mfcc": (3, 40), "prosody": (3, 34)}
+    assert list(refused["recording"]) == [0, 0]
+    assert list(refused["view"]) == VIEWS
+    assert refused["reason"].str.startswith(f"{broken}: it cannot be read as sound").all()
+    assert len(list((tmp_path / "cache").rglob("*.vec"))) == 6
+
+
+def test_embeddings_know_no_third_thing_to_do_on_an_error(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: pytest.fail("computed something"))
+    with pytest.raises(SFMForensicsError, match=r"on_error is 'ignore'; use .stop. or .skip."):
+        embed_corpus(corpus, VIEWS, cache=tmp_path, on_error="ignore")
 
 
 def test_a_saved_model_answers_in_another_process_and_folder(model_file, corpus, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import groupby
@@ -36,7 +37,7 @@ def check_options(embedder, longest=None):
         raise EmbedderError(f"batch_size is {embedder.batch_size!r}; use 1 or more")
     if embedder.dtype not in DTYPES:
         raise EmbedderError(f"dtype is {embedder.dtype!r}; use one of {', '.join(DTYPES)}")
-    if not 1 <= embedder.max_seconds <= (longest or embedder.max_seconds):
+    if not 1 <= embedder.max_seconds <= (longest or sys.maxsize):
         allowed = f"1 to {longest:g}" if longest else "1 or more"
         raise EmbedderError(f"max_seconds is {embedder.max_seconds!r}; use {allowed}")
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sfmforensics.audio import SAMPLE_RATE
-from sfmforensics.embedders._hub import explained, local_copy, locate
+from sfmforensics.embedders._hub import explained, find_folder, how_to_get
 from sfmforensics.exceptions import EmbedderError
 
 WHISPER, MEL = "whisper", "wav2vec2-bert"
@@ -27,35 +27,9 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NEVER_USED_AT_INFERENCE = ("masked_spec_embed",)
 
 
-@lru_cache(maxsize=32)
-def _of_hub(model, revision):
-    with _explained(model):
-        return local_copy(model, revision, _needed)
-
-
 def find_checkpoint(model, revision):
-    """Find the folder of a checkpoint; one of the hub is fetched if need be.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder or name.
-    revision : str or None
-        Branch, tag or commit, for a name.
-
-    Returns
-    -------
-    folder : str
-    state : tuple
-        Changes whenever the content of a local folder does.
-    commit : str or None
-        Of a model of the hub.
-    """
-    where, state = locate(model)
-    if state or Path(where).is_dir():
-        return where, state, None
-    folder, commit = _of_hub(where, revision)
-    return folder, (), commit
+    """Find the folder of a checkpoint; one of the hub is fetched if need be. See `find_folder`."""
+    return find_folder(model, revision, _needed, _explained)
 
 
 def essential_files(folder):
@@ -182,10 +156,10 @@ def _quiet():
             logging.enable_progress_bar()
 
 
-def _explained(model):
+def _explained(model, revision=None):
     return explained(
         model,
         "transformers",
         "config.json, preprocessor_config.json and model.safetensors",
-        f"get it with: hf download {model}",
+        how_to_get(model, revision),
     )

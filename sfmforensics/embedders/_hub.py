@@ -37,6 +37,46 @@ def locate(model):
     return str(folder), stamp(folder, sorted(file for file in folder.iterdir() if file.is_file()))
 
 
+def find_folder(model, revision, choose, explain):
+    """Find the folder of a model; one of the hub is fetched if need be.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Folder or name.
+    revision : str or None
+        Branch, tag or commit, for a name.
+    choose : callable
+        See `local_copy`.
+    explain : callable
+        ``explain(model, revision)`` is the context that turns failure into one line.
+
+    Returns
+    -------
+    folder : str
+    state : tuple
+        Changes whenever the content of a local folder does.
+    commit : str or None
+        Of a model of the hub.
+    """
+    where, state = locate(model)
+    if state or os.path.isdir(where):
+        return where, state, None
+    folder, commit = _of_hub(where, revision, choose, explain)
+    return folder, (), commit
+
+
+@lru_cache(maxsize=32)
+def _of_hub(model, revision, choose, explain):
+    with explain(model, revision):
+        return local_copy(model, revision, choose)
+
+
+def how_to_get(model, revision):
+    """Say how to fetch a model of the hub by hand."""
+    return f"get it with: hf download {model}" + (f" --revision {revision}" if revision else "")
+
+
 def local_copy(model, revision, choose):
     """Folder that holds a model of the Hugging Face hub.
 
@@ -190,7 +230,7 @@ def explained(model, library, contents, get):
             text = f"not a folder of a {library} model ({said}); it needs {contents}"
         elif isinstance(error, (OSError, ValueError)):
             text = (
-                f"no such folder, and no model of this name in the local hub cache or on the hub "
+                f"no such folder, and no complete model in the local hub cache or on the hub "
                 f"({said}); {get}, or name a local folder (--views NAME=FOLDER)"
             )
         else:

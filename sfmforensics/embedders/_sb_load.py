@@ -8,56 +8,24 @@ from functools import lru_cache
 from pathlib import Path
 
 from sfmforensics.embedders._common import import_extra
-from sfmforensics.embedders._hub import explained, local_copy, locate
+from sfmforensics.embedders._hub import explained, find_folder, how_to_get, local_copy
+from sfmforensics.embedders._sb_recipe import EXTRA, RECIPE, build, check
 from sfmforensics.exceptions import EmbedderError
 
-EXTRA = "xvector"
-_RECIPE = "hyperparams.yaml"
 _STEPS = ("compute_features", "mean_var_norm", "embedding_model")
 """What `EncoderClassifier.encode_batch` runs, in order; its classifier is never needed."""
 
-ESSENTIAL = (_RECIPE, ".ckpt", ".pt", ".pth", ".bin", ".safetensors")
-_PLAIN_TAGS = ("tag:yaml.org,2002:", "!ref", "!copy", "!tuple", "!PLACEHOLDER")
-_BUILT_FROM = (
-    *("speechbrain.lobes.", "speechbrain.nnet.", "speechbrain.processing."),
-    *("speechbrain.dataio.encoder.", "speechbrain.utils.parameter_transfer.", "torch.nn."),
-)
-
-
-@lru_cache(maxsize=32)
-def _of_hub(model, revision):
-    with _explained(model):
-        return local_copy(model, revision, lambda names: _wanted(names, _RECIPE))
+ESSENTIAL = (RECIPE, ".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 
 
 def find_model(model, revision):
-    """Find the folder of a model; one of the hub is fetched if need be.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder or name.
-    revision : str or None
-        Branch, tag or commit, for a name.
-
-    Returns
-    -------
-    folder : str
-    state : tuple
-        Changes whenever the content of a local folder does.
-    commit : str or None
-        Of a model of the hub.
-    """
-    where, state = locate(model)
-    if state or os.path.isdir(where):
-        return where, state, None
-    folder, commit = _of_hub(where, revision)
-    return folder, (), commit
+    """Find the folder of a model; one of the hub is fetched if need be. See `find_folder`."""
+    return find_folder(model, revision, _recipe_alone, _explained)
 
 
 @lru_cache(maxsize=32)
 def read_recipe(model, folder, state):
-    """Read hyperparams.yaml, and refuse one that could do more than build a network.
+    """Read hyperparams.yaml, and refuse one that asks for more than networks.
 
     Parameters
     ----------
@@ -73,13 +41,13 @@ def read_recipe(model, folder, state):
     str
     """
     with _explained(model):
-        text = Path(_file(model, folder, None, _RECIPE)).read_text(encoding="utf-8")
-        _refuse_foreign_code(model, text)
+        text = Path(_file(model, folder, None, RECIPE)).read_text(encoding="utf-8")
+        check(model, text)
     return text
 
 
 @lru_cache(maxsize=2)
-def load_steps(model, folder, state, commit, device, dtype):
+def load_steps(model, folder, state, commit, device):
     """Load frozen modules, in the order in which they run.
 
     Parameters
@@ -90,8 +58,6 @@ def load_steps(model, folder, state, commit, device, dtype):
         Of a model of the hub.
     device : str
         A torch device.
-    dtype : str
-        Number format of the network, the last of the steps; features are float32.
 
     Returns
     -------
@@ -107,16 +73,15 @@ def load_steps(model, folder, state, commit, device, dtype):
 
     import_extra("speechbrain", EXTRA)
     _tame_redirects()
-    hyperpyyaml = import_extra("hyperpyyaml", EXTRA)
     recipe = read_recipe(model, folder, state)
     # Weights are drawn at random before they are loaded; the user's generator stays where it was.
     with _explained(model), torch.random.fork_rng(devices=[]):
-        built = hyperpyyaml.load_hyperpyyaml(recipe)
+        built = build(model, recipe)
         modules = built.get("modules", {})
         absent = [step for step in _STEPS if step not in modules]
         if absent or "pretrainer" not in built:
             raise EmbedderError(
-                f"{model}: no speaker model, for its {_RECIPE} has no "
+                f"{model}: no speaker model, for its {RECIPE} has no "
                 f"{', '.join(absent) or 'pretrainer'}; wrap it in CallableEmbedder"
             )
         _load_weights(model, folder, commit, modules, built["pretrainer"])
@@ -124,53 +89,7 @@ def load_steps(model, folder, state, commit, device, dtype):
     for step in steps:
         _remove_noise(step)
         step.float().eval().requires_grad_(False).to(device)
-    steps[-1].to(getattr(torch, dtype))
     return steps
-
-
-def declared_dimension(recipe):
-    """Width that the recipe gives its embedding model, or None; nothing in it is executed."""
-    import yaml
-
-    class Reader(yaml.SafeLoader):
-        def untagged(self, _, node):
-            if isinstance(node, yaml.ScalarNode):
-                return self.construct_scalar(node)
-            mapping = isinstance(node, yaml.MappingNode)
-            return (self.construct_mapping if mapping else self.construct_sequence)(node, True)
-
-    Reader.add_multi_constructor("!", Reader.untagged)
-    try:
-        tree = yaml.load(recipe, Loader=Reader)
-        width = tree["embedding_model"]["lin_neurons"]
-        width = tree[width.strip("<>")] if isinstance(width, str) else width
-    except (yaml.YAMLError, KeyError, TypeError):
-        return None
-    return width if isinstance(width, int) else None
-
-
-def _refuse_foreign_code(model, recipe):
-    """Let a recipe build networks; its language could as well call any function of any module."""
-    import yaml
-
-    waiting, met = [yaml.compose(recipe, Loader=yaml.SafeLoader)], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in met:
-            continue
-        met.add(id(node))
-        verb, _, name = node.tag.partition(":")
-        built = verb in ("!new", "!name") and name.startswith(_BUILT_FROM)
-        if not built and not node.tag.startswith(_PLAIN_TAGS):
-            raise EmbedderError(
-                f"{model}: its {_RECIPE} asks for {node.tag}, but only networks of speechbrain and "
-                "torch.nn are built from a recipe, no other code is run; wrap it in "
-                "CallableEmbedder"
-            )
-        if isinstance(node, yaml.MappingNode):
-            waiting.extend(part for pair in node.value for part in pair)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
 
 
 def _tame_redirects():
@@ -185,10 +104,11 @@ def _load_weights(model, folder, commit, modules, pretrainer):
     for step in _STEPS:
         if step not in wanted and list(modules[step].parameters()):
             raise EmbedderError(
-                f"{model}: its {_RECIPE} names no file for {step}, whose weights would be random; "
+                f"{model}: its {RECIPE} names no file for {step}, whose weights would be random; "
                 "take the complete model"
             )
     pretrainer.loadables = {step: pretrainer.loadables[step] for step in wanted}
+    pretrainer.conditions, pretrainer.custom_hooks = {}, {}  # every weight, and as it is
     for step in wanted:
         # The recipe of a model that was downloaded still points to the hub: only the name counts.
         name = os.path.basename(str(pretrainer.paths.get(step, f"{step}.ckpt")))
@@ -231,12 +151,17 @@ def _file(model, folder, commit, name):
     return file
 
 
+def _recipe_alone(names):
+    return _wanted(names, RECIPE)
+
+
 def _wanted(names, name):
     if name not in names:
         raise FileNotFoundError(f"there is no {name} in it")
     return [name]
 
 
-def _explained(model):
-    files = f"{_RECIPE} and embedding_model.ckpt"
-    return explained(model, "speechbrain", files, f"get it with: hf download {model}")
+def _explained(model, revision=None):
+    return explained(
+        model, "speechbrain", f"{RECIPE} and embedding_model.ckpt", how_to_get(model, revision)
+    )

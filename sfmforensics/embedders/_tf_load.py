@@ -75,7 +75,17 @@ class SavedModel:
                     f"{self.output!r}; name one of them as layer, or wrap it in CallableEmbedder"
                 )
             output = output[self.output]
-        found = np.asarray(output, dtype=np.float32)
+        elif self.output != EMBEDDING:
+            raise EmbedderError(
+                f"{self.model}: it has one output without a name, none called {self.output!r}; "
+                'use layer="last"'
+            )
+        try:
+            found = np.asarray(output, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise EmbedderError(
+                f"{self.model}: its output {self.output!r} holds no numbers; name another as layer"
+            ) from error
         if found.ndim not in (2, 3) or len(found) != n_signals:
             raise EmbedderError(
                 f"{self.model}: it gives an array of shape {found.shape} for {n_signals} "
@@ -162,8 +172,13 @@ def _entrance(model, loaded, output):
     for signature in getattr(loaded, "signatures", {}).values():
         names, outputs = list(signature.structured_input_signature[1]), signature.structured_outputs
         if len(names) == 1 and isinstance(outputs, Mapping) and output in outputs:
-            given = signature.structured_input_signature[1][names[0]]
-            many = given.shape.rank is None or given.shape[0] is None
+            given = signature.structured_input_signature[1][names[0]].shape
+            if given.rank not in (2, None):
+                raise EmbedderError(
+                    f"{model}: it does not take samples of shape (recordings, samples) but arrays "
+                    f"of shape {given}; wrap it in CallableEmbedder"
+                )
+            many = given.rank is None or given[0] is None
             width = outputs[output].shape[-1] if outputs[output].shape.rank else None
             return lambda samples, s=signature, name=names[0]: s(**{name: samples}), width, many
     if not callable(loaded):
@@ -188,7 +203,14 @@ def _tf_device(device):
     if device is None:
         return None
     kind, _, number = str(device).partition(":")
-    return f"{'GPU' if kind == 'cuda' else kind.upper()}:{number or 0}"
+    kind, number = {"cpu": "CPU", "cuda": "GPU"}.get(kind), number or "0"
+    there = len(import_quietly("tensorflow").config.list_physical_devices(kind)) if kind else 0
+    if not number.isdigit() or int(number) >= there:
+        raise EmbedderError(
+            f"device is {device!r}, which TensorFlow does not have here; use "
+            '"cpu", or "cuda" where it sees a GPU'
+        )
+    return f"{kind}:{number}"
 
 
 def saved_files(folder):

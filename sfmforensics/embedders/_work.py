@@ -57,7 +57,7 @@ class Work:
         for index, original in self._copies:
             self._vectors[index] = self._vectors[original]
             if original in self.refused:
-                self.refused[index] = self._same(self.refused[original], index)
+                self.refused[index] = self._not_finite(index)
 
     def _take(self, index):
         embedder = self._embedder
@@ -76,7 +76,11 @@ class Work:
             self._vectors[index] = vector
             self._advance(1)
         elif recording.signal is None:
-            vector = embedder._embed_pieces(self._announced(recording))
+            try:
+                vector = embedder._embed_pieces(self._announced(recording))
+            except AudioError:
+                del self._first[recording.digest]  # a copy of it may be well all the same
+                raise
             self._keep([index], [recording.digest], [vector])
         else:
             for batch in self._waiting.add(index, recording.digest, recording.signal):
@@ -126,11 +130,6 @@ class Work:
             f"{describe_source(self._recordings[index])}: its {self._embedder._name()} vector came "
             "out NaN or infinite; the model's weights may be damaged, or its dtype too small"
         )
-
-    def _same(self, error, index):
-        if isinstance(error, AudioError):
-            return AudioError(describe_source(self._recordings[index]), error.found, error.remedy)
-        return self._not_finite(index)
 
 
 class _Waiting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from sfmforensics.embedders._common import WeightedMean
@@ -41,7 +43,9 @@ class CallableEmbedder(BaseEmbedder):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import sys
+
+    import numpy as np
     >>> loudness = CallableEmbedder(lambda signal: [np.abs(signal).max()], 1, name="peak")
     >>> loudness.transform([(np.linspace(-0.5, 0.5, 16_000), 16_000)])
     array([[0.5]], dtype=float32)
@@ -93,7 +97,7 @@ class CallableEmbedder(BaseEmbedder):
             )
         if isinstance(self.dimension, bool) or not self.dimension >= 1:
             raise EmbedderError(f"dimension is {self.dimension!r}; use 1 or more")
-        if self.max_seconds is not None and not self.max_seconds >= 1:
+        if self.max_seconds is not None and not 1 <= self.max_seconds <= sys.maxsize:
             raise EmbedderError(f"max_seconds is {self.max_seconds!r}; use 1 or more, or None")
         return int(self.dimension)
 

@@ -19,6 +19,7 @@ from sfmforensics.embedders._common import (
     torch_device,
 )
 from sfmforensics.embedders._hub import hash_files
+from sfmforensics.embedders._sb_recipe import EXTRA, declared_dimension
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
@@ -35,8 +36,9 @@ class SpeechBrainEmbedder(BaseEmbedder):
         files (``hyperparams.yaml``, ``embedding_model.ckpt``). One code path serves both.
     layer : "last", "mean" or int, default="last"
         The model's own embedding (paper, section 3); or the states of its frames before they are
-        pooled: of a layer by its index (0 are the normalised features, 1 what the first block
-        gives), or the mean over the blocks, where they are equally wide.
+        pooled: of a layer by its index (0 are the normalised features, whose mean is 0 where
+        the model subtracts it; 1 is what the first block gives), or the mean over the blocks, where
+        they are equally wide.
     pooling : {"mean", "mean+std"}, default="mean"
         Statistics over the frames of `layer`; "mean+std" doubles the dimension. The embedding has
         no frames left, so "last" takes "mean" alone.
@@ -52,7 +54,8 @@ class SpeechBrainEmbedder(BaseEmbedder):
     revision : str or None, default=None
         Branch, tag or commit on the hub.
     dtype : {"float32", "float16", "bfloat16"}, default="float32"
-        Number format of the network; features are computed in float32.
+        Number format of the network's products (torch's autocast); its weights stay float32, and
+        so do the features.
     name : str or None, default=None
         Name of the view, for messages; the model's own by default.
     verbose : bool, default=False
@@ -137,7 +140,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
         self._check()
         folder, state, _ = load.find_model(self.model, self.revision)
         recipe = load.read_recipe(str(self.model), folder, state)
-        declared = load.declared_dimension(recipe) if self.layer == "last" else None
+        declared = declared_dimension(recipe) if self.layer == "last" else None
         return declared or self._embed([_SECOND]).shape[1]
 
     def _identity(self):
@@ -185,14 +188,17 @@ class SpeechBrainEmbedder(BaseEmbedder):
         folder, state, commit = load.find_model(self.model, self.revision)
         device = torch_device(self.device)
         compute_features, mean_var_norm, network = load.load_steps(
-            str(self.model), folder, state, commit, device, self.dtype
+            str(self.model), folder, state, commit, device
         )
         batch = torch.from_numpy(np.stack(signals)).to(device)
         whole = torch.ones(len(batch), device=device)
         layer = plain_layer(self.layer)
+        dtype = getattr(torch, self.dtype)
+        short = torch.autocast(device.partition(":")[0], dtype, enabled=self.dtype != "float32")
         with torch.inference_mode(), _listening(network, self.model, layer) as states:
             features = mean_var_norm(compute_features(batch), whole)
-            vectors = network(features.to(getattr(torch, self.dtype)), whole)
+            with short:
+                vectors = network(features, whole)
         if layer == "last":
             return vectors.reshape(len(batch), -1).float().cpu().numpy()
         return _chosen([features, *states], layer, self.model).cpu().numpy()
@@ -205,7 +211,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
                 f"pooling is {self.pooling!r}, but the model's own embedding has no frames left; "
                 'use "mean", or another layer'
             )
-        require_extra("speechbrain", load.EXTRA)
+        require_extra("speechbrain", EXTRA)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views
 
@@ -34,8 +37,8 @@ def embed_corpus(
     -------
     shapes : dict of str to (int, int)
         By view: recordings embedded, and width of a vector.
-    refused : dict of str to list of str
-        What was left out, as one line each, with the views that it cannot have.
+    refused : DataFrame with columns "recording", "view", "reason"
+        What was left out: the position in the corpus, the view that it cannot have, and why.
 
     Raises
     ------
@@ -49,13 +52,13 @@ def embed_corpus(
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
     union = make_views(*views, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
-    shapes, refused = {}, {}
+    shapes, refused = {}, []
     for name, embedder in union.transformer_list:
         if on_error == "stop":
             vectors = embedder.transform(corpus.data)
         else:
-            vectors, _, errors = embedder.transform_usable(corpus.data)
-            for error in errors:
-                refused.setdefault(str(error), []).append(name)
+            vectors, usable, errors = embedder.transform_usable(corpus.data)
+            left_out = np.setdiff1d(np.arange(len(corpus.data)), usable)
+            refused += [(i, name, str(error)) for i, error in zip(left_out, errors, strict=True)]
         shapes[name] = vectors.shape
-    return shapes, refused
+    return shapes, pd.DataFrame(refused, columns=["recording", "view", "reason"])

@@ -1,10 +1,15 @@
 import pickle
+import shutil
+import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from rich.progress import Progress
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -12,6 +17,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sfmforensics.audio import describe_source
 from sfmforensics.embedders import BaseEmbedder, MFCCEmbedder, ProsodyEmbedder, check_recordings
 from sfmforensics.exceptions import AudioError, EmbedderError
 
@@ -40,6 +46,29 @@ class Spy(BaseEmbedder):
         if self.fail is not None:
             return self.fail(signals)
         return [[s.mean(), s.std(), len(s) / 16_000] for s in signals]
+
+
+class Cutter(Spy):
+    """Notes the lengths of pieces, and gives what a spy gives of the whole."""
+
+    _piece_seconds = 0.9
+
+    def _embed_pieces(self, pieces):
+        got = list(pieces)
+        self.__dict__.setdefault("cuts", []).append([len(piece) for piece in got])
+        if self.fail is not None:
+            return self.fail([np.concatenate(got)])[0]
+        return super()._embed([np.concatenate(got)])[0]
+
+
+def nan_for(n_samples):
+    """What fails on signals of one length alone."""
+
+    def measure(signals):
+        wrong = np.array([len(s) == n_samples for s in signals])[:, None]
+        return np.where(wrong, np.nan, [[s.mean(), s.std(), len(s) / 16_000] for s in signals])
+
+    return measure
 
 
 EMBEDDERS = [Spy(), MFCCEmbedder(n_mfcc=13), ProsodyEmbedder(fmax=400.0)]
@@ -98,6 +127,95 @@ def test_copies_in_one_call_are_computed_once(wavs):
     vectors = embedder.transform([*wavs, *wavs[::-1]])
     assert sum(map(len, embedder.batches)) == len(wavs)
     np.testing.assert_array_equal(vectors[: len(wavs)], vectors[len(wavs) :][::-1])
+
+
+# -- long recordings ---------------------------------------------------------------------------
+
+
+def test_long_recordings_mix_with_short_ones_and_stay_in_their_rows(wavs, signals):
+    embedder = Cutter(batch_size=2)
+    found = embedder.transform(wavs)
+    np.testing.assert_array_equal(found[:, 2], np.float32([len(s) / 16_000 for s in signals]))
+    np.testing.assert_allclose(found, Spy().transform(wavs), rtol=1e-5, atol=1e-8)
+    assert [sum(cut) for cut in embedder.cuts] == [16_000, 20_800, 16_000]
+    assert max(map(max, embedder.cuts)) <= 0.9 * 16_000
+
+
+def test_a_long_recording_of_a_pair_gives_what_its_file_gives(wavs, pairs):
+    np.testing.assert_array_equal(Cutter().transform(pairs), Cutter().transform(wavs))
+
+
+def test_a_long_recording_is_computed_once(wavs, tmp_path):
+    embedder = Cutter(cache=tmp_path)
+    vectors = embedder.transform([wavs[2], wavs[1], wavs[2]])
+    assert len(embedder.cuts) == 1
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+    again = Cutter(cache=tmp_path)
+    np.testing.assert_array_equal(again.transform([wavs[2]]), vectors[:1])
+    assert not hasattr(again, "cuts")
+
+
+def test_a_long_recording_that_changes_while_it_is_read_is_refused(wavs, voice, write_wav):
+    class Slow(Cutter):
+        def _embed_pieces(self, pieces):
+            write_wav("2.wav", voice(1.4, seed=9))
+            return super()._embed_pieces(pieces)
+
+    with pytest.raises(AudioError, match=r"2\.wav: it changed while it was read"):
+        Slow().transform(wavs[2:3])
+
+
+class Loudness(BaseEmbedder):
+    """The mean square, from pieces of half a minute."""
+
+    _piece_seconds = 30
+    cache = None
+    verbose = False
+
+    def _dimension(self):
+        return 1
+
+    def _embed_pieces(self, pieces):
+        squares, samples = 0.0, 0
+        for piece in pieces:
+            squares += float(piece @ piece)
+            samples += len(piece)
+        return [squares / samples]
+
+    def _embed(self, signals):
+        return [self._embed_pieces([signal]) for signal in signals]
+
+
+@pytest.fixture(scope="module")
+def half_an_hour(tmp_path_factory, voice):
+    """A file at 8 kHz, which never was in memory."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    ten_seconds = voice(10.0, rate=8_000)
+    with soundfile.SoundFile(path, "w", 8_000, 1, subtype="PCM_16") as file:
+        for _ in range(180):
+            file.write(ten_seconds)
+    yield str(path), ten_seconds
+    path.unlink()
+
+
+# A signal of half an hour takes 115 MB, and its spectrogram 460 MB. Of the MFCC, 128 mel bands of
+# all frames are kept (29 MB) beside the spectrogram of two minutes.
+@pytest.mark.parametrize(
+    ("embedder", "megabytes"),
+    [(Loudness(), 38), (MFCCEmbedder(), 150)],
+    ids=lambda value: type(value).__name__,
+)
+def test_half_an_hour_is_never_held_whole(half_an_hour, embedder, megabytes):
+    path, ten_seconds = half_an_hour
+    short = embedder.transform([(ten_seconds, 8_000)])  # imports, too, are not measured below
+    tracemalloc.start()
+    try:
+        long = embedder.transform([path])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < megabytes * 1e6
+    np.testing.assert_allclose(long, short, rtol=0.02, atol=0.5)
 
 
 # -- what may be passed ------------------------------------------------------------------------
@@ -312,6 +430,160 @@ def test_vectors_that_are_not_finite_are_refused_and_not_kept(wavs, tmp_path, va
 def test_vectors_of_another_width_are_refused(wavs):
     with pytest.raises(EmbedderError, match="check the dimension"):
         Spy(fail=lambda signals: np.zeros((len(signals), 4))).transform(wavs)
+
+
+def test_what_shares_a_batch_with_a_vector_that_is_not_finite_is_kept(wavs, tmp_path):
+    embedder = Spy(batch_size=3, fail=nan_for(10_080), cache=tmp_path / "c")
+    with pytest.raises(EmbedderError, match=r"1\.wav: its spy vector came out NaN"):
+        embedder.transform(wavs)
+    assert embedder.batches == [[16_000, 10_080, 20_800]]  # and what comes later is not run
+    again = Spy(batch_size=3, cache=tmp_path / "c")
+    again.transform(wavs[:3])
+    assert again.batches == [[10_080]]
+
+
+# -- leaving out what cannot be used -----------------------------------------------------------
+
+
+@pytest.fixture
+def unusable(tmp_path, write_wav):
+    """A file that is no sound, one of silence, and one that is not there."""
+    (tmp_path / "broken.wav").write_text("no sound")
+    silent = write_wav("silent.wav", np.zeros(16_000))
+    return [str(tmp_path / "broken.wav"), silent, str(tmp_path / "missing.wav")]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+def test_usable_recordings_come_with_their_positions_and_the_others_with_reasons(
+    wavs, unusable, batch_size
+):
+    broken, silent, missing = unusable
+    files = [broken, *wavs[:3], silent, missing, *wavs[3:]]
+    vectors, usable, refused = Spy(batch_size=batch_size, by_length=True).transform_usable(files)
+    np.testing.assert_array_equal(vectors, Spy().transform(wavs))
+    assert vectors.dtype == np.float32
+    assert usable.tolist() == [1, 2, 3, 6, 7, 8]
+    assert usable.dtype == np.int64
+    assert [type(error) for error in refused] == [AudioError] * 3
+    assert [error.source for error in refused] == unusable
+    for error, says in zip(refused, ["as sound", "silence", "no such file"], strict=True):
+        assert says in str(error)
+
+
+def test_if_nothing_is_refused_everything_is_usable(wavs):
+    vectors, usable, refused = Spy().transform_usable(wavs)
+    np.testing.assert_array_equal(vectors, Spy().transform(wavs))
+    assert usable.tolist() == list(range(len(wavs)))
+    assert refused == []
+
+
+def test_if_everything_is_refused_there_are_no_rows(unusable):
+    vectors, usable, refused = Spy().transform_usable(unusable)
+    assert vectors.shape == (0, 3)
+    assert usable.shape == (0,)
+    assert len(refused) == 3
+    assert Spy().transform_usable([])[0].shape == (0, 3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_a_vector_that_is_not_finite_is_refused_by_name_and_the_others_are_kept(
+    wavs, tmp_path, batch_size
+):
+    embedder = Spy(batch_size=batch_size, fail=nan_for(10_080), cache=tmp_path / "c")
+    vectors, usable, refused = embedder.transform_usable(wavs)
+    assert usable.tolist() == [0, 2, 3, 4, 5]
+    np.testing.assert_array_equal(vectors, Spy().transform(wavs)[usable])
+    assert [type(error) for error in refused] == [EmbedderError]
+    assert str(refused[0]).startswith(f"{wavs[1]}: its spy vector came out NaN or infinite")
+    again = Spy(cache=tmp_path / "c")
+    again.transform(wavs)
+    assert again.batches == [[10_080]]
+
+
+def test_copies_of_what_was_refused_are_refused_by_their_own_names(wavs, tmp_path):
+    copy = shutil.copy(wavs[1], tmp_path / "copy.wav")
+    files = [str(copy), wavs[0], wavs[1], wavs[0]]
+    _, usable, refused = Spy(batch_size=8, fail=nan_for(10_080)).transform_usable(files)
+    assert usable.tolist() == [1, 3]
+    assert [str(error).partition(": ")[0] for error in refused] == [str(copy), wavs[1]]
+    assert {type(error) for error in refused} == {EmbedderError}
+
+
+def test_reasons_come_in_the_order_of_the_recordings_whatever_was_run_first(wavs, unusable):
+    broken, silent, _ = unusable
+    files = [wavs[1], broken, wavs[2], silent, wavs[1]]
+    _, usable, refused = Cutter(batch_size=8, fail=nan_for(10_080)).transform_usable(files)
+    assert usable.tolist() == [2]  # which is long, and run before the first
+    names = [getattr(e, "source", None) or str(e).partition(": ")[0] for e in refused]
+    assert names == [wavs[1], broken, silent, wavs[1]]
+
+
+def test_a_long_recording_can_be_refused_too(wavs, tmp_path):
+    embedder = Cutter(fail=nan_for(20_800), cache=tmp_path / "c")
+    vectors, usable, refused = embedder.transform_usable(wavs)
+    assert usable.tolist() == [0, 1, 3, 4, 5]
+    np.testing.assert_allclose(vectors, Spy().transform(wavs)[usable], rtol=1e-5, atol=1e-8)
+    assert str(refused[0]).startswith(f"{wavs[2]}: its cutter vector came out NaN")
+    with pytest.raises(EmbedderError, match=r"2\.wav: its cutter vector"):
+        Cutter(fail=nan_for(20_800)).transform(wavs)
+
+
+def test_a_pair_that_is_refused_is_described(pairs):
+    silent = (np.zeros(8_000), 16_000)
+    _, usable, refused = Spy().transform_usable([pairs[0], silent])
+    assert usable.tolist() == [0]
+    assert refused[0].source == describe_source(silent)
+
+
+def test_a_model_that_fails_ends_it_all_the_same(wavs):
+    def fail(signals):
+        raise EmbedderError("out of order")
+
+    with pytest.raises(EmbedderError, match="out of order"):
+        Spy(fail=fail).transform_usable(wavs)
+
+
+# -- progress ----------------------------------------------------------------------------------
+
+
+def test_progress_counts_every_recording_once_and_names_the_piece(wavs, unusable, monkeypatch):
+    steps = []
+
+    @contextmanager
+    def recorded(title, total, shown=True):
+        assert total == 8
+        yield lambda step, note="": steps.append((step, note))
+
+    monkeypatch.setattr("sfmforensics.embedders.base.progress", recorded)
+    monkeypatch.setattr(Cutter, "_piece_seconds", 0.5)
+    Cutter().transform_usable([*wavs[1:3], *unusable, wavs[4], wavs[4], wavs[5]])
+    assert sum(step for step, _ in steps) == 8
+    notes = [note for _, note in steps if note]
+    assert notes == [
+        *("piece 1 of 2", "piece 2 of 2"),
+        *("piece 1 of 3", "piece 2 of 3", "piece 3 of 3"),
+        *("piece 1 of 2", "piece 2 of 2"),
+    ]
+    assert steps[-1][1] == ""
+
+
+def test_pieces_are_shown_on_stderr_as_they_come(wavs, capsys, monkeypatch):
+    update = Progress.update
+
+    def shown_at_once(bar, *arguments, **options):
+        update(bar, *arguments, **options)
+        bar.refresh()
+
+    monkeypatch.setattr(Progress, "update", shown_at_once)  # and not ten times a second
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Cutter, "_piece_seconds", 0.5)
+    Cutter(verbose=True).transform(wavs[2:3])
+    said = capsys.readouterr()
+    assert "embedding cutter (piece 2 of 3)" in said.err
+    assert said.out == ""
+    Cutter(verbose=False).transform(wavs[2:3])
+    assert capsys.readouterr().err == ""
 
 
 def test_progress_goes_to_stderr_alone(wavs, capsys):

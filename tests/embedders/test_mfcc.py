@@ -55,6 +55,51 @@ def test_a_recording_shorter_than_the_window_works_without_a_warning(voice, recw
     assert not recwarn.list
 
 
+# -- long recordings ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fading(voice):
+    """Loud at first; its end is more than 80 dB below that."""
+    signal = voice(3.217)
+    return signal * np.geomspace(2, 1e-6, len(signal), dtype=np.float32)
+
+
+@pytest.mark.parametrize("piece_seconds", [1, 0.7, 0.1], ids="pieces of {} s".format)
+@pytest.mark.parametrize(
+    ("n_fft", "hop_length"), [(2048, 512), (400, 160), (512, 700), (1023, 300), (2048, 4100)]
+)
+def test_pieces_give_what_the_whole_gives(
+    fading, monkeypatch, assert_close, n_fft, hop_length, piece_seconds
+):
+    embedder = MFCCEmbedder(13, statistics=tuple(STATISTICS), n_fft=n_fft, hop_length=hop_length)
+    whole = embedder.transform([(fading, RATE)])
+    monkeypatch.setattr(MFCCEmbedder, "_piece_seconds", piece_seconds)
+    monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: pytest.fail("embedded whole"))
+    in_pieces = embedder.transform([(fading, RATE)])
+    # Row by row, so that the large numbers of one statistic do not hide those of another.
+    assert_close(in_pieces.reshape(-1, 13), whole.reshape(-1, 13), rtol=1e-5)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_recording_that_ends_where_a_hop_does_has_all_its_frames(
+    voice, monkeypatch, assert_close, more
+):
+    pair = (voice(3)[: 512 * 80 + more], RATE)
+    embedder = MFCCEmbedder(statistics=("mean", "std", "max"))
+    whole = embedder.transform([pair])
+    monkeypatch.setattr(MFCCEmbedder, "_piece_seconds", 0.9)
+    assert_close(embedder.transform([pair]).reshape(3, -1), whole.reshape(3, -1))
+
+
+def test_no_recording_of_two_minutes_is_cut(voice, monkeypatch):
+    monkeypatch.setattr(MFCCEmbedder, "_embed_pieces", lambda *_: pytest.fail("cut"))
+    MFCCEmbedder().transform([(np.tile(voice(1.0), 120), RATE)])
+
+
+# -- parameters --------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [

@@ -64,6 +64,29 @@ def test_duration_is_a_feature():
     assert measure(pulses(150, 0.6))["seconds"] == pytest.approx(0.6)
 
 
+def test_pieces_give_nearly_what_the_whole_gives(voice, monkeypatch):
+    signal = voice(5.0, pitch=150.0)
+    whole = measure(signal)
+    monkeypatch.setattr(ProsodyEmbedder, "_piece_seconds", 2)
+    monkeypatch.setattr(ProsodyEmbedder, "_embed", lambda *_: pytest.fail("embedded whole"))
+    in_pieces = measure(signal)
+    assert in_pieces["seconds"] == whole["seconds"] == 5.0
+    assert in_pieces["f0_median"] == pytest.approx(whole["f0_median"], abs=0.1)
+    for name in ("f0_mean", "f0_p5", "f0_p95"):
+        assert in_pieces[name] == pytest.approx(whole[name], abs=0.2)
+    for name in ("rms_db_mean", "rms_db_median", "flatness_db_mean", "contrast_3"):
+        assert in_pieces[name] == pytest.approx(whole[name], abs=0.5)
+    for name in ("zcr_mean", "centroid_mean", "bandwidth_mean", "rolloff_mean"):
+        assert in_pieces[name] == pytest.approx(whole[name], rel=0.03)
+    assert in_pieces["voiced_fraction"] == pytest.approx(whole["voiced_fraction"], abs=0.02)
+
+
+def test_pitch_that_rises_through_all_pieces_has_the_slope_of_the_whole(monkeypatch):
+    monkeypatch.setattr(ProsodyEmbedder, "_piece_seconds", 1.1)
+    octaves = 100 * 2 ** np.linspace(0, 2, 4 * RATE)
+    assert measure(pulses(octaves, 4))["f0_slope"] == pytest.approx(6, abs=0.5)
+
+
 def test_names_and_columns_agree(wavs):
     assert len(FEATURE_NAMES) == len(set(FEATURE_NAMES)) == 34
     assert ProsodyEmbedder().transform(wavs[:1]).shape == (1, 34)

@@ -14,7 +14,7 @@ from sfmforensics.embedders import (
     TransformersEmbedder,
     make_embedder,
 )
-from sfmforensics.exceptions import EmbedderError
+from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 # Paper, section 3 and section 5: name, model, dimension.
 PAPER = {
@@ -77,6 +77,26 @@ def test_a_registered_name_takes_another_model_of_its_kind(tmp_path):
     assert (name, embedder.model) == ("whisper", str(tmp_path))
     assert make_embedder("whisper=openai/whisper-tiny")[1].model == "openai/whisper-tiny"
     assert type(make_embedder(f"x-vector={tmp_path}")[1]) is SpeechBrainEmbedder
+
+
+def test_a_name_of_tensorflow_hub_has_many_parts_and_is_no_folder(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
+    name, embedder = make_embedder("trillsson=google/x/y/1")
+    assert (name, embedder.model) == ("trillsson", "google/x/y/1")
+    assert type(embedder) is TFHubEmbedder
+    with pytest.raises(MissingExtraError, match=r"sfmforensics\[trillsson\]"):
+        embedder.fit()
+
+
+@pytest.mark.parametrize("view", ["whisper", "x-vector", "mine"])
+def test_elsewhere_many_parts_are_a_folder(view):
+    with pytest.raises(EmbedderError, match="there is no folder google/x/y/1"):
+        make_embedder(f"{view}=google/x/y/1")
+
+
+def test_a_folder_of_a_tensorflow_model_that_is_not_there_is_named():
+    with pytest.raises(EmbedderError, match=r"there is no folder \./google/x"):
+        make_embedder("trillsson=./google/x")
 
 
 def test_a_relative_folder_becomes_absolute(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
 
-from sfmforensics.embedders import TransformersEmbedder
+from sfmforensics.embedders import TransformersEmbedder, _hub
 from sfmforensics.embedders import _hf_load as module
 from sfmforensics.exceptions import EmbedderError
 
@@ -581,7 +581,7 @@ def no_network(monkeypatch):
 def hub(monkeypatch, tmp_path, folders):
     """``hub(name)``: put a model into an empty cache of the hub, as nobody/NAME."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    module._of_hub.cache_clear()
+    _hub._of_hub.cache_clear()
 
     def put(name, commit="0" * 40, branch="main", leave_out=()):
         repository = tmp_path / "hub" / f"models--nobody--{name}"
@@ -592,7 +592,7 @@ def hub(monkeypatch, tmp_path, folders):
         return f"nobody/{name}"
 
     yield put
-    module._of_hub.cache_clear()
+    _hub._of_hub.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "whisper", "wav2vec2-bert"])
