@@ -22,7 +22,7 @@ from sfmforensics._console import (
     tell,
     warnings_in_one_line,
 )
-from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.exceptions import AudioError, SFMForensicsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -154,15 +154,18 @@ def embed(
     from sfmforensics.workflow import embed_corpus
 
     loaded = load_corpus(corpus, root)
-    shapes, refused = embed_corpus(
-        loaded,
-        _specs(views),
-        cache=cache,
-        device=device,
-        batch_size=batch_size,
-        on_error=on_error,
-        verbose=True,
-    )
+    try:
+        shapes, refused = embed_corpus(
+            loaded,
+            _specs(views),
+            cache=cache,
+            device=device,
+            batch_size=batch_size,
+            on_error=on_error,
+            verbose=True,
+        )
+    except AudioError as error:
+        raise SFMForensicsError(f"{error} (or use --on-error skip)") from error
     for name, (recordings, width) in shapes.items():
         tell(f"{name}: {recordings} recordings, {width} numbers each")
     tell(f"kept in {cache}")

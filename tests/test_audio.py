@@ -390,6 +390,19 @@ def test_pairs_that_are_no_recordings_are_refused(pair):
         read_audio(pair)
 
 
+def test_a_signal_that_16_khz_leaves_nothing_of_is_refused():
+    with pytest.raises(AudioError, match="0.0 ms of sound"):
+        read_audio((np.array([0.1, 0.2]), 96_000), min_samples=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinities_that_cancel_are_refused_without_a_warning():
+    signal = np.column_stack([tone(440), tone(440)])
+    signal[5] = np.inf, -np.inf
+    with pytest.raises(AudioError, match="2 of 32000 samples are NaN or infinite"):
+        read_audio((signal, RATE))
+
+
 def test_min_samples_can_be_set():
     short = (tone(440, 0.03), RATE)
     assert len(read_audio(short)) == 480

@@ -1,5 +1,6 @@
 import pickle
 import shutil
+import shutil
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_long_recordings_mix_with_short_ones_and_stay_in_their_rows(wavs, signal
     found = embedder.transform(wavs)
     np.testing.assert_array_equal(found[:, 2], np.float32([len(s) / 16_000 for s in signals]))
     np.testing.assert_allclose(found, Spy().transform(wavs), rtol=1e-5, atol=1e-8)
-    assert [sum(cut) for cut in embedder.cuts] == [16_000, 20_800, 16_000]
+    assert [sum(cut) for cut in embedder.cuts] == [16_000, 20_800, 16_000, 15_520]
     assert max(map(max, embedder.cuts)) <= 0.9 * 16_000
 
 
@@ -163,6 +164,20 @@ def test_a_long_recording_that_changes_while_it_is_read_is_refused(wavs, voice, 
 
     with pytest.raises(AudioError, match=r"2\.wav: it changed while it was read"):
         Slow().transform(wavs[2:3])
+
+
+def test_an_intact_copy_of_a_recording_that_changed_is_computed(wavs, voice, write_wav):
+    class Slow(Cutter):
+        def _embed_pieces(self, pieces):
+            write_wav("2.wav", voice(1.4, seed=9))
+            return super()._embed_pieces(pieces)
+
+    copy = shutil.copy(wavs[2], wavs[2].replace("2.wav", "copy.wav"))
+    expected = Cutter().transform([copy])
+    vectors, usable, refused = Slow().transform_usable([wavs[2], copy])
+    assert [error.source for error in refused] == [wavs[2]]
+    assert list(usable) == [1]
+    np.testing.assert_array_equal(vectors, expected)
 
 
 class Loudness(BaseEmbedder):

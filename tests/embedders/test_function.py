@@ -102,7 +102,7 @@ def test_the_longest_length_is_part_of_the_identity_only_where_there_is_one(tmp_
     np.testing.assert_allclose(found, [1, 1 / 3, 1 / 2, 1 / 2], rtol=0.02)
 
 
-@pytest.mark.parametrize("max_seconds", [0, 0.5, -1, np.nan])
+@pytest.mark.parametrize("max_seconds", [0, 0.5, -1, np.nan, np.inf])
 def test_a_longest_length_below_a_second_is_refused(max_seconds):
     with pytest.raises(EmbedderError, match="1 or more, or None"):
         CallableEmbedder(np.ptp, 1, max_seconds=max_seconds).fit()

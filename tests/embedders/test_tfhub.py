@@ -586,6 +586,7 @@ def test_a_name_that_the_hub_does_not_give_is_refused_with_the_remedy(monkeypatc
     ("options", "says"),
     [
         ({"max_seconds": 0.5}, r"max_seconds is 0\.5"),
+        ({"max_seconds": np.inf}, "max_seconds is inf"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"layer": 3}, "layer is 3, but a SavedModel shows its outputs alone"),
         ({"layer": np.int64(-1)}, "a SavedModel shows its outputs alone"),

@@ -198,13 +198,24 @@ def test_vectors_do_not_depend_on_the_batch(folders, name, pairs, assert_close):
     assert_close(embed(folders[name], [pairs[i] for i in order], batch_size=3), alone[order])
 
 
+LAYER_NORM = ("xls-r", "mms", "wavlm-large", "unispeech", "hubert-large")
+
+
+@pytest.mark.parametrize("name", LAYER_NORM)
+def test_with_layer_norm_padding_of_any_length_reaches_no_real_frame(
+    folders, name, pairs, assert_close, expected, monkeypatch
+):
+    """Far beyond the 10 % that share a batch in earnest."""
+    monkeypatch.setattr("sfmforensics.embedders._hf_states.batch_key", lambda *_: "any")
+    assert_close(embed(folders[name], pairs, batch_size=8), expected(name))
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name, signals):
     embedder = TransformersEmbedder(str(folders[name]))
     key, a = embedder._batch_key, signals[0]
     assert key(a) == key(signals[3])
-    layer_norm = name in ("xls-r", "mms", "wavlm-large", "unispeech", "hubert-large")
-    assert (key(a) == key(a[:-300])) == (layer_norm or name in WHISPER)
+    assert (key(a) == key(a[:-300])) == (name in LAYER_NORM or name in WHISPER)
     # Padding is computed like speech: layer norm allows it, but only lengths much alike share it.
     assert (key(a) == key(a[: len(a) // 2])) == (name in WHISPER)
 
