@@ -1,6 +1,5 @@
 import pickle
 import shutil
-import shutil
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
