@@ -18,7 +18,7 @@ _PADDING_PROOF = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat")
 _ALIKE = log(1.1)
 
 
-def batch_key(config, n_samples, window):
+def batch_key(config, n_samples, window, on_cpu):
     """Say with which other signals one may share a batch.
 
     Parameters
@@ -29,6 +29,8 @@ def batch_key(config, n_samples, window):
         Length of the signal at 16 kHz.
     window : "full", "signal" or float
         Of Whisper's encoder.
+    on_cpu : bool
+        Whether padding costs as much time as speech does.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def batch_key(config, n_samples, window):
     """
     if config.model_type == WHISPER:
         return window_frames(n_samples, window)
-    if leaks_padding(config):
+    if leaks_padding(config) or on_cpu:
         return n_samples
     # Lengths within 10 %: any might share a batch, but padding is computed like speech.
     return "about", int(log(n_samples) / _ALIKE)

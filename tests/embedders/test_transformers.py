@@ -205,19 +205,30 @@ LAYER_NORM = ("xls-r", "mms", "wavlm-large", "unispeech", "hubert-large")
 def test_with_layer_norm_padding_of_any_length_reaches_no_real_frame(
     folders, name, pairs, assert_close, expected, monkeypatch
 ):
-    """Far beyond the 10 % that share a batch in earnest."""
+    """Far beyond the 10 % that share a batch in earnest, and on a CPU none do."""
     monkeypatch.setattr("sfmforensics.embedders._hf_states.batch_key", lambda *_: "any")
     assert_close(embed(folders[name], pairs, batch_size=8), expected(name))
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_recordings_share_a_forward_pass_where_the_model_allows_it(folders, name, signals):
-    embedder = TransformersEmbedder(str(folders[name]))
-    key, a = embedder._batch_key, signals[0]
-    assert key(a) == key(signals[3])
-    assert (key(a) == key(a[:-300])) == (name in LAYER_NORM or name in WHISPER)
-    # Padding is computed like speech: layer norm allows it, but only lengths much alike share it.
-    assert (key(a) == key(a[: len(a) // 2])) == (name in WHISPER)
+    a = signals[0]
+    for device in ("cpu", "cuda"):
+        key = TransformersEmbedder(str(folders[name]), device=device)._batch_key
+        assert key(a) == key(signals[3])
+        # Layer norm allows padding, but it costs: none on a CPU, elsewhere up to a tenth.
+        padded = name in LAYER_NORM and device == "cuda"
+        assert (key(a) == key(a[:-300])) == (padded or name in WHISPER)
+        assert (key(a) == key(a[: len(a) // 2])) == (name in WHISPER)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("wav2vec2", 6), ("xls-r", 6), ("whisper", 1)])
+def test_a_batch_on_a_cpu_is_no_larger_than_pays(folders, name, limit, voice):
+    signal = voice(2.5)
+    for device, most in (("cpu", limit), ("cuda", 50)):
+        embedder = TransformersEmbedder(str(folders[name]), device=device, batch_size=50)
+        assert embedder._batch_limit(signal) == most
+    assert TransformersEmbedder(folders[name], batch_size=1)._batch_limit(signal) == 1
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "xls-r", "wavlm", "whisper"])
