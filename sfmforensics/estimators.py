@@ -202,6 +202,9 @@ class TANGO(MultiTaskEstimator):
         Multiply by the plan, as the equations say, or by the plan over its marginals.
     gated : bool, default=True
         Whether tokens pass x * sigmoid(x) first.
+    transport_weight : float, default=0.0
+        Weight of the transport cost <gamma, M>, mean over recordings and pairs of views, in the
+        loss: above 0 views are drawn together. The paper has no such term.
 
     Attributes
     ----------
@@ -237,6 +240,7 @@ class TANGO(MultiTaskEstimator):
         "grad": [StrOptions({"autodiff", "last_step", "detach"})],
         "transport": [StrOptions({"plan", "barycentric"})],
         "gated": ["boolean"],
+        "transport_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -253,6 +257,7 @@ class TANGO(MultiTaskEstimator):
         grad="autodiff",
         transport="plan",
         gated=True,
+        transport_weight=0.0,
         hidden=(200, 64, 56),
         head=30,
         dropout=0.0,
@@ -281,6 +286,7 @@ class TANGO(MultiTaskEstimator):
         self.grad = grad
         self.transport = transport
         self.gated = gated
+        self.transport_weight = transport_weight
         self.hidden = hidden
         self.head = head
         self.dropout = dropout
@@ -299,7 +305,7 @@ class TANGO(MultiTaskEstimator):
         self.verbose = verbose
 
     def _fusion(self):
-        names = ("direction", "reg", "max_iter", "grad", "transport", "gated")
+        names = ("direction", "reg", "max_iter", "grad", "transport", "gated", "transport_weight")
         return {
             "fusion": "transport",
             "transport": {name: getattr(self, name) for name in names},

@@ -199,6 +199,23 @@ def test_transport_plans_are_given_by_pair_of_views(table):
     assert list(three.transport_plan(X.to_numpy())) == [("x1", "x2"), ("x1", "x3"), ("x2", "x3")]
 
 
+def test_the_alignment_term_brings_views_together_and_the_model_can_be_saved(table):
+    from sfmforensics.nn.fusion import transport_cost
+
+    X, y = table
+    moved = []
+    for weight in (0.0, 3.0):
+        model = TANGO(**FAST, transport_weight=weight, max_epochs=20).fit(X, y)
+        model = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+        network, inputs = model.module_, torch.from_numpy(X.to_numpy(np.float32))
+        with torch.inference_mode():
+            first, second = network.fusion.gate(network.tokens(inputs))
+            cost = transport_cost(first, second)
+        plan = model.transport_plan(X)["first", "second"]
+        moved.append(float((torch.from_numpy(plan) * cost).sum(dim=(1, 2)).mean()))
+    assert moved[1] < 0.8 * moved[0]
+
+
 def test_a_users_own_encoder_is_trained(table):
     X, y = table
 

@@ -64,13 +64,15 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="autodiff"):
     Returns
     -------
     Tensor of shape (batch, L1, L2)
-        Plans gamma. Columns sum to 1 / L2; rows sum to 1 / L1 up to what is left after
-        `max_iter`.
+        Plans gamma. Rows sum to 1 / L1 and columns to 1 / L2: what `max_iter` leaves of their
+        error is rounded away, as a constant through which no gradient passes.
 
     References
     ----------
     .. [1] The paper, section 4.1.
     .. [2] M. Cuturi, "Sinkhorn distances", NeurIPS 2013; ``ot.batch.solve_batch`` of POT.
+    .. [3] J. Altschuler, J. Weed and P. Rigollet, "Near-linear time approximation algorithms for
+       optimal transport via Sinkhorn iteration", NeurIPS 2017, algorithm 2: the rounding.
 
     Examples
     --------
@@ -86,7 +88,22 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="autodiff"):
     result = solve_batch(
         cost, reg=reg, max_iter=max_iter, tol=0.0, method="log_sinkhorn", grad=grad
     )
-    return result.plan
+    return _rounded(result.plan)
+
+
+def _rounded(plan):
+    """Give plans their marginals: scale down what is too much, and spread what is missing."""
+    with torch.no_grad():
+        _, length1, length2 = plan.shape
+        rows = (1 / length1 / plan.sum(dim=2, keepdim=True)).clamp_max(1)
+        columns = (1 / length2 / (plan * rows).sum(dim=1, keepdim=True)).clamp_max(1)
+        scale = rows * columns
+        kept = plan * scale
+        lacking1 = (1 / length1 - kept.sum(dim=2, keepdim=True)).clamp_min(0)
+        lacking2 = (1 / length2 - kept.sum(dim=1, keepdim=True)).clamp_min(0)
+        tiny = torch.finfo(plan.dtype).tiny
+        spread = lacking1 @ (lacking2 / lacking2.sum(dim=2, keepdim=True).clamp_min(tiny))
+    return plan * scale + spread
 
 
 class Concatenation(nn.Module):
@@ -128,11 +145,16 @@ class GatedTransport(nn.Module):
         marginals, so that transported tokens are averages, of the size of the tokens themselves.
     gated : bool, default=True
         Whether tokens pass x * sigmoid(x) first.
+    transport_weight : float, default=0.0
+        Weight of the alignment term in training.
 
     Attributes
     ----------
     width : int
         Length of the vector that comes out.
+    penalty : Tensor or float
+        `transport_weight` times the transport cost <gamma, M> of the last batch in training, mean
+        over recordings and pairs; it pulls views together that the tasks alone need not align.
     pairs : list of (int, int)
         The pairs of views that are transported.
 
@@ -151,8 +173,10 @@ class GatedTransport(nn.Module):
         grad="autodiff",
         transport="plan",
         gated=True,
+        transport_weight=0.0,
     ):
         super().__init__()
+        self.transport_weight, self.penalty = transport_weight, 0.0
         self.direction, self.transport, self.gated = direction, transport, gated
         self.reg, self.max_iter, self.grad = reg, max_iter, grad
         self.pairs = list(combinations(range(len(shapes)), 2))
@@ -168,18 +192,24 @@ class GatedTransport(nn.Module):
 
     def plans(self, views):
         """Plans between gated views: a list of (batch, L1, L2), one for each of `pairs`."""
-        return [
-            transport_plan(
-                transport_cost(views[first], views[second]), self.reg, self.max_iter, self.grad
-            )
-            for first, second in self.pairs
-        ]
+        return [self._plan(cost) for cost in self._costs(views)]
+
+    def _costs(self, views):
+        return [transport_cost(views[first], views[second]) for first, second in self.pairs]
+
+    def _plan(self, cost):
+        return transport_plan(cost, self.reg, self.max_iter, self.grad)
 
     def forward(self, views):
         """List of (batch, L, dim) -> (batch, width)."""
         views = self.gate(views)
         enriched = [[view.flatten(1)] for view in views]
-        for (first, second), plan in zip(self.pairs, self.plans(views), strict=True):
+        costs = self._costs(views)
+        plans = [self._plan(cost) for cost in costs]
+        if self.training and self.transport_weight:
+            moved = [(plan * cost).sum(dim=(1, 2)) for plan, cost in zip(plans, costs, strict=True)]
+            self.penalty = self.transport_weight * torch.stack(moved).mean()
+        for (first, second), plan in zip(self.pairs, plans, strict=True):
             _, length1, length2 = plan.shape
             scale1, scale2 = (length1, length2) if self.transport == "barycentric" else (1, 1)
             if self.direction != "x1->x2":

@@ -226,6 +226,14 @@ class _Net(NeuralNet):
         self.criterion_ = self.criterion
         return self
 
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        loss = super().get_loss(y_pred, y_true, *args, **kwargs)
+        fusion = self.module_.fusion
+        if getattr(fusion, "transport_weight", 0.0):
+            loss = loss + fusion.penalty
+            fusion.penalty = 0.0  # its graph could be neither copied nor saved
+        return loss
+
     def get_dataset(self, X, y=None):
         return self.dataset(X, y)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from sfmforensics.nn.fusion import Concatenation, GatedTransport, transport_cost, transport_plan
 
@@ -36,6 +37,31 @@ def test_marginals_of_the_plan_are_uniform(batch, length1, length2, seed):
     np.testing.assert_allclose(plan.sum(dim=2), 1 / length1, atol=1e-4)
     np.testing.assert_allclose(plan.sum(dim=1), 1 / length2, atol=1e-4)
     assert (plan >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)),
+        elements=st.floats(0, 1, width=32) | st.sampled_from([0.0, 1.0]),
+    ),
+    st.sampled_from([0.5, 0.1, 0.02, 0.003]),
+    st.sampled_from([1, 5, "auto"]),
+)
+def test_marginals_are_uniform_for_any_cost_and_number_of_iterations(cost, reg, max_iter):
+    plan = transport_plan(torch.from_numpy(cost), reg, max_iter)
+    _, length1, length2 = plan.shape
+    np.testing.assert_allclose(plan.sum(dim=2), 1 / length1, atol=1e-6)
+    np.testing.assert_allclose(plan.sum(dim=1), 1 / length2, atol=1e-6)
+    assert (plan >= 0).all()
+
+
+def test_rounding_leaves_a_finished_plan_alone():
+    cost = transport_cost(tokens(3, 8, 64), tokens(3, 5, 64, seed=1)).double()
+    for row, plan in zip(cost, transport_plan(cost, max_iter=500), strict=True):
+        finished = ot.sinkhorn([], [], row.numpy(), 0.1, stopThr=1e-14)
+        np.testing.assert_allclose(plan, finished, atol=1e-10)
 
 
 @pytest.mark.parametrize("reg", [0.1, 0.05])
@@ -93,6 +119,20 @@ def test_three_views_are_taken_pair_by_pair():
     assert fusion.width == 8 * (2 + 3 + 4) * 3
 
 
+def test_the_alignment_term_is_the_mean_cost_of_transport_in_training():
+    views = [tokens(4, n, seed=n).requires_grad_() for n in (2, 3, 5)]
+    fusion = GatedTransport([(2, 8), (3, 8), (5, 8)], transport_weight=0.5, gated=False)
+    out = fusion(views)
+    costs = [transport_cost(views[a], views[b]) for a, b in fusion.pairs]
+    moved = [(transport_plan(cost) * cost).sum(dim=(1, 2)).mean() for cost in costs]
+    torch.testing.assert_close(fusion.penalty, 0.5 * sum(moved) / 3)
+    fusion.penalty.backward()
+    assert all(view.grad.abs().max() > 0 for view in views)
+    plain = GatedTransport([(2, 8), (3, 8), (5, 8)], gated=False)
+    torch.testing.assert_close(plain(views), out)
+    assert plain.penalty == 0
+
+
 def test_a_recording_does_not_depend_on_its_batch():
     views = [tokens(16, 8, 64), tokens(16, 6, 64, seed=1)]
     fusion = GatedTransport([(8, 64), (6, 64)])
@@ -133,7 +173,7 @@ def test_gradients_equal_finite_differences():
 def test_gradient_modes_change_gradients_alone(grad):
     cost = transport_cost(tokens(2, 3), tokens(2, 4, seed=1)).requires_grad_()
     plan = transport_plan(cost, grad=grad)
-    torch.testing.assert_close(plan, transport_plan(cost.detach()), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(plan, transport_plan(cost.detach()), atol=5e-6, rtol=1e-5)
     assert plan.requires_grad == (grad != "detach")
 
 
