@@ -49,8 +49,11 @@ COMMON_PARAMETERS = """
         Standardise each input column by the training data.
     loss_weights : float, sequence or dict, default=0.33
         Weight of each task's loss, in column order or by name (paper, section 5.2).
-    loss_weighting : {"fixed", "uncertainty"}, default="fixed"
-        Keep these weights, or learn one more a task.
+    loss_weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
+        Keep these weights, learn one more a task, or raise those of tasks that learn slowly; see
+        `sfmforensics.nn.losses.MultiTaskLoss`.
+    regression_loss : {"rmse", "huber"}, default="rmse"
+        Loss of numbers: the paper's, or one that labels far off sway less.
     label_smoothing : float, default=0.0
         Probability spread over all classes.
     learning_rate : float, default=0.001
@@ -118,7 +121,8 @@ class MultiTaskEstimator(BaseEstimator):
         "input_noise": [Interval(Real, 0, None, closed="left")],
         "scale": ["boolean"],
         "loss_weights": [Interval(Real, 0, None, closed="neither"), "array-like", dict],
-        "loss_weighting": [StrOptions({"fixed", "uncertainty"})],
+        "loss_weighting": [StrOptions({"fixed", "uncertainty", "dwa"})],
+        "regression_loss": [StrOptions({"rmse", "huber"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -194,7 +198,11 @@ class MultiTaskEstimator(BaseEstimator):
             if self.scale:
                 network.standardise(inputs)
             loss = MultiTaskLoss(
-                self._codec.kinds_, self._weights(), self.loss_weighting, self.label_smoothing
+                self._codec.kinds_,
+                self._weights(),
+                self.loss_weighting,
+                self.label_smoothing,
+                self.regression_loss,
             )
             self.history_ = train(
                 network,

@@ -57,6 +57,7 @@ class SingleView(MultiTaskEstimator):
         scale=True,
         loss_weights=0.33,
         loss_weighting="fixed",
+        regression_loss="rmse",
         label_smoothing=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
@@ -78,6 +79,7 @@ class SingleView(MultiTaskEstimator):
         self.scale = scale
         self.loss_weights = loss_weights
         self.loss_weighting = loss_weighting
+        self.regression_loss = regression_loss
         self.label_smoothing = label_smoothing
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -143,6 +145,7 @@ class ConcatFusion(MultiTaskEstimator):
         scale=True,
         loss_weights=0.33,
         loss_weighting="fixed",
+        regression_loss="rmse",
         label_smoothing=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
@@ -166,6 +169,7 @@ class ConcatFusion(MultiTaskEstimator):
         self.scale = scale
         self.loss_weights = loss_weights
         self.loss_weighting = loss_weighting
+        self.regression_loss = regression_loss
         self.label_smoothing = label_smoothing
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -265,6 +269,7 @@ class TANGO(MultiTaskEstimator):
         scale=True,
         loss_weights=0.33,
         loss_weighting="fixed",
+        regression_loss="rmse",
         label_smoothing=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
@@ -294,6 +299,7 @@ class TANGO(MultiTaskEstimator):
         self.scale = scale
         self.loss_weights = loss_weights
         self.loss_weighting = loss_weighting
+        self.regression_loss = regression_loss
         self.label_smoothing = label_smoothing
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

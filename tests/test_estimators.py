@@ -235,6 +235,18 @@ def test_loss_weights_by_name_decide_what_is_learnt(table):
     assert (answers["speaker"].to_numpy() == y["speaker"]).mean() < 0.5
 
 
+@pytest.mark.parametrize("options", [{"loss_weighting": "dwa"}, {"regression_loss": "huber"}])
+@pytest.mark.parametrize("estimator", ALL)
+def test_other_losses_learn_too_and_differ_from_the_papers(estimator, options, table):
+    X, y = table
+    paper, other = (
+        estimator(**FAST | chosen, max_epochs=40).fit(X, y).predict(X) for chosen in ({}, options)
+    )
+    assert (other["speaker"] == y["speaker"]).mean() > 0.9
+    assert np.sqrt(((other["age"] - y["age"]) ** 2).mean()) < y["age"].std() / 3
+    assert not np.array_equal(paper["age"], other["age"])
+
+
 def test_score_is_the_mean_over_the_tasks(table):
     X, y = table
     model = TANGO(**FAST, max_epochs=5).fit(X, y)

@@ -72,7 +72,7 @@ def train(
         The user stopped it; a half-trained network is nobody's result.
     """
     _keep_triton_out()
-    callbacks = [("finite", _StopIfNotFinite())]
+    callbacks = [("finite", _StopIfNotFinite()), ("weights", _WeighTasksAnew())]
     if hasattr(network.fusion, "plans"):
         callbacks.append(("sharpness", _PlanEntropy(X[:_WATCHED])))
     if schedule == "onecycle":
@@ -268,6 +268,11 @@ class _StopIfNotFinite(Callback):
                 f"the loss became {loss} in epoch {net.history[-1, 'epoch']}; lower learning_rate, "
                 "or check the inputs for extreme values"
             )
+
+
+class _WeighTasksAnew(Callback):
+    def on_epoch_end(self, net, **_):
+        net.criterion_.end_epoch()
 
 
 class _Bar(Callback):

@@ -36,7 +36,7 @@ def test_two_classes_are_binary_cross_entropy():
 
 
 @pytest.mark.parametrize("task", [0, 1])
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa"])
 def test_a_missing_label_counts_as_if_the_recording_were_not_there(task, weighting):
     outputs, targets = batch()
     with_gaps = targets.clone()
@@ -50,7 +50,7 @@ def test_a_missing_label_counts_as_if_the_recording_were_not_there(task, weighti
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa"])
 def test_a_batch_without_any_label_of_a_task_has_no_gradient_and_no_nan(weighting):
     outputs, targets = batch()
     targets[:, 0] = NAN
@@ -88,3 +88,41 @@ def test_uncertainty_weighting_learns_to_trust_the_quieter_task():
     quiet, loud = loss.log_variance.tolist()
     assert quiet == pytest.approx(np.log(0.1), abs=0.2)
     assert loud == pytest.approx(np.log(5.0), abs=0.2)
+
+
+def test_huber_is_linear_beyond_one_standard_deviation():
+    outputs = [torch.tensor([[0.5], [3.0], [9.0]])]
+    targets = torch.tensor([[0.0], [0.0], [NAN]])
+    loss = MultiTaskLoss(["regression"], 1.0, regression="huber")(outputs, targets)
+    assert loss.item() == pytest.approx((0.5 * 0.5**2 + (3.0 - 0.5)) / 2)
+
+
+def test_dwa_raises_the_weight_of_tasks_that_learn_slowly():
+    loss = MultiTaskLoss(["regression"] * 3, [1.0, 1.0, 2.0], weighting="dwa")
+    epochs = [(2.0, 1.0, 4.0), (1.0, 0.9, 4.0)]  # the root of the mean squared error of each task
+    for number, errors in enumerate(epochs):
+        for size in (2, 3):
+            targets = torch.zeros(size, 3)
+            outputs = [torch.full((size, 1), error) for error in errors]
+            total = loss(outputs, targets)
+            if number == 0:
+                assert total.item() == pytest.approx(2.0 + 1.0 + 2 * 4.0)
+        loss(outputs, torch.full((3, 3), NAN))  # a batch without labels teaches nothing
+        assert (loss.factors == 1).all()  # as in the first two epochs of the paper
+        loss.end_epoch()
+    speed = np.exp(np.array([0.5, 0.9, 1.0]) / 2)
+    factors = 3 * speed / speed.sum()  # equation 7
+    np.testing.assert_allclose(loss.factors, factors, rtol=1e-5)
+    total = loss([torch.ones(1, 1)] * 3, torch.zeros(1, 3))
+    assert total.item() == pytest.approx(float(factors @ [1.0, 1.0, 2.0]), rel=1e-5)
+    # The gradient flows through the losses, not through their weights.
+    assert not loss.factors.requires_grad
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_other_weightings_do_not_change_with_the_epochs(weighting):
+    outputs, targets = batch()
+    loss = MultiTaskLoss(KINDS, weighting=weighting)
+    before = loss(outputs, targets).item()
+    loss.end_epoch()
+    assert loss(outputs, targets).item() == before
