@@ -15,7 +15,9 @@ import pytest
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
+from transformers.modeling_outputs import BaseModelOutput
 
+from sfmforensics.audio import read_audio
 from sfmforensics.embedders import TransformersEmbedder, _hub
 from sfmforensics.embedders import _hf_load as module
 from sfmforensics.exceptions import EmbedderError
@@ -23,6 +25,7 @@ from sfmforensics.exceptions import EmbedderError
 RATE = 16_000
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 TINY = SHARED / "models" / "whisper-tiny.en"
+BAVED = SHARED / "data" / "baved"
 
 # Kernels, strides and the number of convolutions are the real ones; only widths are small.
 SMALL = {
@@ -832,3 +835,23 @@ def test_the_real_whisper_averages_its_first_frames(voice, assert_close):
             states = encoder(mel).last_hidden_state[0]
         assert states.shape == (1_500, 384)
         assert_close(vector, states[: -(-len(signal) // 320)].mean(dim=0).numpy())
+
+
+@pytest.mark.skipif(not TINY.is_dir(), reason="the pre-trained whisper-tiny.en is not in ../shared")
+@pytest.mark.skipif(not BAVED.is_dir(), reason="BAVED is not in ../shared")
+def test_the_frames_of_the_real_whisper_are_those_it_transcribes_from():
+    """Real words through our encoder, then the library's decoder: the same tokens as its own."""
+    model = hf.WhisperForConditionalGeneration.from_pretrained(TINY, dtype=torch.float32).eval()
+    extractor = hf.WhisperFeatureExtractor.from_pretrained(TINY)
+    embedder = TransformersEmbedder(TINY, device="cpu")
+    heard = []
+    for path in sorted(BAVED.rglob("*.wav"))[::600]:
+        signal = read_audio(path)
+        mel = extractor(signal, sampling_rate=RATE, return_tensors="pt").input_features
+        window = np.pad(signal, (0, 30 * RATE - len(signal)))
+        frames = torch.from_numpy(embedder._states([window])[0])[None]
+        ours = model.generate(encoder_outputs=BaseModelOutput(last_hidden_state=frames))
+        expected = model.generate(mel)
+        assert ours.tolist() == expected.tolist()
+        heard.append(tuple(ours[0].tolist()))
+    assert len(set(heard)) > 1  # words, not the same nothing each time
