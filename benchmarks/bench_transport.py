@@ -17,7 +17,7 @@ import ot
 import pandas as pd
 import torch
 
-from sfmforensics.nn.fusion import transport_cost, transport_plan
+from sfmforensics.nn.transport import transport_cost, transport_plan
 
 CASES = {"8 x 8 tokens of 64": (8, 8), "256 x 128 tokens of 64": (256, 128)}
 REG = 0.1

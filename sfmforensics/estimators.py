@@ -202,6 +202,9 @@ class TANGO(MultiTaskEstimator):
         Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000.
     grad : {"autodiff", "last_step", "detach"}, default="autodiff"
         How gradients pass through the plan.
+    mass : float, default=1.0
+        Share of the tokens' mass that is transported. Below 1 transport is unbalanced (partial):
+        what matches badly is left out of the transported tokens. The paper has 1.
     transport : {"plan", "barycentric"}, default="plan"
         Multiply by the plan, as the equations say, or by the plan over its marginals.
     gated : bool, default=True
@@ -242,6 +245,7 @@ class TANGO(MultiTaskEstimator):
         "reg": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "grad": [StrOptions({"autodiff", "last_step", "detach"})],
+        "mass": [Interval(Real, 0, 1, closed="right")],
         "transport": [StrOptions({"plan", "barycentric"})],
         "gated": ["boolean"],
         "transport_weight": [Interval(Real, 0, None, closed="left")],
@@ -259,6 +263,7 @@ class TANGO(MultiTaskEstimator):
         reg=0.1,
         max_iter="auto",
         grad="autodiff",
+        mass=1.0,
         transport="plan",
         gated=True,
         transport_weight=0.0,
@@ -289,6 +294,7 @@ class TANGO(MultiTaskEstimator):
         self.reg = reg
         self.max_iter = max_iter
         self.grad = grad
+        self.mass = mass
         self.transport = transport
         self.gated = gated
         self.transport_weight = transport_weight
@@ -311,7 +317,8 @@ class TANGO(MultiTaskEstimator):
         self.verbose = verbose
 
     def _fusion(self):
-        names = ("direction", "reg", "max_iter", "grad", "transport", "gated", "transport_weight")
+        names = ["direction", "reg", "max_iter", "grad", "mass", "transport", "gated"]
+        names.append("transport_weight")
         return {
             "fusion": "transport",
             "transport": {name: getattr(self, name) for name in names},
@@ -328,7 +335,8 @@ class TANGO(MultiTaskEstimator):
         Returns
         -------
         dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
-            By pair of views: gamma, whose rows sum to 1 / L1 and columns to 1 / L2.
+            By pair of views: gamma, whose rows sum to 1 / L1 and columns to 1 / L2, or to less
+            with less `mass`.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)

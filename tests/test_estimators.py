@@ -200,7 +200,7 @@ def test_transport_plans_are_given_by_pair_of_views(table):
 
 
 def test_the_alignment_term_brings_views_together_and_the_model_can_be_saved(table):
-    from sfmforensics.nn.fusion import transport_cost
+    from sfmforensics.nn.transport import transport_cost
 
     X, y = table
     moved = []

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sfmforensics.nn.fusion import Concatenation, GatedTransport, transport_cost, transport_plan
+from sfmforensics.nn.fusion import Concatenation, GatedTransport
+from sfmforensics.nn.transport import transport_cost, transport_plan
 
 
 def tokens(batch, length, dim=8, seed=0, dtype=torch.float32):
@@ -55,6 +56,33 @@ def test_marginals_are_uniform_for_any_cost_and_number_of_iterations(cost, reg, 
     np.testing.assert_allclose(plan.sum(dim=2), 1 / length1, atol=1e-6)
     np.testing.assert_allclose(plan.sum(dim=1), 1 / length2, atol=1e-6)
     assert (plan >= 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.floats(0.05, 1),
+    st.sampled_from([0.5, 0.1, 0.02]),
+    st.integers(0, 99),
+)
+def test_a_partial_plan_moves_its_mass_and_never_more_than_a_token_has(n1, n2, mass, reg, seed):
+    cost = transport_cost(tokens(2, n1, 64, seed), tokens(2, n2, 64, seed + 1))
+    plan = transport_plan(cost, reg, mass=mass)
+    np.testing.assert_allclose(plan.sum(dim=(1, 2)), mass, atol=1e-4)
+    assert (plan.sum(dim=2) <= 1 / n1 + 1e-6).all()
+    assert (plan.sum(dim=1) <= 1 / n2 + 1e-6).all()
+    assert (plan >= 0).all()
+
+
+@pytest.mark.parametrize("mass", [0.9, 0.5, 0.2])
+def test_a_sharp_partial_plan_costs_what_pots_exact_one_costs(mass):
+    cost = transport_cost(tokens(3, 7), tokens(3, 5, seed=1)).double()
+    for row, plan in zip(cost, transport_plan(cost, 0.002, mass=mass), strict=True):
+        exact = ot.partial.partial_wasserstein(
+            np.full(7, 1 / 7), np.full(5, 1 / 5), row.numpy(), m=mass
+        )
+        assert float((plan * row).sum()) == pytest.approx((exact * row.numpy()).sum(), rel=2e-3)
 
 
 def test_rounding_leaves_a_finished_plan_alone():
@@ -151,18 +179,35 @@ def test_a_recording_does_not_depend_on_its_batch():
     ],
     ids=["identical", "one token at zero distance", "1 against 70", "far apart in size"],
 )
-def test_values_and_gradients_are_finite_for_any_cost(views):
+@pytest.mark.parametrize("mass", [1.0, 0.5])
+def test_values_and_gradients_are_finite_for_any_cost(views, mass):
     views = [view.clone().requires_grad_() for view in views]
-    fusion = GatedTransport([tuple(view.shape[1:]) for view in views])
+    fusion = GatedTransport([tuple(view.shape[1:]) for view in views], mass=mass)
     out = fusion(views)
     out.pow(2).sum().backward()
     assert out.isfinite().all()
     assert all(view.grad.isfinite().all() for view in views)
 
 
-@pytest.mark.parametrize("reg", [0.1, 0.04])
-def test_gradients_equal_finite_differences(reg):
-    fusion = GatedTransport([(3, 4), (2, 4)], reg=reg, max_iter=100)
+def test_gradients_of_the_cost_equal_those_of_torch_and_none_explodes_where_tokens_coincide():
+    x1, x2 = tokens(2, 6, 64).requires_grad_(), tokens(2, 4, 64, seed=1).requires_grad_()
+    weights = torch.rand(2, 6, 4)
+    ours = torch.autograd.grad((weights * transport_cost(x1, x2)).sum(), (x1, x2))
+    distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
+    cost = distance / distance.amax(dim=(1, 2), keepdim=True)
+    theirs = torch.autograd.grad((weights * cost).sum(), (x1, x2))
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-4, atol=1e-6)
+    near = x1.detach() + 1e-6 * torch.randn(2, 6, 64)
+    near.requires_grad_()
+    transport_cost(x1, near).diagonal(dim1=1, dim2=2).sum().backward()
+    largest = distance.max().item()
+    assert near.grad.norm(dim=2).max() < 2 / (0.5 * largest)  # a distance has slope 1, no more
+
+
+@pytest.mark.parametrize(("reg", "mass"), [(0.1, 1.0), (0.04, 1.0), (0.1, 0.6)])
+def test_gradients_equal_finite_differences(reg, mass):
+    fusion = GatedTransport([(3, 4), (2, 4)], reg=reg, max_iter=100, mass=mass)
     views = (
         tokens(2, 3, 4, dtype=torch.float64).requires_grad_(),
         tokens(2, 2, 4, seed=1, dtype=torch.float64).requires_grad_(),
@@ -199,7 +244,7 @@ def test_concatenation_keeps_every_token():
 
 def test_transport_does_not_import_tensorflow():
     code = (
-        "import sys, os, torch; from sfmforensics.nn.fusion import transport_plan;"
+        "import sys, os, torch; from sfmforensics.nn.transport import transport_plan;"
         "before = dict(os.environ); transport_plan(torch.rand(1, 2, 2));"
         "assert 'tensorflow' not in sys.modules; assert dict(os.environ) == before"
     )
