@@ -2,103 +2,36 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+import copy
 from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import (
+    ClassifierTags,
+    RegressorTags,
+    _safe_indexing,
+    check_consistent_length,
+    check_random_state,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfmforensics._folds import held_out
+from sfmforensics._parameters import CONSTRAINTS
+from sfmforensics._versions import CarriesVersions
+from sfmforensics._weights import class_weights, recording_weights, task_weights
 from sfmforensics.exceptions import TargetError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
-from sfmforensics.nn.training import as_tensor, one_thread, seeded, train
+from sfmforensics.nn.runtime import as_tensor, check_device, one_thread, seeded
+from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, TargetCodec, as_frame
 from sfmforensics.views import find_views
 
 _ROWS_AT_ONCE = 512
-
-COMMON_PARAMETERS = """
-    views : "auto" or sequence of int, default="auto"
-        Widths of the views from left to right. "auto" finds them by the column names
-        ``VIEW__...`` that `make_views` gives, and cuts other columns into two halves.
-    tasks : "auto" or dict, default="auto"
-        Kind of a target column, ``{"age": "regression"}``; float columns are regression tasks, all
-        others classification tasks.
-    encoder : {"conv", "tokens"} or callable, default="conv"
-        From a view to its tokens: the paper's convolutions, a linear map to a few tokens, or a
-        function of the view's width that returns a torch module.
-    n_tokens : int, default=8
-        Tokens a view, for ``encoder="tokens"``.
-    token_dim : int, default=64
-        Dimension of a token, for ``encoder="tokens"``.
-    hidden : sequence of int, default=(200, 64, 56)
-        Fully connected layers after the fusion (paper, appendix 9.1).
-    head : int, default=30
-        Hidden neurons of each task's head (paper, appendix 9.1); a task alone has none.
-    dropout : float, default=0.0
-        Share of activations that are zeroed in training.
-    input_noise : float, default=0.0
-        Noise added to the inputs in training, in their standard deviations.
-    scale : bool, default=True
-        Standardise each input column by the training data.
-    loss_weights : float, sequence or dict, default=0.33
-        Weight of each task's loss, in column order or by name (paper, section 5.2).
-    loss_weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
-        Keep these weights, learn one more a task, or raise those of tasks that learn slowly; see
-        `sfmforensics.nn.losses.MultiTaskLoss`.
-    regression_loss : {"rmse", "huber"}, default="rmse"
-        Loss of numbers: the paper's, or one that labels far off sway less.
-    label_smoothing : float, default=0.0
-        Probability spread over all classes.
-    learning_rate : float, default=0.001
-        Of Adam (paper, appendix 9.1).
-    weight_decay : float, default=0.0
-        Decoupled weight decay; above 0 the optimiser is AdamW.
-    schedule : {"constant", "onecycle"}, default="constant"
-        Course of the learning rate.
-    batch_size : int, default=32
-        Recordings a step (paper, appendix 9.1).
-    max_epochs : int, default=30
-        Passes over the data; the paper gives no number.
-    device : str, default="auto"
-        A torch device; "auto" takes CUDA if there is one.
-    random_state : int, RandomState or None, default=None
-        Seed of the weights, batches, dropout and noise.
-    verbose : int, default=0
-        1 prints a line an epoch, 2 draws a bar instead.
-"""
-
-FITTED_ATTRIBUTES = """
-    module_ : torch.nn.Module
-        The trained network.
-    history_ : list of dict
-        "epoch", "train_loss" and "seconds" of each epoch; with transport also "plan_entropy" in
-        [0, 1], 1 for plans that choose nothing.
-    tasks_ : dict
-        Kind of each target column.
-    classes_ : list of ndarray of shape (n_classes,)
-        Labels of each classification column, in column order; the array itself for 1-D targets.
-    views_ : list of str
-        Names of the views.
-    n_features_in_ : int
-        Columns of `X` in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, if they have any.
-"""
-
-
-def documented(cls):
-    """Put the shared parameters and attributes into a class's docstring."""
-    cls.__doc__ = cls.__doc__.replace("    [common]\n", COMMON_PARAMETERS.lstrip("\n")).replace(
-        "    [fitted]\n", FITTED_ATTRIBUTES.lstrip("\n")
-    )
-    return cls
 
 
 def _has_classes(estimator):
@@ -106,32 +39,11 @@ def _has_classes(estimator):
     return codec is None or CLASSIFICATION in codec.kinds_
 
 
-class MultiTaskEstimator(BaseEstimator):
+class MultiTaskEstimator(CarriesVersions, BaseEstimator):
     """What the three systems share; each says how views become one vector (`_fusion`)."""
 
     _at_least = 2
-
-    _parameter_constraints: ClassVar[dict] = {
-        "hidden": ["array-like"],
-        "head": [Interval(Integral, 0, None, closed="left")],
-        "n_tokens": [Interval(Integral, 1, None, closed="left")],
-        "token_dim": [Interval(Integral, 1, None, closed="left")],
-        "encoder": [StrOptions({"conv", "tokens"}), callable],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
-        "scale": ["boolean"],
-        "loss_weights": [Interval(Real, 0, None, closed="neither"), "array-like", dict],
-        "loss_weighting": [StrOptions({"fixed", "uncertainty", "dwa"})],
-        "regression_loss": [StrOptions({"rmse", "huber"})],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions({"constant", "onecycle"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
     def _fusion(self):
         """Options of `MultiViewNetwork` that tell this system from the others."""
@@ -145,7 +57,7 @@ class MultiTaskEstimator(BaseEstimator):
             at_least=self._at_least,
         )
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None, groups=None):
         """Learn all tasks at once.
 
         Parameters
@@ -154,6 +66,11 @@ class MultiTaskEstimator(BaseEstimator):
             The views, side by side.
         y : DataFrame, or array-like of shape (n_recordings,) or (n_recordings, n_tasks)
             Targets; a missing label (None, NaN) does not count in its task's loss.
+        sample_weight : array-like of shape (n_recordings,) or None, default=None
+            Weight of each recording in the losses and in the scales of inputs and numbers; one of
+            weight 0 is as if it were not there.
+        groups : array-like of shape (n_recordings,) or None, default=None
+            Recordings that stay on one side of the split for early stopping, such as a speaker's.
 
         Returns
         -------
@@ -169,56 +86,95 @@ class MultiTaskEstimator(BaseEstimator):
             The loss is no longer finite.
         """
         self._validate_params()
-        X = validate_data(self, X, dtype=np.float32)
+        check_device(self._device())
+        going_on = self.warm_start and hasattr(self, "module_")
+        X = validate_data(self, X, dtype=np.float32, reset=not going_on)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        check_consistent_length(X, y)
-        self._codec = TargetCodec(self.tasks).fit(y)
-        self.tasks_ = dict(zip(self._codec.names_, self._codec.kinds_, strict=True))
-        self.views_, blocks = self._find_views(X)
-        device = self._device()
-        inputs = as_tensor(X)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with one_thread(), seeded(seed, device):
-            network = MultiViewNetwork(
-                blocks,
-                self._codec.widths_,
-                encoder=self.encoder,
-                n_tokens=self.n_tokens,
-                token_dim=self.token_dim,
-                hidden=tuple(self.hidden),
-                head=self.head,
-                dropout=self.dropout,
-                input_noise=self.input_noise,
-                **self._fusion(),
+        check_consistent_length(X, y, groups)
+        weight = recording_weights(sample_weight, X)
+        if weight is not None and not weight.all():
+            rows = np.flatnonzero(weight)
+            X, weight, y = X[rows], weight[rows], _safe_indexing(y, rows)
+            groups = None if groups is None else _safe_indexing(groups, rows)
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(2**31 - 1))
+        sides = [np.arange(len(X))]
+        if self.early_stopping:
+            sides = held_out(X, y, self.validation, groups, rng)
+        labels = y if len(sides) == 1 else _safe_indexing(y, sides[0])
+        codec = TargetCodec(self.tasks, self.regression_loss == "distribution")
+        if going_on:
+            codec = self._codec.like(labels, codec.distribution)
+        else:
+            codec.fit(labels, None if weight is None else weight[sides[0]])
+        encoded = codec.encode(y)
+        data, *validation = (
+            Labelled(
+                as_tensor(X[side]),
+                torch.from_numpy(encoded[side]),
+                None if weight is None else torch.from_numpy(weight[side]).float(),
             )
-            if self.scale:
-                network.standardise(inputs)
-            loss = MultiTaskLoss(
-                self._codec.kinds_,
-                self._weights(),
-                self.loss_weighting,
-                self.label_smoothing,
-                self.regression_loss,
-            )
-            self.history_ = train(
+            for side in sides
+        )
+        views, blocks = self._find_views(X)
+        with one_thread(), seeded(seed, self._device()):
+            network = copy.deepcopy(self.module_) if going_on else self._network(blocks, codec)
+            if self.scale and not going_on:
+                network.standardise(data.X, data.weight)
+            history = train(
                 network,
-                loss,
-                inputs,
-                torch.from_numpy(self._codec.encode(y)),
+                self._loss(codec, encoded[sides[0]], data.weight),
+                data,
+                validation=validation[0] if validation else None,
+                patience=self.patience,
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 schedule=self.schedule,
+                mixup=self.mixup,
                 batch_size=self.batch_size,
                 max_epochs=self.max_epochs,
-                device=device,
+                device=self._device(),
                 verbose=self.verbose,
             )
-        self.module_ = network
+        before = self.history_ if going_on else []
+        losses = [row.get("valid_loss", -row["epoch"]) for row in history]
+        self.best_epoch_ = len(before) + 1 + int(np.argmin(losses))
+        self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
+        self.module_, self._codec, self.views_ = network, codec, views
+        self.tasks_ = dict(zip(codec.names_, codec.kinds_, strict=True))
+        self._remember_versions()
         return self
+
+    def _network(self, blocks, codec):
+        return MultiViewNetwork(
+            blocks,
+            codec.widths_,
+            encoder=self.encoder,
+            n_tokens=self.n_tokens,
+            token_dim=self.token_dim,
+            hidden=tuple(self.hidden),
+            head=self.head,
+            dropout=self.dropout,
+            input_noise=self.input_noise,
+            **self._fusion(),
+        )
+
+    def _loss(self, codec, encoded, weight):
+        points = [None if given is None else torch.from_numpy(given) for given in codec.points_]
+        weight = None if weight is None else weight.numpy()
+        return MultiTaskLoss(
+            codec.kinds_,
+            task_weights(self.loss_weights, codec),
+            self.loss_weighting,
+            self.label_smoothing,
+            self.regression_loss,
+            class_weights(self.class_weight, codec, encoded, weight),
+            points,
+        )
 
     @property
     def classes_(self):
@@ -268,7 +224,7 @@ class MultiTaskEstimator(BaseEstimator):
                 probabilities.append(shifted / shifted.sum(axis=1, keepdims=True))
         return probabilities[0] if self._codec.flat_ else probabilities
 
-    def score(self, X, y):
+    def score(self, X, y, sample_weight=None):
         """Mean over the tasks of accuracy (classes) and R squared (numbers).
 
         Parameters
@@ -277,6 +233,8 @@ class MultiTaskEstimator(BaseEstimator):
             The views, as in `fit`.
         y : as in `fit`
             True targets; missing labels do not count.
+        sample_weight : array-like of shape (n_recordings,) or None, default=None
+            Weight of each recording.
 
         Returns
         -------
@@ -291,10 +249,12 @@ class MultiTaskEstimator(BaseEstimator):
                 continue
             truth = true.iloc[:, position].to_numpy()[known]
             answer = predicted.iloc[:, position].to_numpy()[known]
+            weight = None if sample_weight is None else np.asarray(sample_weight)[known]
             if kind == CLASSIFICATION:
-                scores.append(np.mean(truth == answer))
+                scores.append(np.average(truth == answer, weights=weight))
             else:
-                scores.append(r2_score(truth.astype(float), answer.astype(float)))
+                truth, answer = truth.astype(float), answer.astype(float)
+                scores.append(r2_score(truth, answer, sample_weight=weight))
         if not scores:
             raise TargetError("there is no label to score against")
         return float(np.mean(scores))
@@ -304,6 +264,8 @@ class MultiTaskEstimator(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
         device = self._device()
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            device = "cpu"  # fitted on a GPU, asked where there is none
         module = self.module_.to(device)
         with one_thread(), torch.inference_mode():
             parts = [
@@ -315,23 +277,7 @@ class MultiTaskEstimator(BaseEstimator):
     def _device(self):
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.device
-
-    def _weights(self):
-        names = self._codec.names_
-        if isinstance(self.loss_weights, dict):
-            unknown = [name for name in self.loss_weights if name not in names]
-            if unknown:
-                raise TargetError(
-                    f"loss_weights names {unknown[0]!r}, but the columns are "
-                    f"{', '.join(map(str, names))}"
-                )
-            return [float(self.loss_weights.get(name, 0.33)) for name in names]
-        if np.ndim(self.loss_weights) and len(self.loss_weights) != len(names):
-            raise TargetError(
-                f"loss_weights holds {len(self.loss_weights)} weights for {len(names)} tasks"
-            )
-        return self.loss_weights
+        return str(self.device)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")
@@ -341,6 +287,12 @@ class MultiTaskEstimator(BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.non_deterministic = False
+        codec = getattr(self, "_codec", None)
+        if codec is not None and codec.flat_:  # one task: what it is, is known after `fit`
+            if CLASSIFICATION in codec.kinds_:
+                tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+            else:
+                tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
 
     def __getstate__(self):

@@ -8,9 +8,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._multitask import MultiTaskEstimator, documented
+from sfmforensics._multitask import MultiTaskEstimator
+from sfmforensics._parameters import documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
-from sfmforensics.nn.training import as_tensor, network_plans
+from sfmforensics.nn.plans import network_plans
+from sfmforensics.nn.runtime import as_tensor
 
 
 @documented
@@ -58,37 +60,23 @@ class SingleView(MultiTaskEstimator):
         loss_weights=0.33,
         loss_weighting="fixed",
         regression_loss="rmse",
+        class_weight=None,
         label_smoothing=0.0,
+        mixup=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        early_stopping=False,
+        validation=0.1,
+        patience=10,
+        warm_start=False,
         device="auto",
         random_state=None,
         verbose=0,
     ):
-        self.tasks = tasks
-        self.encoder = encoder
-        self.n_tokens = n_tokens
-        self.token_dim = token_dim
-        self.hidden = hidden
-        self.head = head
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.scale = scale
-        self.loss_weights = loss_weights
-        self.loss_weighting = loss_weighting
-        self.regression_loss = regression_loss
-        self.label_smoothing = label_smoothing
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        keep(self, locals())
 
     def _fusion(self):
         return {"fusion": "concatenation"}
@@ -146,39 +134,23 @@ class ConcatFusion(MultiTaskEstimator):
         loss_weights=0.33,
         loss_weighting="fixed",
         regression_loss="rmse",
+        class_weight=None,
         label_smoothing=0.0,
+        mixup=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        early_stopping=False,
+        validation=0.1,
+        patience=10,
+        warm_start=False,
         device="auto",
         random_state=None,
         verbose=0,
     ):
-        self.views = views
-        self.tasks = tasks
-        self.encoder = encoder
-        self.n_tokens = n_tokens
-        self.token_dim = token_dim
-        self.view_hidden = view_hidden
-        self.hidden = hidden
-        self.head = head
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.scale = scale
-        self.loss_weights = loss_weights
-        self.loss_weighting = loss_weighting
-        self.regression_loss = regression_loss
-        self.label_smoothing = label_smoothing
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        keep(self, locals())
 
     def _fusion(self):
         return {"fusion": "concatenation", "view_hidden": tuple(self.view_hidden)}
@@ -275,46 +247,23 @@ class TANGO(MultiTaskEstimator):
         loss_weights=0.33,
         loss_weighting="fixed",
         regression_loss="rmse",
+        class_weight=None,
         label_smoothing=0.0,
+        mixup=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        early_stopping=False,
+        validation=0.1,
+        patience=10,
+        warm_start=False,
         device="auto",
         random_state=None,
         verbose=0,
     ):
-        self.views = views
-        self.tasks = tasks
-        self.encoder = encoder
-        self.n_tokens = n_tokens
-        self.token_dim = token_dim
-        self.direction = direction
-        self.reg = reg
-        self.max_iter = max_iter
-        self.grad = grad
-        self.mass = mass
-        self.transport = transport
-        self.gated = gated
-        self.transport_weight = transport_weight
-        self.hidden = hidden
-        self.head = head
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.scale = scale
-        self.loss_weights = loss_weights
-        self.loss_weighting = loss_weighting
-        self.regression_loss = regression_loss
-        self.label_smoothing = label_smoothing
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        keep(self, locals())
 
     def _fusion(self):
         names = ["direction", "reg", "max_iter", "grad", "mass", "transport", "gated"]

@@ -97,3 +97,7 @@ class CacheWarning(SFMForensicsWarning):
 
 class SplitWarning(SFMForensicsWarning):
     """A split could not be made quite as asked; the message says what was done instead."""
+
+
+class ModelVersionWarning(SFMForensicsWarning):
+    """A model was fitted with other versions of the packages that its answers depend on."""

@@ -8,50 +8,14 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_consistent_length, check_random_state, indexable
+from sklearn.utils import check_random_state, indexable
 
+from sfmforensics._folds import balance, combined, joined_groups, spread, strata
 from sfmforensics.exceptions import SplitWarning, TargetError
-from sfmforensics.targets import REGRESSION, as_frame, task_kind
+from sfmforensics.targets import as_frame
 
-
-def joined_groups(*labels):
-    """Give rows that share a label, directly or through other rows, the same number.
-
-    Parameters
-    ----------
-    *labels : array-like of shape (n_samples,)
-        One or more groupings of the same rows. A missing label joins nothing.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int64
-        Number of the set, 0, 1, ... in order of first appearance.
-
-    Raises
-    ------
-    ValueError
-        The groupings differ in length.
-
-    Examples
-    --------
-    A recording (copy 7) is filed under two speakers, which joins these speakers:
-
-    >>> joined_groups(["46", "46", "53", "9"], [1, 7, 7, 8])
-    array([0, 0, 0, 1])
-    """
-    check_consistent_length(*labels)
-    codes = np.column_stack([pd.factorize(pd.Series(values))[0] for values in labels])
-    n_rows, n_columns = codes.shape
-    rows, columns = np.nonzero(codes >= 0)
-    # A node for each row, then one for each label of each column.
-    nodes = n_rows + codes[rows, columns] * n_columns + columns
-    edges = np.ones(len(rows)), (rows, nodes)
-    graph = coo_array(edges, shape=(n_rows * (1 + n_columns),) * 2)
-    _, found = connected_components(graph, directed=False)
-    return pd.factorize(found[:n_rows])[0]
+__all__ = ["TargetGroupKFold", "TargetStratifiedKFold", "joined_groups"]
 
 
 class _TargetKFold(BaseCrossValidator):
@@ -159,8 +123,8 @@ class TargetStratifiedKFold(_TargetKFold):
         units = np.arange(len(frame)) if groups is None else joined_groups(groups)
         n_units = units.max(initial=-1) + 1
         self._refuse_fewer_than_splits(n_units, "rows" if groups is None else "groups")
-        strata = _strata(frame, n_bins=2 * self.n_splits)
-        return _spread(strata, units, self.n_splits, rng)
+        numbers = strata(frame, n_bins=2 * self.n_splits)
+        return spread(numbers, units, self.n_splits, rng)
 
 
 class TargetGroupKFold(_TargetKFold):
@@ -214,7 +178,7 @@ class TargetGroupKFold(_TargetKFold):
                 SplitWarning,
                 stacklevel=3,
             )
-        labels = [_combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
+        labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
         if groups is not None:
             labels.append(pd.Series(groups).to_numpy()[known])
         joined = joined_groups(*labels)
@@ -222,7 +186,7 @@ class TargetGroupKFold(_TargetKFold):
         apart = "" if groups is None else " that share no group"
         self._refuse_fewer_than_splits(len(sizes), f"labels of {self.on!r}{apart}")
         folds = np.full(len(known), -1)
-        folds[known] = _balance(sizes, self.n_splits, rng)[joined]
+        folds[known] = balance(sizes, self.n_splits, rng)[joined]
         return folds
 
 
@@ -247,53 +211,3 @@ def _chosen(y, on, by_name=False):
         missing, found = (", ".join(map(repr, some)) for some in (absent, names))
         raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
     return frame[wanted]
-
-
-def _strata(frame, n_bins):
-    codes = []
-    for _, column in frame.items():
-        if task_kind(column) == REGRESSION and column.nunique() > n_bins:
-            # Ranks have the same quantiles, and put up with infinite numbers.
-            column = pd.qcut(column.rank(), n_bins, labels=False, duplicates="drop")
-        codes.append(pd.factorize(column)[0])
-    return _combined(codes)
-
-
-def _combined(codes):
-    _, combined = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
-    return combined.ravel()
-
-
-def _spread(strata, units, n_splits, rng):
-    """Deal units out to folds so that every stratum is spread; gives the fold of each row."""
-    counts = coo_array((np.ones(len(units)), (units, strata))).tocsr()
-    size = np.bincount(units)
-    main = np.asarray(counts.argmax(axis=1)).ravel()
-    order = np.arange(len(size)) if rng is None else rng.permutation(len(size))
-    order = order[np.lexsort((main[order], -size[order]))]
-    rarity = 1 / np.bincount(strata)
-    held, filled = np.zeros((n_splits, len(rarity))), np.zeros(n_splits)
-    folds = np.empty(len(size), dtype=int)
-    for unit in order:
-        span = slice(*counts.indptr[unit : unit + 2])
-        where, count = counts.indices[span], counts.data[span]
-        cost = held[:, where] @ (count * rarity[where])
-        fold = np.lexsort((filled, cost.round(9)))[0]  # rounded, lest a tie is missed
-        held[fold, where] += count
-        filled[fold] += size[unit]
-        folds[unit] = fold
-    # Neighbours are often alike, so that unshuffled folds are blocks, not every n-th row.
-    alone = order[size[order] == 1]
-    folds[alone] = folds[alone][np.lexsort((folds[alone], main[alone]))]
-    return folds[units]
-
-
-def _balance(sizes, n_splits, rng):
-    """Deal units out to the smallest fold, large ones first; gives the fold of each unit."""
-    # Disturbed sizes draw another order, in which what could unbalance the folds is still early.
-    rank = sizes if rng is None else sizes * rng.uniform(0.5, 1.5, len(sizes))
-    filled, folds = np.zeros(n_splits), np.empty(len(sizes), dtype=int)
-    for unit in np.argsort(-rank, kind="stable"):
-        folds[unit] = filled.argmin()
-        filled[folds[unit]] += sizes[unit]
-    return folds

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 from sklearn.utils import column_or_1d
 
+from sfmforensics._labels import from_polars, is_polars, numbers_of, plain, points_of, sorted_labels
 from sfmforensics.exceptions import TargetError
 
 CLASSIFICATION = "classification"
@@ -57,6 +61,9 @@ def as_frame(y):
         return y
     if isinstance(y, pd.Series):
         return y.to_frame(y.name if y.name is not None else "y")
+    if is_polars(y):
+        columns = y.get_columns() if hasattr(y, "get_columns") else [y]
+        return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
     if hasattr(y, "to_pandas"):
         return as_frame(y.to_pandas())
     values = np.asarray(y)
@@ -76,6 +83,9 @@ class TargetCodec:
     tasks : "auto" or dict, default="auto"
         Kind by column, ``{"age": "regression"}``; columns that it does not name, or all with
         "auto", go by their dtype (`task_kind`).
+    distribution : bool, default=False
+        Whether numbers are learnt as scores of a network over `points_`, and given back as their
+        expectation, rather than as one number.
 
     Attributes
     ----------
@@ -87,6 +97,9 @@ class TargetCodec:
         Sorted labels of each classification column, in column order.
     center_, scale_ : ndarray of shape (n_tasks,)
         Mean and standard deviation of the regression columns; 0 and 1 for classes.
+    points_ : list of (ndarray of shape (n_points,) or None)
+        For each column that is learnt as a distribution, the standardised numbers that were seen;
+        200 evenly spaced ones between the smallest and the largest if there are more.
 
     Examples
     --------
@@ -102,16 +115,19 @@ class TargetCodec:
     0      f  30.0
     """
 
-    def __init__(self, tasks="auto"):
+    def __init__(self, tasks="auto", distribution=False):
         self.tasks = tasks
+        self.distribution = distribution
 
-    def fit(self, y):
+    def fit(self, y, sample_weight=None):
         """Learn classes, means and deviations.
 
         Parameters
         ----------
         y : array-like or DataFrame of shape (n_samples,) or (n_samples, n_tasks)
             Targets; missing labels (None, NaN) do not count.
+        sample_weight : ndarray of shape (n_samples,) or None, default=None
+            Weights of the rows in means and deviations.
 
         Returns
         -------
@@ -125,28 +141,75 @@ class TargetCodec:
         frame = as_frame(y)
         if not frame.shape[1]:
             raise TargetError("the targets have no column; give labels of at least one task")
-        self.form_ = "frame" if isinstance(y, pd.DataFrame) else "array"
-        self.flat_ = frame.shape[1] == 1 and getattr(y, "ndim", 1) == 1
+        self.form_, self.flat_ = _form(y, frame)
         self.names_ = list(frame.columns)
         self.kinds_ = self._kinds(frame)
-        self._classes, center, scale = [], [], []
+        self._classes, self.points_, center, scale = [], [], [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
             column = frame.iloc[:, position]
-            known = column[column.notna()]
+            labelled = column.notna().to_numpy()
+            known = column[labelled]
             if known.empty:
                 raise TargetError(f"column {name!r} holds no label; leave it out")
             if kind == REGRESSION:
-                numbers = _numbers(known, name)
+                numbers = numbers_of(known, name)
+                weights = None if sample_weight is None else sample_weight[labelled]
+                mean = np.average(numbers, weights=weights)
+                deviation = np.sqrt(np.average((numbers - mean) ** 2, weights=weights))
                 self._classes.append(None)
-                center.append(numbers.mean())
-                deviation = numbers.std()
+                center.append(mean)
                 scale.append(deviation if deviation > 0 else 1.0)
+                points = points_of((numbers - mean) / scale[-1]) if self.distribution else None
+                self.points_.append(points)
             else:
-                self._classes.append(_sorted_labels(known))
+                self._classes.append(sorted_labels(known))
+                self.points_.append(None)
                 center.append(0.0)
                 scale.append(1.0)
         self.center_, self.scale_ = np.array(center), np.array(scale)
         return self
+
+    def like(self, y, distribution):
+        """The same codec for targets with the same columns and labels, in the form that they have.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            Targets.
+        distribution : bool
+            As in ``__init__``.
+
+        Returns
+        -------
+        TargetCodec
+
+        Raises
+        ------
+        TargetError
+            They have other columns, a label that was not there in `fit`, or their numbers were
+            learnt the other way.
+        """
+        frame, other = as_frame(y), copy(self)
+        if distribution != self.distribution:
+            raise TargetError(
+                "warm_start cannot turn a model of numbers into one of distributions, or back; "
+                "leave regression_loss as it was, or fit a new model (warm_start=False)"
+            )
+        if list(frame.columns) != self.names_:
+            raise TargetError(
+                f"the targets have the columns {', '.join(map(str, frame.columns))}, but the model "
+                f"learnt {', '.join(map(str, self.names_))}; warm_start goes on with the same tasks"
+            )
+        for position, labels in enumerate(self._classes):
+            column = frame.iloc[:, position]
+            new = [] if labels is None else set(plain(column[column.notna()])) - set(labels)
+            if new:
+                raise TargetError(
+                    f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
+                    "the model did not learn; fit a new model on all labels (warm_start=False)"
+                )
+        other.form_, other.flat_ = _form(y, frame)
+        return other
 
     @property
     def classes_(self):
@@ -156,7 +219,11 @@ class TargetCodec:
     @property
     def widths_(self):
         """Outputs that a network needs for each task."""
-        return [1 if labels is None else len(labels) for labels in self._classes]
+        widths = []
+        for labels, points in zip(self._classes, self.points_, strict=True):
+            choices = points if labels is None else labels
+            widths.append(1 if choices is None else len(choices))
+        return widths
 
     def encode(self, y):
         """Targets as numbers.
@@ -178,12 +245,12 @@ class TargetCodec:
             column = frame.iloc[:, position]
             known = column.notna().to_numpy()
             if labels is None:
-                numbers = _numbers(column[known], self.names_[position])
+                numbers = numbers_of(column[known], self.names_[position])
                 encoded[known, position] = (numbers - self.center_[position]) / self.scale_[
                     position
                 ]
             else:
-                codes = pd.Index(labels).get_indexer(_plain(column[known])).astype(np.float32)
+                codes = pd.Index(labels).get_indexer(plain(column[known])).astype(np.float32)
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded
@@ -194,7 +261,7 @@ class TargetCodec:
         Parameters
         ----------
         outputs : list of array-like of shape (n_samples, n_outputs)
-            For each task, scores or probabilities of the classes, or the standardised number.
+            For each task, scores of the classes or points, or the standardised number.
         index : Index or None, default=None
             Index of the frame that is returned.
 
@@ -207,17 +274,25 @@ class TargetCodec:
         for position, (name, output) in enumerate(zip(self.names_, outputs, strict=True)):
             output, labels = np.asarray(output), self._classes[position]
             if labels is None:
-                columns[name] = self.years(position, output[:, 0])
+                columns[name] = self.years(position, self._expectation(position, output))
             else:
                 columns[name] = labels[output.argmax(axis=1)]
         if self.form_ == "frame":
             return pd.DataFrame(columns, index=index, columns=pd.Index(self.names_))
+        if self.form_ == "polars":
+            import polars
+
+            return polars.DataFrame({name: values.tolist() for name, values in columns.items()})
         if self.flat_:
             return columns[self.names_[0]]
         arrays = list(columns.values())
         if len({array.dtype for array in arrays}) > 1:
             arrays = [array.astype(object) for array in arrays]
         return np.column_stack(arrays)
+
+    def _expectation(self, position, output):
+        points = self.points_[position]
+        return output[:, 0] if points is None else softmax(output, axis=1) @ points
 
     def years(self, position, numbers):
         """Standardised numbers of a regression task in their own unit, as float64."""
@@ -243,29 +318,9 @@ class TargetCodec:
         ]
 
 
-def _plain(column):
-    """Labels without pandas' own types, so that they come back as they went in."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_extension_array_dtype(column.dtype):
-        kind = getattr(column.dtype, "kind", "O")
-        return column.to_numpy(dtype={"i": "int64", "u": "uint64", "b": bool}.get(kind, object))
-    return column.to_numpy()
-
-
-def _sorted_labels(known):
-    labels = pd.unique(_plain(known))
-    try:
-        return np.sort(labels)
-    except TypeError:  # labels of several types have no order of their own
-        return np.array(sorted(labels, key=lambda label: (str(type(label)), label)), dtype=object)
-
-
-def _numbers(column, name):
-    try:
-        numbers = column.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TargetError(f"column {name!r} is learnt as numbers, but: {error}") from error
-    if not np.isfinite(numbers).all():
-        raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
-    return numbers
+def _form(y, frame):
+    """The form of the targets, "frame", "polars" or "array", and whether they are 1-D."""
+    form = "frame" if isinstance(y, pd.DataFrame) else "array"
+    if is_polars(y) and hasattr(y, "get_columns"):
+        form = "polars"
+    return form, frame.shape[1] == 1 and len(getattr(y, "shape", (0,))) == 1

@@ -15,11 +15,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A room may import from those to its left, and from itself.
 ROOMS = [
     ["exceptions", "_files", "_progress"],
-    ["audio"],
+    ["audio", "_versions"],
     ["datasets"],
     ["embedders"],
-    ["views"],
+    ["views", "_labels"],
     ["nn", "targets"],
+    ["_parameters", "_folds", "_weights"],
     ["_multitask"],
     ["estimators", "baselines"],
     ["presets"],

@@ -25,7 +25,15 @@ ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "weight_decay": 1e-2, "random_state": 0}
 
 
-@parametrize_with_checks([SingleView(), ConcatFusion(), TANGO()])
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "asks for seven digits of a float32 network; "
+    "test_weights.py shows weighted and repeated recordings to agree within 1e-4"
+}
+
+
+@parametrize_with_checks(
+    [SingleView(), ConcatFusion(), TANGO()], expected_failed_checks=lambda _: EXPECTED_FAILURES
+)
 def test_scikit_learn_accepts_it(estimator, check):
     check(estimator)
 

@@ -25,15 +25,22 @@ class MultiTaskLoss(nn.Module):
         (section 7).
     label_smoothing : float, default=0.0
         Probability that is spread over all classes.
-    regression : {"rmse", "huber"}, default="rmse"
-        Loss of numbers: the root of the mean squared error (paper, section 5.2), or Huber's, which
-        grows linearly beyond one standard deviation and is swayed less by labels far off.
+    regression : {"rmse", "huber", "distribution"}, default="rmse"
+        Loss of numbers: the root of the mean squared error (paper, section 5.2); Huber's, which
+        grows linearly beyond one standard deviation and is swayed less by labels far off; or the
+        cross-entropy of a distribution over `points` [3]_, where a number between two points is
+        shared out between them.
+    class_weights : sequence of (Tensor of shape (n_classes,) or None) or None, default=None
+        For each task, weights of its classes.
+    points : sequence of (Tensor of shape (n_points,) or None) or None, default=None
+        For each task that is learnt as a distribution, its ascending points.
 
     Notes
     -----
     Cross-entropy for classes; two classes are two outputs, which is binary cross-entropy over
     their difference. Numbers are standardised (paper, section 5.2). A missing label (NaN) takes
-    part in nothing; a batch without a label for a task adds 0.
+    part in nothing; a batch without a label for a task adds 0. Weights of recordings and of
+    classes are multiplied, and each task's loss is the mean by these weights.
 
     References
     ----------
@@ -41,6 +48,8 @@ class MultiTaskLoss(nn.Module):
        for scene geometry and semantics", CVPR 2018.
     .. [2] S. Liu, E. Johns and A. J. Davison, "End-to-end multi-task learning with attention", CVPR
        2019, equation 7: dynamic weight average, temperature 2.
+    .. [3] R. Rothe, R. Timofte and L. Van Gool, "Deep expectation of real and apparent age from a
+       single image without facial landmarks", IJCV 2018.
 
     Examples
     --------
@@ -53,19 +62,29 @@ class MultiTaskLoss(nn.Module):
     """
 
     def __init__(
-        self, kinds, weights=0.33, weighting="fixed", label_smoothing=0.0, regression="rmse"
+        self,
+        kinds,
+        weights=0.33,
+        weighting="fixed",
+        label_smoothing=0.0,
+        regression="rmse",
+        class_weights=None,
+        points=None,
     ):
         super().__init__()
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
         self.regression = regression
         weights = torch.as_tensor(weights, dtype=torch.float32).expand(len(kinds)).clone()
         self.register_buffer("weights", weights)
+        for task in range(len(kinds)):
+            for name, values in (("class_weights", class_weights), ("points", points)):
+                self.register_buffer(f"{name}{task}", None if values is None else values[task])
         if weighting == "uncertainty":
             self.log_variance = nn.Parameter(torch.zeros(len(kinds)))
         self.register_buffer("factors", torch.ones(len(kinds)))
         self._of_epochs, self._sums, self._batches = [], 0.0, 0.0
 
-    def by_task(self, outputs, targets):
+    def by_task(self, outputs, targets, sample_weight=None):
         """Losses of the tasks, unweighted.
 
         Parameters
@@ -74,6 +93,8 @@ class MultiTaskLoss(nn.Module):
             What the network says, one a task.
         targets : Tensor of shape (batch, n_tasks)
             Class index or standardised number; NaN where missing.
+        sample_weight : Tensor of shape (batch,) or None, default=None
+            Weight of each recording.
 
         Returns
         -------
@@ -84,24 +105,35 @@ class MultiTaskLoss(nn.Module):
             target = targets[:, task]
             known = ~target.isnan()
             target = torch.where(known, target, 0)
+            weight = known if sample_weight is None else known * sample_weight
             if kind == "classification":
+                target = target.long()
                 each = F.cross_entropy(
-                    output, target.long(), reduction="none", label_smoothing=self.label_smoothing
+                    output, target, reduction="none", label_smoothing=self.label_smoothing
                 )
+                of_classes = getattr(self, f"class_weights{task}")
+                if of_classes is not None:
+                    weight = weight * of_classes[target]
+            elif self.regression == "distribution":
+                each = _cross_entropy_of_numbers(output, target, getattr(self, f"points{task}"))
             elif self.regression == "huber":
                 each = F.huber_loss(output[:, 0], target, reduction="none")
             else:
                 each = (output[:, 0] - target) ** 2
-            mean = (known * each).sum() / known.sum().clamp_min(1)
+            mean = (weight * each).sum() / weight.sum().clamp_min(1e-12)
             if kind == "regression" and self.regression == "rmse":
                 # The root has no slope at 0, where a perfect batch would turn it into NaN.
                 mean = (mean + 1e-8).sqrt()
             losses.append(mean)
         return torch.stack(losses)
 
-    def forward(self, outputs, targets):
-        """Weighted sum over the tasks, a scalar."""
-        losses = self.by_task(outputs, targets)
+    def with_fixed_weights(self, outputs, targets, sample_weight=None):
+        """Sum by the weights that were given, so that epochs can be compared; see `by_task`."""
+        return (self.weights * self.by_task(outputs, targets, sample_weight)).sum()
+
+    def forward(self, outputs, targets, sample_weight=None):
+        """Weighted sum over the tasks, a scalar; see `by_task`."""
+        losses = self.by_task(outputs, targets, sample_weight)
         if self.weighting == "uncertainty":
             losses = losses * torch.exp(-self.log_variance) + self.log_variance
         elif self.weighting == "dwa":
@@ -120,3 +152,16 @@ class MultiTaskLoss(nn.Module):
             before, last = self._of_epochs[-2:]
             speed = torch.where(before > 0, last / before.clamp_min(1e-12), 1.0)
             self.factors.copy_(len(self.kinds) * torch.softmax(speed / _TEMPERATURE, dim=0))
+
+
+def _cross_entropy_of_numbers(output, target, points):
+    """Cross-entropy of (batch, n_points) scores to numbers, each on one point or between two."""
+    if len(points) == 1:
+        return 0 * output[:, 0]
+    target = target.clamp(points[0], points[-1])
+    above = torch.searchsorted(points, target).clamp(1, len(points) - 1)
+    low, high = points[above - 1], points[above]
+    share = (target - low) / (high - low)
+    logs = output.log_softmax(dim=1)
+    at_low, at_high = (logs.gather(1, place[:, None])[:, 0] for place in (above - 1, above))
+    return -((1 - share) * at_low + share * at_high)

@@ -96,9 +96,14 @@ class MultiViewNetwork(nn.Module):
         self.layers, width = fully_connected(self.fusion.width, hidden, dropout)
         self.heads = TaskHeads(width, outputs, head)
 
-    def standardise(self, x):
+    def standardise(self, x, weight=None):
         """Learn the means and deviations of the columns from (n_samples, n_features)."""
-        deviation, mean = torch.std_mean(x, dim=0, correction=0)
+        if weight is None:
+            deviation, mean = torch.std_mean(x, dim=0, correction=0)
+        else:
+            share = (weight / weight.sum())[:, None]
+            mean = (share * x).sum(dim=0)
+            deviation = (share * (x - mean) ** 2).sum(dim=0).sqrt()
         self.center.copy_(mean)
         # A column that never varies says nothing; dividing by its rounding noise would shout.
         still = deviation <= 1e-6 * mean.abs().clamp_min(1e-12)

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
 from sfmforensics._progress import progress
-from sfmforensics.exceptions import SFMForensicsError, TrainingError
+from sfmforensics.exceptions import TrainingError
+from sfmforensics.nn.plans import plan_entropy
+from sfmforensics.nn.runtime import keep_triton_out
 
 _WATCHED = 64
 """Recordings over which the sharpness of the transport plans is followed."""
+_AT_ONCE = 512
+"""Recordings that are put through the network at once where nothing is learnt."""
+
+
+class Labelled(NamedTuple):
+    """Recordings as a network reads them.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features), float32
+        Inputs.
+    y : Tensor of shape (n_samples, n_tasks), float32
+        Encoded targets, NaN where a label is missing.
+    weight : Tensor of shape (n_samples,), float32, or None, default=None
+        Weight of each recording in the loss.
+    """
+
+    X: torch.Tensor
+    y: torch.Tensor
+    weight: torch.Tensor | None = None
 
 
 def train(
     network,
     loss,
-    X,
-    y,
+    data,
     *,
+    validation=None,
+    patience=10,
     learning_rate=1e-3,
     weight_decay=0.0,
     schedule="constant",
+    mixup=0.0,
     batch_size=32,
     max_epochs=30,
     device="cpu",
@@ -38,17 +60,23 @@ def train(
     network : nn.Module
         (batch, n_features) -> list of (batch, outputs).
     loss : nn.Module
-        (outputs, targets) -> scalar; its own parameters are learnt too.
-    X : Tensor of shape (n_samples, n_features), float32
-        Inputs.
-    y : Tensor of shape (n_samples, n_tasks), float32
-        Encoded targets.
+        (outputs, targets, weights) -> scalar; its own parameters are learnt too.
+    data : Labelled
+        What to learn from.
+    validation : Labelled or None, default=None
+        With it, training ends early and the network is left as it was after its best epoch: the
+        one of the smallest sum of the tasks' losses over these recordings, by the fixed weights.
+    patience : int, default=10
+        Epochs without a better one after which training ends; needs `validation`.
     learning_rate : float, default=1e-3
         Of Adam (paper, appendix 9.1); the peak with "onecycle".
     weight_decay : float, default=0.0
         Decoupled weight decay (AdamW); 0 is plain Adam.
     schedule : {"constant", "onecycle"}, default="constant"
         Course of the learning rate.
+    mixup : float, default=0.0
+        Above 0 each batch is mixed with itself in another order, its losses with the losses for
+        the labels of the others; the share of either is drawn from Beta(mixup, mixup) [1]_.
     batch_size : int, default=32
         Recordings a step.
     max_epochs : int, default=30
@@ -61,8 +89,9 @@ def train(
     Returns
     -------
     list of dict
-        For each epoch: "epoch", "train_loss", "seconds" and, with transport, "plan_entropy" in
-        [0, 1]: the entropy of the plans over that of a uniform plan, which chooses nothing.
+        For each epoch: "epoch", "train_loss", "seconds"; with `validation` also "valid_loss"; with
+        transport "plan_entropy" in [0, 1]: the entropy of the plans over that of a uniform plan,
+        which chooses nothing.
 
     Raises
     ------
@@ -70,13 +99,29 @@ def train(
         The loss is no longer finite.
     KeyboardInterrupt
         The user stopped it; a half-trained network is nobody's result.
+
+    References
+    ----------
+    .. [1] H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: beyond empirical risk
+       minimization", ICLR 2018.
     """
-    _keep_triton_out()
+    keep_triton_out()
+    data = Labelled(*data)
     callbacks = [("finite", _StopIfNotFinite()), ("weights", _WeighTasksAnew())]
     if hasattr(network.fusion, "plans"):
-        callbacks.append(("sharpness", _PlanEntropy(X[:_WATCHED])))
+        callbacks.append(("sharpness", _PlanEntropy(data.X[:_WATCHED])))
+    if validation is not None:
+        callbacks.append(("validation", _Validate(Labelled(*validation))))
+        stopping = EarlyStopping(
+            "valid_loss",
+            patience=patience,
+            threshold=0,
+            load_best=True,
+            sink=print if verbose == 1 else _say_nothing,
+        )
+        callbacks.append(("stopping", stopping))
     if schedule == "onecycle":
-        steps = max_epochs * -(-len(X) // batch_size)
+        steps = max_epochs * -(-len(data.X) // batch_size)
         policy = torch.optim.lr_scheduler.OneCycleLR
         callbacks.append(
             (
@@ -94,8 +139,8 @@ def train(
         lr=learning_rate,
         batch_size=batch_size,
         max_epochs=max_epochs,
-        iterator_train=_TensorBatches,
-        dataset=torch.utils.data.TensorDataset,
+        iterator_train=_Batches,
+        iterator_train__mixup=mixup,
         train_split=None,
         callbacks=callbacks,
         callbacks__print_log=PrintLog() if verbose == 1 else None,
@@ -104,112 +149,17 @@ def train(
     )
     try:
         with progress("training", max_epochs, shown=verbose > 1) as bar.advance:
-            net.fit(X, y)
+            net.fit(data)
     except _Interrupted as stop:
         raise KeyboardInterrupt from stop
     network.eval().to("cpu")
-    keys = {"train_loss": "train_loss", "dur": "seconds", "plan_entropy": "plan_entropy"}
-    return [
-        {"epoch": row["epoch"]} | {name: row[key] for key, name in keys.items() if key in row}
-        for row in net.history
-    ]
+    kept = {"epoch": "epoch", "train_loss": "train_loss", "valid_loss": "valid_loss"}
+    kept |= {"dur": "seconds", "plan_entropy": "plan_entropy"}
+    return [{name: row[key] for key, name in kept.items() if key in row} for row in net.history]
 
 
-def check_device(device):
-    """Refuse a device that cannot be used here, before hours are spent on its way.
-
-    Parameters
-    ----------
-    device : str or None
-        A torch device; None is torch's own choice.
-
-    Raises
-    ------
-    SFMForensicsError
-        Torch does not know it, or it is not there.
-
-    Examples
-    --------
-    >>> check_device("cpu")
-    """
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # no such device; torch built without it
-        raise SFMForensicsError(
-            f"device {device!r} cannot be used ({error}); leave it out, or name one that torch "
-            "finds here, such as cpu"
-        ) from error
-
-
-def as_tensor(X):
-    """Take a float32 array as a tensor, without a copy."""
-    with warnings.catch_warnings():
-        # Inputs are only read, so memory that cannot be written is as good.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(X)
-
-
-@contextmanager
-def seeded(seed, device="cpu"):
-    """Draw torch's random numbers from a seed, and leave its generators as they were.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    device : str, default="cpu"
-        Device whose generator is used besides the CPU's.
-
-    Examples
-    --------
-    >>> import torch
-    >>> before = torch.random.get_rng_state()
-    >>> with seeded(0):
-    ...     _ = torch.rand(3)
-    >>> bool((torch.random.get_rng_state() == before).all())
-    True
-    """
-    device = torch.device(device)
-    devices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.random.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def one_thread():
-    """Compute in one thread, and leave torch's number of threads as it was.
-
-    Notes
-    -----
-    The layers are small: a second thread costs more than it gives, tenfold where another process
-    wants the core, and sums in another order, so that figures would depend on ``n_jobs``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> with one_thread():
-    ...     torch.get_num_threads()
-    1
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _keep_triton_out():
-    """Stop torch from loading triton into a process that TensorFlow was loaded into first.
-
-    The optimiser imports it, though nothing here uses it, and the process then dies of a
-    segmentation fault (seen with TensorFlow 2.21 and triton as torch 2.14.1 brings it).
-    """
-    if "tensorflow" in sys.modules and "triton" not in sys.modules:
-        sys.modules["triton"] = None
+def _say_nothing(*_):
+    pass
 
 
 class _Interrupted(BaseException):
@@ -227,7 +177,11 @@ class _Net(NeuralNet):
         return self
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
-        loss = super().get_loss(y_pred, y_true, *args, **kwargs)
+        loss = 0.0
+        for share, y, weight in y_true:
+            y = y.to(self.device)
+            weight = None if weight is None else weight.to(self.device)
+            loss = loss + share * self.criterion_(y_pred, y, weight)
         fusion = self.module_.fusion
         if getattr(fusion, "transport_weight", 0.0):
             loss = loss + fusion.penalty
@@ -235,7 +189,7 @@ class _Net(NeuralNet):
         return loss
 
     def get_dataset(self, X, y=None):
-        return self.dataset(X, y)
+        return X
 
     def fit_loop(self, *args, **kwargs):
         try:
@@ -244,20 +198,30 @@ class _Net(NeuralNet):
             raise _Interrupted from stop
 
 
-class _TensorBatches:
-    """Shuffled batches by index: a DataLoader would collate rows one by one."""
+class _Batches:
+    """Shuffled batches by index: a DataLoader would collate rows one by one.
 
-    def __init__(self, dataset, batch_size):
-        self.X, self.y = dataset.tensors
-        self.batch_size = batch_size
+    A batch is its inputs and a list of (share of the loss, targets, weights), two if it is mixed.
+    """
+
+    def __init__(self, data, batch_size, mixup=0.0):
+        self.data, self.batch_size, self.mixup = data, batch_size, mixup
 
     def __iter__(self):
-        order = torch.randperm(len(self.X))
-        for rows in order.split(self.batch_size):
-            yield self.X[rows], self.y[rows]
+        X, y, weight = self.data
+        for rows in torch.randperm(len(X)).split(self.batch_size):
+            targets = y[rows], None if weight is None else weight[rows]
+            if not self.mixup:
+                yield X[rows], [(1.0, *targets)]
+                continue
+            share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
+            order = torch.randperm(len(rows))
+            others = targets[0][order], None if weight is None else targets[1][order]
+            mixed = share * X[rows] + (1 - share) * X[rows[order]]
+            yield mixed, [(share, *targets), (1 - share, *others)]
 
     def __len__(self):
-        return -(-len(self.X) // self.batch_size)
+        return -(-len(self.data.X) // self.batch_size)
 
 
 class _StopIfNotFinite(Callback):
@@ -275,6 +239,20 @@ class _WeighTasksAnew(Callback):
         net.criterion_.end_epoch()
 
 
+class _Validate(Callback):
+    def __init__(self, data):
+        self.data = data
+
+    def on_epoch_end(self, net, **_):
+        X, y, weight = (None if part is None else part.to(net.device) for part in self.data)
+        net.module_.eval()
+        with torch.inference_mode():
+            parts = [net.module_(rows) for rows in X.split(_AT_ONCE)]
+            outputs = [torch.cat(output) for output in zip(*parts, strict=True)]
+            loss = net.criterion_.with_fixed_weights(outputs, y, weight)
+        net.history.record("valid_loss", float(loss))
+
+
 class _Bar(Callback):
     def on_epoch_end(self, net, **_):
         self.advance(1, f"loss {net.history[-1, 'train_loss']:.3f}")
@@ -286,50 +264,3 @@ class _PlanEntropy(Callback):
 
     def on_epoch_end(self, net, **_):
         net.history.record("plan_entropy", plan_entropy(net.module_, self.X.to(net.device)))
-
-
-def plan_entropy(network, X):
-    """Mean entropy of the plans over that of uniform plans.
-
-    Parameters
-    ----------
-    network : MultiViewNetwork
-        With transport.
-    X : Tensor of shape (n_samples, n_features)
-        Inputs.
-
-    Returns
-    -------
-    float
-        1 for plans that choose nothing; a one-to-one plan between n tokens has 0.5.
-    """
-    ratios = []
-    for plan in network_plans(network, X):
-        entropy = -(plan * plan.clamp_min(1e-30).log()).sum(dim=(1, 2))
-        most = torch.log(torch.tensor(float(plan.shape[1] * plan.shape[2])))
-        ratios.append((entropy / most.clamp_min(1e-12)).mean())
-    return float(torch.stack(ratios).mean())
-
-
-def network_plans(network, X):
-    """Transport plans of a network for some inputs, as in prediction.
-
-    Parameters
-    ----------
-    network : MultiViewNetwork
-        With transport.
-    X : Tensor of shape (n_samples, n_features)
-        Inputs.
-
-    Returns
-    -------
-    list of Tensor of shape (n_samples, L1, L2)
-        One for each pair of views.
-    """
-    training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode():
-            return network.fusion.plans(network.fusion.gate(network.tokens(X)))
-    finally:
-        network.train(training)

@@ -1,7 +1,8 @@
 """What the commands do, for those who call them from Python: embed, evaluate, train, predict."""
 
+from sfmforensics._versions import versions
 from sfmforensics.workflow._embed import embed_corpus
-from sfmforensics.workflow._evaluate import evaluate_corpus, versions
+from sfmforensics.workflow._evaluate import evaluate_corpus
 from sfmforensics.workflow._models import load_model, predict_files, train_model
 
 __all__ = [

@@ -8,7 +8,7 @@ from sfmforensics.presets import make_estimator
 
 def build_estimator(model, preset, views, seed, epochs, device):
     """Build a model by name, or say at once why it cannot be."""
-    from sfmforensics.nn.training import check_device
+    from sfmforensics.nn.runtime import check_device
 
     check_device(device)
     overrides = {"random_state": seed}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sfmforensics._files import write_atomically
 from sfmforensics._progress import progress
+from sfmforensics._versions import versions
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import SPEAKER, audit, evaluate, make_splits, protocols_of
@@ -18,11 +17,6 @@ from sfmforensics.presets import MODELS
 from sfmforensics.targets import task_kind
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import build_estimator, make_folder
-
-_PACKAGES = (
-    *("sfmforensics", "numpy", "scipy", "pandas", "scikit-learn", "torch", "skorch", "POT"),
-    *("transformers", "librosa", "soundfile", "soxr"),
-)
 
 
 def evaluate_corpus(
@@ -151,22 +145,6 @@ def evaluate_corpus(
         write_atomically(output / file, predictions.to_csv(index=False))
     write_atomically(output / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
     save_figures(output, found.scores, found.predictions[models[0]])
-    return found
-
-
-def versions():
-    """Versions of Python and of the packages that figures depend on.
-
-    Returns
-    -------
-    dict of str to str
-    """
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
     return found
 
 

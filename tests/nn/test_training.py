@@ -10,7 +10,9 @@ from torch import nn
 from sfmforensics.exceptions import TrainingError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
-from sfmforensics.nn.training import network_plans, one_thread, plan_entropy, seeded, train
+from sfmforensics.nn.plans import network_plans, plan_entropy
+from sfmforensics.nn.runtime import one_thread, seeded
+from sfmforensics.nn.training import train
 
 
 def problem(fusion="transport", **options):
@@ -26,7 +28,7 @@ def problem(fusion="transport", **options):
 def test_the_loss_goes_down_and_every_epoch_is_recorded():
     network, loss, X, y = problem()
     with seeded(1):
-        history = train(network, loss, X, y, max_epochs=8)
+        history = train(network, loss, (X, y), max_epochs=8)
     assert [row["epoch"] for row in history] == list(range(1, 9))
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
     assert all(0 <= row["plan_entropy"] <= 1 for row in history)
@@ -35,7 +37,7 @@ def test_the_loss_goes_down_and_every_epoch_is_recorded():
 
 def test_concatenation_has_no_plan_to_watch():
     network, loss, X, y = problem("concatenation")
-    assert "plan_entropy" not in train(network, loss, X, y, max_epochs=1)[0]
+    assert "plan_entropy" not in train(network, loss, (X, y), max_epochs=1)[0]
 
 
 def test_uniform_plans_have_entropy_1_and_sharp_plans_less():
@@ -58,7 +60,7 @@ def test_weight_decay_and_schedule_reach_the_optimiser():
     for options in ({}, {"weight_decay": 0.5}, {"schedule": "onecycle"}):
         network, loss, X, y = problem()
         with seeded(1):
-            train(network, loss, X, y, max_epochs=2, **options)
+            train(network, loss, (X, y), max_epochs=2, **options)
         results.append(next(network.parameters()).detach().clone())
     assert not torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
@@ -67,17 +69,17 @@ def test_weight_decay_and_schedule_reach_the_optimiser():
 def test_a_loss_that_is_not_finite_stops_training_with_advice():
     network, loss, X, y = problem()
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        train(network, loss, X * 1e30, y, max_epochs=3)
+        train(network, loss, (X * 1e30, y), max_epochs=3)
 
 
 def test_ctrl_c_is_not_taken_for_the_end_of_training():
     class Interrupting(nn.Module):
-        def forward(self, outputs, targets):
+        def forward(self, outputs, targets, weights):
             raise KeyboardInterrupt
 
     network, _, X, y = problem()
     with pytest.raises(KeyboardInterrupt):
-        train(network, Interrupting(), X, y)
+        train(network, Interrupting(), (X, y))
 
 
 def test_seeded_draws_the_same_and_leaves_the_generator_alone():

@@ -1,0 +1,158 @@
+"""How recordings are dealt out to folds, and which of them a fit keeps back to judge itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.utils import check_consistent_length
+
+from sfmforensics.exceptions import TargetError
+from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+
+
+def joined_groups(*labels):
+    """Give rows that share a label, directly or through other rows, the same number.
+
+    Parameters
+    ----------
+    *labels : array-like of shape (n_samples,)
+        One or more groupings of the same rows. A missing label joins nothing.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int64
+        Number of the set, 0, 1, ... in order of first appearance.
+
+    Raises
+    ------
+    ValueError
+        The groupings differ in length.
+
+    Examples
+    --------
+    A recording (copy 7) is filed under two speakers, which joins these speakers:
+
+    >>> joined_groups(["46", "46", "53", "9"], [1, 7, 7, 8])
+    array([0, 0, 0, 1])
+    """
+    check_consistent_length(*labels)
+    codes = np.column_stack([pd.factorize(pd.Series(values))[0] for values in labels])
+    n_rows, n_columns = codes.shape
+    rows, columns = np.nonzero(codes >= 0)
+    # A node for each row, then one for each label of each column.
+    nodes = n_rows + codes[rows, columns] * n_columns + columns
+    edges = np.ones(len(rows)), (rows, nodes)
+    graph = coo_array(edges, shape=(n_rows * (1 + n_columns),) * 2)
+    _, found = connected_components(graph, directed=False)
+    return pd.factorize(found[:n_rows])[0]
+
+
+def strata(frame, n_bins):
+    """Number of the stratum of each row: its combination of labels; numbers are cut into bins."""
+    codes = []
+    for _, column in frame.items():
+        if task_kind(column) == REGRESSION and column.nunique() > n_bins:
+            # Ranks have the same quantiles, and put up with infinite numbers.
+            column = pd.qcut(column.rank(), n_bins, labels=False, duplicates="drop")
+        codes.append(pd.factorize(column)[0])
+    return combined(codes)
+
+
+def combined(codes):
+    """One number for each combination of several columns of codes."""
+    _, numbers = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+    return numbers.ravel()
+
+
+def spread(strata, units, n_splits, rng):
+    """Deal units out to folds so that every stratum is spread; gives the fold of each row."""
+    counts = coo_array((np.ones(len(units)), (units, strata))).tocsr()
+    size = np.bincount(units)
+    main = np.asarray(counts.argmax(axis=1)).ravel()
+    order = np.arange(len(size)) if rng is None else rng.permutation(len(size))
+    order = order[np.lexsort((main[order], -size[order]))]
+    rarity = 1 / np.bincount(strata)
+    held, filled = np.zeros((n_splits, len(rarity))), np.zeros(n_splits)
+    folds = np.empty(len(size), dtype=int)
+    for unit in order:
+        span = slice(*counts.indptr[unit : unit + 2])
+        where, count = counts.indices[span], counts.data[span]
+        cost = held[:, where] @ (count * rarity[where])
+        fold = np.lexsort((filled, cost.round(9)))[0]  # rounded, lest a tie is missed
+        held[fold, where] += count
+        filled[fold] += size[unit]
+        folds[unit] = fold
+    # Neighbours are often alike, so that unshuffled folds are blocks, not every n-th row.
+    alone = order[size[order] == 1]
+    folds[alone] = folds[alone][np.lexsort((folds[alone], main[alone]))]
+    return folds[units]
+
+
+def balance(sizes, n_splits, rng):
+    """Deal units out to the smallest fold, large ones first; gives the fold of each unit."""
+    # Disturbed sizes draw another order, in which what could unbalance the folds is still early.
+    rank = sizes if rng is None else sizes * rng.uniform(0.5, 1.5, len(sizes))
+    filled, folds = np.zeros(n_splits), np.empty(len(sizes), dtype=int)
+    for unit in np.argsort(-rank, kind="stable"):
+        folds[unit] = filled.argmin()
+        filled[folds[unit]] += sizes[unit]
+    return folds
+
+
+def held_out(X, y, validation, groups, rng):
+    """Rows to learn from, and rows to judge the epochs by.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Passed on to a splitter.
+    y : as in an estimator's `fit`
+        Targets.
+    validation : float or splitter
+        Share to keep back: of every label of the column with most labels, or, with groups, whole
+        groups. Of a splitter, the first split.
+    groups : array-like of shape (n_samples,) or None
+        Rows of one group stay on one side.
+    rng : RandomState
+        For a share.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+
+    Raises
+    ------
+    TargetError
+        There are too few rows or groups for two sides.
+    """
+    if hasattr(validation, "split"):
+        train, valid = next(iter(validation.split(X, y, groups)))
+    else:
+        n_folds = max(2, round(1 / validation))
+        if groups is None:
+            folds = _spread_by_label(as_frame(y), n_folds, rng)
+        else:
+            units = joined_groups(groups)
+            folds = balance(np.bincount(units), n_folds, rng)[units]
+        held = rng.choice(np.unique(folds[folds >= 0]))
+        train, valid = np.flatnonzero(folds != held), np.flatnonzero(folds == held)
+    if not len(train) or not len(valid):
+        units = "recordings" if groups is None else "groups of recordings"
+        raise TargetError(
+            f"validation={validation!r} leaves {len(train)} recordings to learn from and "
+            f"{len(valid)} to judge by; there must be at least two {units}, or early_stopping=False"
+        )
+    return train, valid
+
+
+def _spread_by_label(frame, n_folds, rng):
+    """Fold of each row; -1 for the only row of a label, which must be learnt from."""
+    labels = [
+        name for name in range(frame.shape[1]) if task_kind(frame.iloc[:, name]) == CLASSIFICATION
+    ]
+    column = max(labels or [0], key=lambda name: frame.iloc[:, name].nunique())
+    numbers = strata(frame.iloc[:, [column]], n_bins=n_folds)
+    folds = spread(numbers, np.arange(len(frame)), n_folds, rng)
+    return np.where(np.bincount(numbers)[numbers] > 1, folds, -1)

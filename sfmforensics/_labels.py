@@ -1,0 +1,60 @@
+"""A column of labels: without the types of the library that it came from, in order, as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.exceptions import TargetError
+
+_MOST_POINTS = 200
+
+
+def is_polars(y):
+    """Whether this is a polars DataFrame or Series, without importing polars."""
+    return type(y).__module__.partition(".")[0] == "polars"
+
+
+def from_polars(column):
+    """A polars Series as a pandas one, without the pyarrow that polars itself would ask for."""
+    if column.dtype.is_float() or (column.dtype.is_integer() and not column.null_count()):
+        return pd.Series(column.to_numpy())
+    return pd.Series(column.to_list(), dtype=object if column.dtype.is_integer() else None)
+
+
+def plain(column):
+    """Labels without pandas' own types, so that they come back as they went in."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.is_extension_array_dtype(column.dtype):
+        kind = getattr(column.dtype, "kind", "O")
+        return column.to_numpy(dtype={"i": "int64", "u": "uint64", "b": bool}.get(kind, object))
+    return column.to_numpy()
+
+
+def sorted_labels(known):
+    """The distinct labels of a column without gaps, in order."""
+    labels = pd.unique(plain(known))
+    try:
+        return np.sort(labels)
+    except TypeError:  # labels of several types have no order of their own
+        return np.array(sorted(labels, key=lambda label: (str(type(label)), label)), dtype=object)
+
+
+def points_of(numbers):
+    """The distinct numbers, ascending; evenly spaced ones between the ends if there are many."""
+    points = np.unique(numbers.astype(np.float32))
+    if len(points) > _MOST_POINTS:
+        points = np.linspace(points[0], points[-1], _MOST_POINTS, dtype=np.float32)
+    return points
+
+
+def numbers_of(column, name):
+    """A column as float64; an infinite number, or what is no number, is refused by its name."""
+    try:
+        numbers = column.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"column {name!r} is learnt as numbers, but: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
+    return numbers

@@ -1,0 +1,145 @@
+"""The parameters that the estimators share: what they mean, and what they may be."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+CONSTRAINTS = {
+    "hidden": ["array-like"],
+    "head": [Interval(Integral, 0, None, closed="left")],
+    "n_tokens": [Interval(Integral, 1, None, closed="left")],
+    "token_dim": [Interval(Integral, 1, None, closed="left")],
+    "encoder": [StrOptions({"conv", "tokens"}), callable],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_noise": [Interval(Real, 0, None, closed="left")],
+    "scale": ["boolean"],
+    "loss_weights": [Interval(Real, 0, None, closed="neither"), "array-like", dict],
+    "loss_weighting": [StrOptions({"fixed", "uncertainty", "dwa"})],
+    "regression_loss": [StrOptions({"rmse", "huber", "distribution"})],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "mixup": [Interval(Real, 0, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation": [Interval(Real, 0, 1, closed="neither"), HasMethods(["split"])],
+    "patience": [Interval(Integral, 1, None, closed="left")],
+    "warm_start": ["boolean"],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "schedule": [StrOptions({"constant", "onecycle"})],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+"""What each parameter may be, in scikit-learn's terms."""
+
+_COMMON = """
+    views : "auto" or sequence of int, default="auto"
+        Widths of the views from left to right. "auto" finds them by the column names
+        ``VIEW__...`` that `make_views` gives, and cuts other columns into two halves.
+    tasks : "auto" or dict, default="auto"
+        Kind of a target column, ``{"age": "regression"}``; float columns are regression tasks, all
+        others classification tasks.
+    encoder : {"conv", "tokens"} or callable, default="conv"
+        From a view to its tokens: the paper's convolutions, a linear map to a few tokens, or a
+        function of the view's width that returns a torch module.
+    n_tokens : int, default=8
+        Tokens a view, for ``encoder="tokens"``.
+    token_dim : int, default=64
+        Dimension of a token, for ``encoder="tokens"``.
+    hidden : sequence of int, default=(200, 64, 56)
+        Fully connected layers after the fusion (paper, appendix 9.1).
+    head : int, default=30
+        Hidden neurons of each task's head (paper, appendix 9.1); a task alone has none.
+    dropout : float, default=0.0
+        Share of activations that are zeroed in training.
+    input_noise : float, default=0.0
+        Noise added to the inputs in training, in their standard deviations.
+    scale : bool, default=True
+        Standardise each input column by the training data.
+    loss_weights : float, sequence or dict, default=0.33
+        Weight of each task's loss, in column order or by name (paper, section 5.2).
+    loss_weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
+        Keep these weights, learn one more a task, or raise those of tasks that learn slowly; see
+        `sfmforensics.nn.losses.MultiTaskLoss`.
+    regression_loss : {"rmse", "huber", "distribution"}, default="rmse"
+        Loss of numbers: the paper's; one that labels far off sway less; or the cross-entropy of a
+        distribution over the numbers seen, whose expectation is the answer. The last answers with
+        nothing outside of what it saw.
+    class_weight : "balanced", dict or None, default=None
+        "balanced" weighs each task's classes by the inverse of their frequency. Or by task,
+        ``{"emotion": "balanced", "gender": {"f": 2.0}}``; for 1-D targets by label.
+    label_smoothing : float, default=0.0
+        Probability spread over all classes.
+    mixup : float, default=0.0
+        Above 0 recordings and their labels are mixed in pairs in training, by shares drawn from
+        Beta(mixup, mixup).
+    learning_rate : float, default=0.001
+        Of Adam (paper, appendix 9.1).
+    weight_decay : float, default=0.0
+        Decoupled weight decay; above 0 the optimiser is AdamW.
+    schedule : {"constant", "onecycle"}, default="constant"
+        Course of the learning rate.
+    batch_size : int, default=32
+        Recordings a step (paper, appendix 9.1).
+    max_epochs : int, default=30
+        Passes over the data; the paper gives no number.
+    early_stopping : bool, default=False
+        Keep recordings back, end training once they are answered no better, and keep the weights
+        of the best epoch. What is kept back is not learnt from.
+    validation : float or splitter, default=0.1
+        What early stopping keeps back. A share is taken from every label of the task with most
+        labels (every speaker has recordings on both sides, as in the closed protocol) or, if
+        `fit` is given ``groups``, in whole groups (the disjoint protocol: groups are speakers). Of
+        a splitter, such as `sfmforensics.model_selection.TargetGroupKFold`, the first split.
+    patience : int, default=10
+        Epochs without a better one after which early stopping ends training.
+    warm_start : bool, default=False
+        Go on from the weights of the last `fit`, with its labels, its scale of inputs and its
+        layers; the optimiser and the schedule start anew.
+    device : str, default="auto"
+        A torch device; "auto" takes CUDA if there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the weights, batches, dropout and noise.
+    verbose : int, default=0
+        1 prints a line an epoch, 2 draws a bar instead.
+"""
+
+_FITTED = """
+    module_ : torch.nn.Module
+        The trained network.
+    history_ : list of dict
+        "epoch", "train_loss" and "seconds" of each epoch; with early stopping also "valid_loss";
+        with transport "plan_entropy" in [0, 1], 1 for plans that choose nothing.
+    best_epoch_ : int
+        The epoch whose weights were kept; the last one without early stopping.
+    tasks_ : dict
+        Kind of each target column.
+    classes_ : list of ndarray of shape (n_classes,)
+        Labels of each classification column, in column order; the array itself for 1-D targets.
+    views_ : list of str
+        Names of the views.
+    n_features_in_ : int
+        Columns of `X` in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if they have any.
+    versions_ : dict of str to str
+        Versions of the packages that fitted this model. Loading it where they differ warns.
+"""
+
+
+def documented(cls):
+    """Put the shared parameters and attributes into a class's docstring."""
+    cls.__doc__ = cls.__doc__.replace("    [common]\n", _COMMON.lstrip("\n")).replace(
+        "    [fitted]\n", _FITTED.lstrip("\n")
+    )
+    return cls
+
+
+def keep(estimator, arguments):
+    """Keep the arguments of ``__init__``, ``locals()``, under their names, as scikit-learn asks."""
+    for name, value in arguments.items():
+        if name != "self":
+            setattr(estimator, name, value)

@@ -1,0 +1,68 @@
+"""Which versions a figure or a model stems from."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from sfmforensics.exceptions import ModelVersionWarning
+
+PACKAGES = (
+    *("sfmforensics", "numpy", "scipy", "pandas", "scikit-learn", "torch", "skorch", "POT"),
+    *("transformers", "librosa", "soundfile", "soxr"),
+)
+"""The packages that figures depend on."""
+
+_OF_MODELS = ("sfmforensics", "numpy", "scikit-learn", "torch", "POT")
+
+
+def versions(packages=PACKAGES):
+    """Versions of Python and of packages.
+
+    Parameters
+    ----------
+    packages : sequence of str
+        As they are called on PyPI.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> sorted(versions(["torch", "none-such"]))
+    ['none-such', 'python', 'torch']
+    """
+    return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+
+
+@cache
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class CarriesVersions:
+    """A fitted estimator that knows what made it, in ``versions_``, and says so when loaded."""
+
+    def _remember_versions(self):
+        self.versions_ = versions(_OF_MODELS)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        made = getattr(self, "versions_", {})
+        here = versions([name for name in made if name != "python"])
+        differ = [
+            f"{name} {made[name]} (here {here[name]})" for name in made if made[name] != here[name]
+        ]
+        if differ:
+            warnings.warn(
+                f"this {type(self).__name__} was fitted with {', '.join(differ)}; its answers may "
+                "differ from those of its report: fit it again, or install these versions",
+                ModelVersionWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,138 @@
+"""Weights of recordings, of tasks and of classes: as a user asks for them, as a loss wants them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.utils.validation import _check_sample_weight
+
+from sfmforensics.exceptions import TargetError
+from sfmforensics.targets import CLASSIFICATION
+
+
+def recording_weights(sample_weight, X):
+    """Check the weights of recordings.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights.
+    X : ndarray of shape (n_samples, n_features)
+        Inputs.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64, or None
+        None where all are equal.
+
+    Raises
+    ------
+    ValueError
+        They are not numbers, not as many as the rows, or there is a negative one or only zeros.
+    """
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if (weights < 0).any():
+        row = int(np.argmin(weights))
+        raise ValueError(f"sample_weight[{row}] is {weights[row]:g}; weights are 0 or more")
+    if not weights.any():
+        raise ValueError("sample_weight holds only zeros; there is nothing to learn from")
+    return None if (weights == weights[0]).all() else weights
+
+
+def task_weights(loss_weights, codec):
+    """Weights of the tasks' losses.
+
+    Parameters
+    ----------
+    loss_weights : float, sequence or dict
+        As the estimators take them.
+    codec : TargetCodec
+        Fitted.
+
+    Returns
+    -------
+    float or sequence of float
+
+    Raises
+    ------
+    TargetError
+        They name a task that there is not, or are not as many as the tasks.
+    """
+    names = codec.names_
+    if isinstance(loss_weights, dict):
+        _refuse_unknown(loss_weights, names, "loss_weights", "columns")
+        return [float(loss_weights.get(name, 0.33)) for name in names]
+    if np.ndim(loss_weights) and len(loss_weights) != len(names):
+        raise TargetError(f"loss_weights holds {len(loss_weights)} weights for {len(names)} tasks")
+    return loss_weights
+
+
+def class_weights(class_weight, codec, encoded, sample_weight=None):
+    """Weights of the classes of each task.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict or None
+        As the estimators take it.
+    codec : TargetCodec
+        Fitted.
+    encoded : ndarray of shape (n_samples, n_tasks)
+        Encoded targets, NaN where a label is missing.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the recordings, by which "balanced" counts.
+
+    Returns
+    -------
+    list of (Tensor of shape (n_classes,) or None)
+        One for each task.
+
+    Raises
+    ------
+    TargetError
+        It names a task or a label that there is not, or a task of numbers.
+    """
+    names, widths = codec.names_, codec.widths_
+    by_task = dict.fromkeys(names, class_weight if class_weight == "balanced" else None)
+    if isinstance(class_weight, dict):
+        if codec.flat_ and not set(class_weight) <= set(names):
+            class_weight = {names[0]: class_weight}
+        _refuse_unknown(class_weight, names, "class_weight", "columns")
+        by_task |= class_weight
+    found, labels = [], iter(codec.classes_)
+    for position, (name, kind) in enumerate(zip(names, codec.kinds_, strict=True)):
+        wanted = by_task[name]
+        of_task = next(labels) if kind == CLASSIFICATION else None
+        if of_task is None and isinstance(class_weight, dict) and wanted is not None:
+            raise TargetError(f"class_weight names {name!r}, which has numbers, not classes")
+        if of_task is None or wanted is None:
+            found.append(None)
+        elif isinstance(wanted, dict):
+            _refuse_unknown(wanted, list(of_task), f"class_weight of {name!r}", "labels")
+            weights = [float(wanted.get(label, 1.0)) for label in of_task]
+            if min(weights) < 0:
+                raise TargetError(f"class_weight of {name!r} is negative; weights are 0 or more")
+            found.append(torch.tensor(weights))
+        elif wanted == "balanced":
+            known = ~np.isnan(encoded[:, position])
+            counts = np.bincount(
+                encoded[known, position].astype(int),
+                weights=None if sample_weight is None else sample_weight[known],
+                minlength=widths[position],
+            )
+            weights = counts.sum() / (len(counts) * np.where(counts > 0, counts, np.inf))
+            found.append(torch.as_tensor(weights, dtype=torch.float32))
+        else:
+            raise TargetError(
+                f'class_weight of {name!r} is {wanted!r}; use "balanced" or {{label: weight}}'
+            )
+    return found
+
+
+def _refuse_unknown(given, known, what, of_what):
+    for name in given:
+        if name not in known:
+            raise TargetError(
+                f"{what} names {name!r}, but the {of_what} are {', '.join(map(str, known))}"
+            )

@@ -1,0 +1,108 @@
+"""How torch is to behave while a network is trained or asked: device, threads, random numbers."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+
+import torch
+
+from sfmforensics.exceptions import SFMForensicsError
+
+
+def check_device(device):
+    """Refuse a device that cannot be used here, before hours are spent on its way.
+
+    Parameters
+    ----------
+    device : str or None
+        A torch device; None is torch's own choice.
+
+    Raises
+    ------
+    SFMForensicsError
+        Torch does not know it, or it is not there.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # no such device; torch built without it
+        raise SFMForensicsError(
+            f"device {device!r} cannot be used ({error}); leave it out, or name one that torch "
+            "finds here, such as cpu"
+        ) from error
+
+
+def as_tensor(X):
+    """Take a float32 array as a tensor, without a copy."""
+    with warnings.catch_warnings():
+        # Inputs are only read, so memory that cannot be written is as good.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X)
+
+
+@contextmanager
+def seeded(seed, device="cpu"):
+    """Draw torch's random numbers from a seed, and leave its generators as they were.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : str, default="cpu"
+        Device whose generator is used besides the CPU's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> before = torch.random.get_rng_state()
+    >>> with seeded(0):
+    ...     _ = torch.rand(3)
+    >>> bool((torch.random.get_rng_state() == before).all())
+    True
+    """
+    device = torch.device(device)
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.random.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def one_thread():
+    """Compute in one thread, and leave torch's number of threads as it was.
+
+    Notes
+    -----
+    The layers are small: a second thread costs more than it gives, tenfold where another process
+    wants the core, and sums in another order, so that figures would depend on ``n_jobs``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def keep_triton_out():
+    """Stop torch from loading triton into a process that TensorFlow was loaded into first.
+
+    The optimiser imports it, though nothing here uses it, and the process then dies of a
+    segmentation fault (seen with TensorFlow 2.21 and triton as torch 2.14.1 brings it).
+    """
+    if "tensorflow" in sys.modules and "triton" not in sys.modules:
+        sys.modules["triton"] = None
