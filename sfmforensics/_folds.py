@@ -149,10 +149,14 @@ def held_out(X, y, validation, groups, rng):
 
 def _spread_by_label(frame, n_folds, rng):
     """Fold of each row; -1 for the only row of a label, which must be learnt from."""
-    labels = [
-        name for name in range(frame.shape[1]) if task_kind(frame.iloc[:, name]) == CLASSIFICATION
-    ]
-    column = max(labels or [0], key=lambda name: frame.iloc[:, name].nunique())
-    numbers = strata(frame.iloc[:, [column]], n_bins=n_folds)
+    best = None
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, [position]]
+        numbers = strata(column, n_bins=n_folds)
+        repeated = np.bincount(numbers) > 1
+        rank = (task_kind(column.iloc[:, 0]) == CLASSIFICATION and repeated.any(), repeated.sum())
+        if best is None or rank > best[0]:
+            best = rank, numbers, repeated[numbers]
+    _, numbers, can_be_kept = best
     folds = spread(numbers, np.arange(len(frame)), n_folds, rng)
-    return np.where(np.bincount(numbers)[numbers] > 1, folds, -1)
+    return np.where(can_be_kept | ~can_be_kept.any(), folds, -1)

@@ -112,7 +112,7 @@ def train(
         callbacks.append(("sharpness", _PlanEntropy(data.X[:_WATCHED])))
     if validation is not None:
         callbacks.append(("validation", _Validate(Labelled(*validation))))
-        stopping = EarlyStopping(
+        stopping = _StopEarly(
             "valid_loss",
             patience=patience,
             threshold=0,
@@ -166,6 +166,18 @@ class _Interrupted(BaseException):
     """Carries Ctrl-C past skorch, which would take it for the end of training."""
 
 
+class _NoBetter(Exception):
+    """Early stopping ends training; skorch's own way to say so is Ctrl-C as well."""
+
+
+class _StopEarly(EarlyStopping):
+    def on_epoch_end(self, net, **kwargs):
+        try:
+            super().on_epoch_end(net, **kwargs)
+        except KeyboardInterrupt as stop:
+            raise _NoBetter from stop
+
+
 class _Net(NeuralNet):
     def initialize_module(self):
         # The network is made by the estimator, under its seed; skorch would make another.
@@ -194,6 +206,8 @@ class _Net(NeuralNet):
     def fit_loop(self, *args, **kwargs):
         try:
             return super().fit_loop(*args, **kwargs)
+        except _NoBetter:
+            return self
         except KeyboardInterrupt as stop:
             raise _Interrupted from stop
 

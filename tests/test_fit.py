@@ -1,0 +1,247 @@
+"""Early stopping, going on from where one stopped, mixing, and ages as a distribution."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.model_selection import GroupKFold, ShuffleSplit
+
+from sfmforensics._folds import held_out
+from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.exceptions import TargetError
+from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
+from sfmforensics.nn import training
+
+ALL = [SingleView, ConcatFusion, TANGO]
+FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0}
+
+
+@pytest.fixture
+def sides(monkeypatch):
+    """The recordings that a fit learnt from, and those that it kept back."""
+    seen = {}
+
+    def spy(network, loss, data, *, validation=None, **options):
+        seen.update(train=data, valid=validation)
+        return training.train(network, loss, data, validation=validation, **options)
+
+    monkeypatch.setattr("sfmforensics._multitask.train", spy)
+    return seen
+
+
+def rows_of(part, X):
+    """Positions in X of the recordings of one side; the inputs tell which they are."""
+    return [int(np.flatnonzero((X.to_numpy() == row).all(axis=1))[0]) for row in part.X.numpy()]
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_early_stopping_keeps_the_weights_of_the_best_epoch(estimator, table, sides):
+    X, y = table
+    noise = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32) * 3
+    options = FAST | {"max_epochs": 200, "early_stopping": True, "patience": 4, "validation": 0.3}
+    model = estimator(**options).fit(noise, y)
+    losses = [row["valid_loss"] for row in model.history_]
+    assert len(losses) < 200
+    assert len(losses) == model.best_epoch_ + 4
+    assert int(np.argmin(losses)) + 1 == model.best_epoch_
+    # The weights that answer now have the loss of that epoch.
+    loss = model._loss(model._codec, sides["train"].y.numpy(), None)
+    with torch.inference_mode():
+        outputs = model.module_(sides["valid"].X)
+    assert float(loss.with_fixed_weights(outputs, sides["valid"].y)) == pytest.approx(min(losses))
+
+
+def test_without_early_stopping_nothing_is_kept_back(table, sides):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=3).fit(X, y)
+    assert sides["valid"] is None
+    assert len(sides["train"].X) == 60
+    assert model.best_epoch_ == 3
+    assert "valid_loss" not in model.history_[0]
+
+
+def test_a_share_is_kept_back_of_every_speaker(table, sides):
+    X, y = table
+    TANGO(**FAST, max_epochs=2, early_stopping=True, validation=0.2).fit(X, y)
+    kept = rows_of(sides["valid"], X)
+    assert sorted(kept + rows_of(sides["train"], X)) == list(range(60))
+    assert y["speaker"].iloc[kept].value_counts().tolist() == [2] * 6
+
+
+@pytest.mark.parametrize("how", ["groups", "splitter", "group splitter"])
+def test_no_speaker_leaks_into_what_is_kept_back_if_asked(how, table, sides):
+    X, y = table
+    validation = {
+        "groups": 0.3,
+        "splitter": TargetGroupKFold(3, on="speaker", shuffle=True, random_state=0),
+        "group splitter": GroupKFold(3),
+    }[how]
+    options = FAST | {"max_epochs": 2, "early_stopping": True, "validation": validation}
+    TANGO(**options).fit(X, y, groups=None if how == "splitter" else y["speaker"])
+    kept, learnt = rows_of(sides["valid"], X), rows_of(sides["train"], X)
+    assert len(kept) == 20
+    assert not set(y["speaker"].iloc[kept]) & set(y["speaker"].iloc[learnt])
+    # A speaker who was never heard has no class, and does not count in the loss.
+    assert sides["valid"].y[:, 0].isnan().all()
+    assert not sides["valid"].y[:, 1:].isnan().any()
+
+
+def test_copies_stay_together_in_a_stratified_splitter(table, sides):
+    X, y = table
+    copies = np.arange(60) // 2
+    validation = TargetStratifiedKFold(5, on="speaker", shuffle=True, random_state=0)
+    options = FAST | {"max_epochs": 1, "early_stopping": True, "validation": validation}
+    TANGO(**options).fit(X, y, groups=copies)
+    kept, learnt = rows_of(sides["valid"], X), rows_of(sides["train"], X)
+    assert not set(copies[kept]) & set(copies[learnt])
+    assert y["speaker"].iloc[kept].nunique() == 6
+
+
+def test_the_only_recording_of_a_speaker_is_learnt_from(table, sides):
+    X, y = table
+    y = y.copy()
+    y.loc[7, "speaker"] = "only once"
+    for seed in range(5):
+        options = FAST | {"random_state": seed, "max_epochs": 1, "early_stopping": True}
+        model = TANGO(**options, validation=0.5).fit(X, y)
+        assert 7 in rows_of(sides["train"], X)
+        assert "only once" in model.classes_[0]
+
+
+def test_a_label_of_every_recordings_own_does_not_stand_in_the_way(table, sides):
+    X, y = table
+    y = y.assign(speaker=[f"s{i}" for i in range(60)])
+    TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y)
+    assert y["emotion"].iloc[rows_of(sides["valid"], X)].value_counts().tolist() == [3, 3]
+    TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y[["speaker"]])
+    assert len(sides["valid"].X) == 6
+
+
+def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_group():
+    speaker = np.repeat([0, 1, 2, 3, 4, 5], [40, 4, 4, 4, 4, 4])
+    kept = set()
+    for seed in range(20):
+        rng = np.random.RandomState(seed)
+        _, valid = held_out(None, pd.DataFrame({"a": speaker}), 0.3, speaker, rng)
+        kept.add(tuple(np.unique(speaker[valid])))
+    assert len(kept) > 3
+    assert any(0 not in groups for groups in kept)
+
+
+@pytest.mark.parametrize("groups", [None, np.zeros(60)])
+def test_nothing_to_keep_back_is_said(groups, table):
+    X, y = table
+    if groups is None:
+        X, y = X[:1], y[:1]
+    with pytest.raises(TargetError, match=r"validation=0\.1"):
+        TANGO(**FAST, early_stopping=True).fit(X, y, groups=groups)
+
+
+def test_any_splitter_of_scikit_learn_will_do(table, sides):
+    X, y = table
+    options = FAST | {"max_epochs": 1, "early_stopping": True}
+    TANGO(**options, validation=ShuffleSplit(1, test_size=7, random_state=0)).fit(X, y)
+    assert len(sides["valid"].X) == 7
+
+
+def test_warm_start_goes_on_where_it_stopped(table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=3, warm_start=True).fit(X, y)
+    first, loss = model.module_, model.history_[-1]["train_loss"]
+    model.fit(X, y)
+    assert [row["epoch"] for row in model.history_] == [1, 2, 3, 4, 5, 6]
+    assert model.history_[3]["train_loss"] < loss
+    assert model.best_epoch_ == 6
+    assert model.module_ is not first
+    anew = TANGO(**FAST, max_epochs=3).fit(X, y).fit(X, y)
+    assert len(anew.history_) == 3
+
+
+def test_warm_start_learns_new_recordings_with_the_labels_that_it_knows(table):
+    X, y = table
+    old = y["emotion"] == "calm"
+    model = TANGO(**FAST, max_epochs=20, warm_start=True)
+    model.fit(X, y).fit(X[old], y[old])
+    assert model.classes_[1].tolist() == ["angry", "calm"]
+    with pytest.raises(TargetError, match=r"'99'.*warm_start=False"):
+        model.fit(X, y.assign(speaker="99"))
+    with pytest.raises(TargetError, match=r"columns speaker, age.*speaker, emotion"):
+        model.fit(X, y[["speaker", "age"]])
+    with pytest.raises(TargetError, match="regression_loss"):
+        model.set_params(regression_loss="distribution").fit(X, y)
+    assert model.predict(X).shape == (60, 4)  # still what it was
+
+
+def test_a_warm_start_that_is_interrupted_leaves_the_model_as_it_was(table, monkeypatch):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=2, warm_start=True).fit(X, y)
+    before = model.predict(X)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sfmforensics.nn.training._WeighTasksAnew.on_epoch_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    pd.testing.assert_frame_equal(model.predict(X), before)
+    assert len(model.history_) == 2
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_mixed_recordings_are_learnt_from(estimator, table):
+    X, y = table
+    train = np.arange(60) % 4 < 2
+    options = FAST | {"max_epochs": 60, "batch_size": 8, "weight_decay": 1e-2}
+    mixed = estimator(**options, mixup=0.4).fit(X[train], y[train])
+    answers, true = mixed.predict(X[~train]), y[~train]
+    assert (answers["emotion"] == true["emotion"]).mean() > 0.7
+    assert (answers["speaker"] == true["speaker"]).mean() > 0.7
+    plain = estimator(**options).fit(X[train], y[train])
+    # What is between two recordings is never quite learnt by heart.
+    assert mixed.history_[-1]["train_loss"] > plain.history_[-1]["train_loss"]
+
+
+def test_a_batch_is_mixed_with_itself_and_its_losses_likewise():
+    X, y = torch.arange(8.0)[:, None], torch.arange(8.0)[:, None]
+    batches = training._Batches(training.Labelled(X, y), batch_size=4, mixup=1.0)
+    for mixed, parts in batches:
+        (share, own, _), (rest, other, _) = parts
+        assert share + rest == pytest.approx(1)
+        torch.testing.assert_close(mixed, share * own + rest * other)
+        assert sorted(own[:, 0].tolist()) == sorted(other[:, 0].tolist())
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_ages_as_a_distribution_are_its_expectation(estimator, table):
+    X, y = table
+    train = np.arange(60) % 4 < 2
+    options = FAST | {"max_epochs": 60, "batch_size": 8}
+    model = estimator(**options, regression_loss="distribution").fit(X[train], y[train])
+    ages = model.predict(X[~train])["age"]
+    assert np.sqrt(((ages - y["age"][~train]) ** 2).mean()) < y["age"].std() / 2
+    assert ages.between(y["age"].min(), y["age"].max()).all()
+    scores = model._outputs(X[~train])[3]
+    assert scores.shape == (30, 6)  # one for each age that was seen
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(ages, p @ np.unique(y["age"]), rtol=1e-5)
+
+
+def test_one_age_alone_and_very_many_are_learnt_as_a_distribution(table):
+    X, _ = table
+    options = FAST | {"max_epochs": 40, "regression_loss": "distribution"}
+    one = SingleView(**options).fit(X, np.full(60, 33.0))
+    np.testing.assert_allclose(one.predict(X), 33)
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(400, 6)).astype(np.float32)
+    number = 100 * many[:, 0] + 7
+    model = SingleView(**options).fit(many, number)
+    assert model.module_(torch.from_numpy(many[:2]))[0].shape == (2, 200)
+    assert np.corrcoef(model.predict(many), number)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "options", [{"early_stopping": True, "validation": 0.0}, {"patience": 0}, {"mixup": -1}]
+)
+def test_impossible_settings_are_refused(options, table):
+    with pytest.raises(ValueError, match=next(reversed(options))):
+        TANGO(**FAST, **options).fit(*table)
