@@ -11,10 +11,11 @@ from sklearn.svm import SVC, SVR
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfmforensics._versions import CarriesVersions
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
 
 
-class PerTask(BaseEstimator):
+class PerTask(CarriesVersions, BaseEstimator):
     """Fit a classifier or a regressor for every column of the targets, on its own.
 
     Parameters
@@ -40,6 +41,8 @@ class PerTask(BaseEstimator):
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns of X, if all are strings.
+    versions_ : dict of str to str
+        Versions of the packages that fitted this model. Loading it where they differ warns.
 
     Raises
     ------
@@ -105,6 +108,7 @@ class PerTask(BaseEstimator):
                     # Most classifiers refuse to learn a single class.
                     estimator = DummyClassifier()
             self.estimators_.append(estimator.fit(X[known], labels))
+        self._remember_versions()
         return self
 
     def predict(self, X):

@@ -1,9 +1,6 @@
 import copy
 import pickle
-import subprocess
-import sys
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,30 +135,6 @@ def test_an_answer_does_not_depend_on_the_others(table):
     together = model.predict(X)["age"].to_numpy()
     alone = np.concatenate([model.predict(X.iloc[[i]])["age"].to_numpy() for i in range(60)])
     np.testing.assert_allclose(together, alone, rtol=1e-6)
-
-
-@pytest.mark.parametrize("protocol", [4, 5])
-@pytest.mark.parametrize("estimator", ALL)
-def test_pickle_and_deepcopy_keep_the_answers(estimator, protocol, table):
-    X, y = table
-    model = estimator(**FAST, max_epochs=2).fit(X, y)
-    for other in (pickle.loads(pickle.dumps(model, protocol)), copy.deepcopy(model)):
-        pd.testing.assert_frame_equal(other.predict(X), model.predict(X))
-
-
-def test_joblib_in_one_process_and_another(tmp_path, table):
-    X, y = table
-    model = TANGO(**FAST, max_epochs=2).fit(X, y)
-    joblib.dump((model, X), tmp_path / "model.joblib")
-    code = (
-        "import joblib, sys; model, X = joblib.load(sys.argv[1]);"
-        "model.predict(X).to_csv(sys.argv[2], index=False)"
-    )
-    files = [tmp_path / "model.joblib", tmp_path / "answers.csv"]
-    subprocess.run([sys.executable, "-c", code, *files], check=True, cwd=tmp_path)
-    there = pd.read_csv(files[1], dtype={"speaker": str})
-    np.testing.assert_array_equal(there["age"], model.predict(X)["age"])
-    assert there["speaker"].tolist() == model.predict(X)["speaker"].tolist()
 
 
 def test_a_clone_is_not_fitted_and_has_the_parameters(table):
