@@ -125,26 +125,32 @@ def held_out(X, y, validation, groups, rng):
     Raises
     ------
     TargetError
-        There are too few rows or groups for two sides.
+        There are too few rows, groups or labels for two sides.
     """
+    frame = as_frame(y)
     if hasattr(validation, "split"):
-        train, valid = next(iter(validation.split(X, y, groups)))
+        sides = [next(iter(validation.split(X, y, groups)))]
     else:
         n_folds = max(2, round(1 / validation))
         if groups is None:
-            folds = _spread_by_label(as_frame(y), n_folds, rng)
+            folds = _spread_by_label(frame, n_folds, rng)
         else:
             units = joined_groups(groups)
             folds = balance(np.bincount(units), n_folds, rng)[units]
-        held = rng.choice(np.unique(folds[folds >= 0]))
-        train, valid = np.flatnonzero(folds != held), np.flatnonzero(folds == held)
-    if not len(train) or not len(valid):
-        units = "recordings" if groups is None else "groups of recordings"
-        raise TargetError(
-            f"validation={validation!r} leaves {len(train)} recordings to learn from and "
-            f"{len(valid)} to judge by; there must be at least two {units}, or early_stopping=False"
-        )
-    return train, valid
+        held = rng.permutation(np.unique(folds[folds >= 0]))
+        sides = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in held]
+    for train, valid in sides:
+        unlearnt = frame.columns[frame.notna().any() & ~frame.iloc[train].notna().any()]
+        if len(train) and len(valid) and not len(unlearnt):
+            return train, valid
+    found = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
+    if len(train) and len(valid):
+        found = f"no label of {unlearnt[0]!r} to learn from"
+    of_what = "labels" if groups is None else "labels in two groups"
+    raise TargetError(
+        f"early stopping with validation={validation!r} leaves {found}; every task needs two "
+        f"{of_what}, or set early_stopping=False"
+    )
 
 
 def _spread_by_label(frame, n_folds, rng):

@@ -5,8 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
@@ -279,40 +277,3 @@ def test_one_view_is_refused_with_the_way_out(table):
     X, y = table
     with pytest.raises(ViewError, match="use SingleView"):
         TANGO().fit(X.filter(regex="^first__"), y)
-
-
-LABELS = [
-    st.sampled_from(["a", "b", "ü"]),
-    st.integers(0, 3),
-    st.booleans(),
-    st.floats(-100, 100),
-]
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
-@given(st.data())
-def test_any_tasks_any_views_any_size(data):
-    n = data.draw(st.integers(2, 40))
-    widths = data.draw(st.lists(st.integers(1, 60), min_size=2, max_size=5))
-    kinds = data.draw(st.lists(st.sampled_from(range(4)), min_size=1, max_size=6))
-    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    columns = {
-        f"t{i}": data.draw(st.lists(LABELS[kind], min_size=n, max_size=n))
-        for i, kind in enumerate(kinds)
-    }
-    y = pd.DataFrame(columns)
-    gap = data.draw(st.integers(0, n - 1))
-    for name, kind in zip(y, kinds, strict=True):
-        if kind in (0, 3) and n > 1:
-            y.loc[gap, name] = None
-    X = rng.normal(size=(n, sum(widths)))
-    model = TANGO(**FAST, views=widths, max_epochs=1).fit(X, y)
-    answers = pickle.loads(pickle.dumps(model)).predict(X)
-    assert answers.columns.tolist() == y.columns.tolist()
-    for name, kind in zip(y, kinds, strict=True):
-        assert answers[name].notna().all()
-        if kind != 3:
-            assert set(answers[name]) <= set(y[name].dropna())
-    if any(kind != 3 for kind in kinds):
-        for p in model.predict_proba(X):
-            np.testing.assert_allclose(p.sum(axis=1), 1)

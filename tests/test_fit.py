@@ -137,6 +137,21 @@ def test_nothing_to_keep_back_is_said(groups, table):
         TANGO(**FAST, early_stopping=True).fit(X, y, groups=groups)
 
 
+def test_no_task_is_kept_back_as_a_whole(table, sides):
+    X, y = table
+    y = y.copy()
+    y.loc[~y.index.isin([8, 20]), "age"] = np.nan
+    for seed in range(6):
+        options = FAST | {"max_epochs": 1, "early_stopping": True, "random_state": seed}
+        TANGO(**options, validation=0.4).fit(X, y, groups=y["speaker"])
+        assert set(rows_of(sides["train"], X)) & {8, 20}
+    with pytest.raises(TargetError, match="no label of 'age'"):
+        TANGO(**options, validation=ShuffleSplit(1, test_size=59, random_state=1)).fit(X, y)
+    y.loc[20, "age"] = np.nan
+    TANGO(**options, validation=0.4).fit(X, y, groups=y["speaker"])
+    assert 8 in rows_of(sides["train"], X)
+
+
 def test_any_splitter_of_scikit_learn_will_do(table, sides):
     X, y = table
     options = FAST | {"max_epochs": 1, "early_stopping": True}
