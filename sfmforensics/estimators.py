@@ -172,8 +172,9 @@ class TANGO(MultiTaskEstimator):
         transport is close to averaging; see ``history_`` for how sharp they are.
     max_iter : int or "auto", default="auto"
         Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000.
-    grad : {"autodiff", "last_step", "detach"}, default="autodiff"
-        How gradients pass through the plan.
+    grad : {"implicit", "autodiff", "last_step", "detach"}, default="implicit"
+        How gradients pass through the plan: as those of the optimum, through all iterations,
+        through the last, or not at all.
     mass : float, default=1.0
         Share of the tokens' mass that is transported. Below 1 transport is unbalanced (partial):
         what matches badly is left out of the transported tokens. The paper has 1.
@@ -216,7 +217,7 @@ class TANGO(MultiTaskEstimator):
         "direction": [StrOptions(set(DIRECTIONS))],
         "reg": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "grad": [StrOptions({"autodiff", "last_step", "detach"})],
+        "grad": [StrOptions({"implicit", "autodiff", "last_step", "detach"})],
         "mass": [Interval(Real, 0, 1, closed="right")],
         "transport": [StrOptions({"plan", "barycentric"})],
         "gated": ["boolean"],
@@ -234,7 +235,7 @@ class TANGO(MultiTaskEstimator):
         direction="both",
         reg=0.1,
         max_iter="auto",
-        grad="autodiff",
+        grad="implicit",
         mass=1.0,
         transport="plan",
         gated=True,

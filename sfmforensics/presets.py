@@ -46,14 +46,26 @@ MODELS = ("tango", "concat", "single", "svm")
 """Models by the names that the command line uses; "svm" is the baseline, not the paper's."""
 
 
+SETUPS = {
+    "svst": ("single", {}),  # section 4, Figure 1a; Table 1: fit it on one column of targets
+    "svmt": ("single", {}),  # section 4, Figure 1b; Table 2: fit it on several
+    "mvmt-concat": ("concat", {}),  # section 4, Figure 2a; Tables 3 to 5
+    "tango": ("tango", {"direction": "both"}),  # section 4.1, Figure 2b; Tables 3 to 5, 7 to 9
+    "tango-x1-to-x2": ("tango", {"direction": "x1->x2"}),  # appendix, Tables 7 to 9
+    "tango-x2-to-x1": ("tango", {"direction": "x2->x1"}),  # appendix, Tables 7 to 9
+}
+"""The paper's six systems, by the names that `sfmforensics.paper` uses: model and parameters."""
+
+
 def make_estimator(model="tango", preset="paper", **overrides):
     """Build a model with the settings of a preset.
 
     Parameters
     ----------
-    model : {"tango", "concat", "single", "svm"}, default="tango"
+    model : {"tango", "concat", "single", "svm"} or one of `SETUPS`, default="tango"
         `TANGO`, `ConcatFusion`, `SingleView`, or `PerTask`: SVC and SVR with C=10 on standardised
-        inputs, one a task, which has no presets.
+        inputs, one a task, which has no presets. Or a system by its name in the paper, such as
+        "tango-x1-to-x2".
     preset : {"paper", "tuned"}, default="paper"
         The settings.
     **overrides
@@ -73,6 +85,8 @@ def make_estimator(model="tango", preset="paper", **overrides):
     --------
     >>> make_estimator("tango", "tuned").encoder
     'tokens'
+    >>> make_estimator("tango-x1-to-x2").direction
+    'x1->x2'
     >>> make_estimator("tango", "best")
     Traceback (most recent call last):
     ...
@@ -83,11 +97,13 @@ def make_estimator(model="tango", preset="paper", **overrides):
 
     if preset not in PRESETS:
         raise SFMForensicsError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
-    if model not in MODELS:
-        raise SFMForensicsError(f"no model is called {model!r}; there are {', '.join(MODELS)}")
+    if model not in MODELS and model not in SETUPS:
+        names = ", ".join(dict.fromkeys([*MODELS, *SETUPS]))
+        raise SFMForensicsError(f"no model is called {model!r}; there are {names}")
+    model, direction = SETUPS.get(model, (model, {}))
     if model == "svm":
         overrides.pop("random_state", None)  # nothing in it is random
         return PerTask(**overrides)
     estimator = {"tango": TANGO, "concat": ConcatFusion, "single": SingleView}[model]
-    settings = PRESETS[preset] | _OF_MODEL.get((model, preset), {}) | overrides
+    settings = PRESETS[preset] | _OF_MODEL.get((model, preset), {}) | direction | overrides
     return estimator(**settings)

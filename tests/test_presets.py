@@ -1,7 +1,7 @@
 import pytest
 
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.presets import MODELS, PRESETS, make_estimator
+from sfmforensics.presets import MODELS, PRESETS, SETUPS, make_estimator
 
 
 def test_the_defaults_of_the_estimators_are_the_papers():
@@ -23,6 +23,17 @@ def test_every_model_of_every_preset_is_fitted(model, preset, table):
     overrides = {} if model == "svm" else {"max_epochs": 1}
     estimator = make_estimator(model, preset, random_state=0, **overrides)
     assert estimator.fit(X, y).predict(X).shape == y.shape
+
+
+def test_every_system_of_the_paper_has_an_estimator_of_its_name():
+    from sfmforensics.paper import load_paper_results
+
+    assert set(SETUPS) == set(load_paper_results()["setup"])
+    names = {setup: type(make_estimator(setup)).__name__ for setup in SETUPS}
+    assert names["svst"] == names["svmt"] == "SingleView"
+    assert names["mvmt-concat"] == "ConcatFusion"
+    directions = [make_estimator(f"tango{end}").direction for end in ("", "-x1-to-x2", "-x2-to-x1")]
+    assert directions == ["both", "x1->x2", "x2->x1"]
 
 
 def test_overrides_win():

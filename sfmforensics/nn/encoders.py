@@ -43,7 +43,7 @@ class ConvEncoder(nn.Module):
 
     def forward(self, x):
         """(batch, width) -> (batch, tokens, kernels)."""
-        return self.blocks(x.unsqueeze(1)).mT
+        return self.blocks(x.unsqueeze(1)).mT.contiguous()
 
 
 class TokenEncoder(nn.Module):

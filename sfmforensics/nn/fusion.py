@@ -77,7 +77,7 @@ class GatedTransport(nn.Module):
         direction="both",
         reg=0.1,
         max_iter="auto",
-        grad="autodiff",
+        grad="implicit",
         mass=1.0,
         transport="plan",
         gated=True,

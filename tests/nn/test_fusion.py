@@ -205,14 +205,48 @@ def test_gradients_of_the_cost_equal_those_of_torch_and_none_explodes_where_toke
     assert near.grad.norm(dim=2).max() < 2 / (0.5 * largest)  # a distance has slope 1, no more
 
 
+@pytest.mark.parametrize("grad", ["implicit", "autodiff"])
 @pytest.mark.parametrize(("reg", "mass"), [(0.1, 1.0), (0.04, 1.0), (0.1, 0.6)])
-def test_gradients_equal_finite_differences(reg, mass):
-    fusion = GatedTransport([(3, 4), (2, 4)], reg=reg, max_iter=100, mass=mass)
+def test_gradients_equal_finite_differences(reg, mass, grad):
+    fusion = GatedTransport([(3, 4), (2, 4)], reg=reg, max_iter=200, mass=mass, grad=grad)
     views = (
         tokens(2, 3, 4, dtype=torch.float64).requires_grad_(),
         tokens(2, 2, 4, seed=1, dtype=torch.float64).requires_grad_(),
     )
     assert torch.autograd.gradcheck(lambda a, b: fusion([a, b]), views, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.sampled_from([0.3, 0.1, 0.05]),
+    st.sampled_from([1.0, 0.7]),
+    st.integers(0, 99),
+)
+def test_the_implicit_gradient_is_that_of_all_iterations(n1, n2, reg, mass, seed):
+    cost = transport_cost(tokens(2, n1, seed=seed), tokens(2, n2, seed=seed + 1)).double()
+    weights = tokens(2, n1, n2, seed=seed + 2).double()
+    gradients = []
+    for grad in ("implicit", "autodiff"):
+        cost = cost.detach().requires_grad_()
+        plan = transport_plan(cost, reg, 1000, grad, mass)
+        gradients.append(torch.autograd.grad((weights * plan).sum(), cost)[0])
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+    quick = cost.detach().float().requires_grad_()
+    plan = transport_plan(quick, reg, 1000, "implicit", mass)
+    found = torch.autograd.grad((weights.float() * plan).sum(), quick)[0]
+    torch.testing.assert_close(found.double(), gradients[0], rtol=1e-2, atol=1e-3)
+
+
+def test_gradients_through_plans_that_are_permutations_are_finite():
+    tokens_ = 10 * torch.eye(6).expand(2, 6, 6).clone()
+    for permuted in (tokens_, tokens_[:, [3, 1, 2, 0, 5, 4]]):
+        views = tokens_.clone().requires_grad_(), permuted.clone().requires_grad_()
+        plan = transport_plan(transport_cost(*views), 0.01)
+        assert plan.amax(dim=2).min() > 0.16
+        (plan * tokens(2, 6, 6)).sum().backward()
+        assert all(view.grad.isfinite().all() for view in views)
 
 
 @pytest.mark.parametrize("reg", [0.1, 0.04])
