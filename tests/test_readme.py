@@ -52,7 +52,7 @@ def where_it_says(tmp_path, monkeypatch):
 
 def test_the_python_examples_run(where_it_says, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
@@ -62,6 +62,7 @@ def test_the_python_examples_run(where_it_says, capsys):
     assert isinstance(answers, pd.DataFrame)
     assert set(names["search"].best_params_) == {"tango__reg", "tango__direction"}
     assert os.path.exists("tango.joblib")
+    assert names["nested"]["test_score"].shape == (3,)
 
 
 def test_every_command_that_it_names_exists(capsys):
