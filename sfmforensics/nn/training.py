@@ -110,16 +110,6 @@ def train(
     callbacks = [("finite", _StopIfNotFinite()), ("weights", _WeighTasksAnew())]
     if hasattr(network.fusion, "plans"):
         callbacks.append(("sharpness", _PlanEntropy(data.X[:_WATCHED])))
-    if validation is not None:
-        callbacks.append(("validation", _Validate(Labelled(*validation))))
-        stopping = _StopEarly(
-            "valid_loss",
-            patience=patience,
-            threshold=0,
-            load_best=True,
-            sink=print if verbose == 1 else _say_nothing,
-        )
-        callbacks.append(("stopping", stopping))
     if schedule == "onecycle":
         steps = max_epochs * -(-len(data.X) // batch_size)
         policy = torch.optim.lr_scheduler.OneCycleLR
@@ -131,6 +121,16 @@ def train(
         )
     bar = _Bar()
     callbacks.append(("bar", bar))
+    if validation is not None:
+        callbacks.append(("validation", _Validate(Labelled(*validation))))
+        stopping = _StopEarly(
+            "valid_loss",
+            patience=patience,
+            threshold=0,
+            load_best=True,
+            sink=print if verbose == 1 else _say_nothing,
+        )
+        callbacks.append(("stopping", stopping))
     net = _Net(
         network,
         criterion=loss,
@@ -154,9 +154,13 @@ def train(
     except _Interrupted as stop:
         raise KeyboardInterrupt from stop
     network.eval().to("cpu")
-    kept = {"epoch": "epoch", "train_loss": "train_loss", "valid_loss": "valid_loss"}
-    kept |= {"dur": "seconds", "plan_entropy": "plan_entropy"}
-    return [{name: row[key] for key, name in kept.items() if key in row} for row in net.history]
+    names = {"train_loss": "train_loss", "valid_loss": "valid_loss", "dur": "seconds"}
+    names |= {"plan_entropy": "plan_entropy"}
+    return [
+        {"epoch": row["epoch"]}
+        | {name: float(row[key]) for key, name in names.items() if key in row}
+        for row in net.history
+    ]
 
 
 def _can_fuse(device):
