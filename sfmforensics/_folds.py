@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import SFMForensicsError, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
 
@@ -101,7 +104,7 @@ def balance(sizes, n_splits, rng):
     return folds
 
 
-def held_out(X, y, validation, groups, rng):
+def held_out(X, y, validation, groups, rng, used):
     """Rows to learn from, and rows to judge the epochs by.
 
     Parameters
@@ -116,7 +119,9 @@ def held_out(X, y, validation, groups, rng):
     groups : array-like of shape (n_samples,) or None
         Rows of one group stay on one side.
     rng : RandomState
-        For a share.
+        For a share, or a splitter without a seed of its own.
+    used : ndarray of int
+        The rows that count; all others are on neither side.
 
     Returns
     -------
@@ -129,18 +134,14 @@ def held_out(X, y, validation, groups, rng):
     """
     frame = as_frame(y)
     if hasattr(validation, "split"):
-        sides = [next(iter(validation.split(X, y, groups)))]
+        sides = [_first_split(X, y, validation, groups, rng, used)]
     else:
-        n_folds = max(2, round(1 / validation))
-        if groups is None:
-            folds = _spread_by_label(frame, n_folds, rng)
-        else:
-            units = joined_groups(groups)
-            folds = balance(np.bincount(units), n_folds, rng)[units]
-        held = rng.permutation(np.unique(folds[folds >= 0]))
-        sides = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in held]
+        groups = None if groups is None else joined_groups(groups)[used]
+        sides = _shares(frame.iloc[used], validation, groups, rng)
+        sides = ((used[~held], used[held]) for held in sides)
     for train, valid in sides:
-        unlearnt = frame.columns[frame.notna().any() & ~frame.iloc[train].notna().any()]
+        learnt = frame.iloc[train].notna().any()
+        unlearnt = frame.columns[frame.iloc[used].notna().any() & ~learnt]
         if len(train) and len(valid) and not len(unlearnt):
             return train, valid
     found = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
@@ -153,8 +154,44 @@ def held_out(X, y, validation, groups, rng):
     )
 
 
+def _first_split(X, y, validation, groups, rng, used):
+    splitter = deepcopy(validation)
+    if getattr(splitter, "random_state", 0) is None:
+        splitter.random_state = rng.randint(2**31 - 1)
+    try:
+        train, valid = next(iter(splitter.split(X, y, groups)))
+    except SFMForensicsError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise TargetError(
+            f"validation={validation!r} cannot split these recordings ({error}); "
+            "TargetStratifiedKFold and TargetGroupKFold of sfmforensics.model_selection read "
+            "targets of several columns"
+        ) from error
+    return train[np.isin(train, used)], valid[np.isin(valid, used)]
+
+
+def _shares(frame, share, groups, rng):
+    """Generate masks of the rows that are kept back, each another choice of folds."""
+    parts = Fraction(share).limit_denominator(20)
+    if not 0 < parts < 1:
+        parts = Fraction(1, round(1 / share)) if share < 0.5 else Fraction(19, 20)
+    if groups is None:
+        folds = _spread_by_label(frame, parts.denominator, rng)
+    else:
+        groups = joined_groups(groups)
+        folds = balance(np.bincount(groups), parts.denominator, rng)[groups]
+    order = rng.permutation(np.unique(folds))
+    n_held = max(1, min(round(len(order) * float(parts)), len(order) - 1))
+    for start in range(len(order)):
+        held = np.isin(folds, np.roll(order, -start)[:n_held])
+        if groups is None:
+            _give_back_last_labels(frame, held)
+        yield held
+
+
 def _spread_by_label(frame, n_folds, rng):
-    """Fold of each row; -1 for the only row of a label, which must be learnt from."""
+    """Fold of each row, so that the labels of the column that repeats most of them are spread."""
     best = None
     for position in range(frame.shape[1]):
         column = frame.iloc[:, [position]]
@@ -162,7 +199,16 @@ def _spread_by_label(frame, n_folds, rng):
         repeated = np.bincount(numbers) > 1
         rank = (task_kind(column.iloc[:, 0]) == CLASSIFICATION and repeated.any(), repeated.sum())
         if best is None or rank > best[0]:
-            best = rank, numbers, repeated[numbers]
-    _, numbers, can_be_kept = best
-    folds = spread(numbers, np.arange(len(frame)), n_folds, rng)
-    return np.where(can_be_kept | ~can_be_kept.any(), folds, -1)
+            best = rank, numbers
+    return spread(best[1], np.arange(len(frame)), n_folds, rng)
+
+
+def _give_back_last_labels(frame, held):
+    """Let a label that only rows kept back have be learnt from: it would be no class otherwise."""
+    for position in range(frame.shape[1]):
+        codes, labels = pd.factorize(frame.iloc[:, position])
+        known = codes >= 0
+        counts = np.bincount(codes[known], minlength=len(labels))
+        if task_kind(frame.iloc[:, position]) == CLASSIFICATION and (counts > 1).any():
+            learnt = np.isin(np.arange(len(labels)), codes[known & ~held])
+            held[known] &= learnt[codes[known]]

@@ -15,11 +15,43 @@ def is_polars(y):
     return type(y).__module__.partition(".")[0] == "polars"
 
 
+def form_of(y, frame):
+    """The form of the targets, "frame", "polars" or "array", and whether they are 1-D."""
+    form = "frame" if isinstance(y, pd.DataFrame) else "array"
+    if is_polars(y) and hasattr(y, "get_columns"):
+        form = "polars"
+    return form, frame.shape[1] == 1 and len(getattr(y, "shape", (0,))) == 1
+
+
 def from_polars(column):
     """A polars Series as a pandas one, without the pyarrow that polars itself would ask for."""
     if column.dtype.is_float() or (column.dtype.is_integer() and not column.null_count()):
         return pd.Series(column.to_numpy())
     return pd.Series(column.to_list(), dtype=object if column.dtype.is_integer() else None)
+
+
+def to_polars(columns, schema):
+    """Answers as a polars frame, of the types of the targets; means of integers stay floats."""
+    import polars
+
+    answers = []
+    for name, values in columns.items():
+        answer = polars.Series(name, values.tolist())
+        if not (answer.dtype.is_float() and schema[name].is_integer()):
+            answer = answer.cast(schema[name])
+        answers.append(answer)
+    return polars.DataFrame(answers)
+
+
+def with_dtype(column):
+    """A column of an array; one of objects gets the type that its labels have, gaps or not."""
+    column = pd.Series(column)
+    if column.dtype != object:
+        return column
+    known = column[column.notna()].infer_objects()
+    if len(known) == len(column) or pd.api.types.is_float_dtype(known.dtype):
+        return column.astype(known.dtype)
+    return column
 
 
 def plain(column):

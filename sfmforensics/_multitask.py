@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils import (
-    ClassifierTags,
-    RegressorTags,
     _safe_indexing,
     check_consistent_length,
     check_random_state,
@@ -20,10 +20,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._folds import held_out
-from sfmforensics._parameters import CONSTRAINTS
+from sfmforensics._parameters import (
+    CONSTRAINTS,
+    OF_TRAINING,
+    check_widths,
+    refuse_changes,
+    with_type,
+)
 from sfmforensics._versions import CarriesVersions
-from sfmforensics._weights import class_weights, recording_weights, task_weights
-from sfmforensics.exceptions import TargetError
+from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
+from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
 from sfmforensics.nn.runtime import as_tensor, check_device, one_thread, seeded
@@ -96,16 +102,21 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
             )
         check_consistent_length(X, y, groups)
         weight = recording_weights(sample_weight, X)
-        if weight is not None and not weight.all():
-            rows = np.flatnonzero(weight)
-            X, weight, y = X[rows], weight[rows], _safe_indexing(y, rows)
-            groups = None if groups is None else _safe_indexing(groups, rows)
         rng = check_random_state(self.random_state)
-        seed = int(rng.randint(2**31 - 1))
-        sides = [np.arange(len(X))]
+        seed, split_seed = (int(rng.randint(2**31 - 1)) for _ in range(2))
+        made_with = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in OF_TRAINING
+        }
+        if going_on:
+            split_seed = self._split_seed  # what was kept back is kept back again
+            refuse_changes(self._made_with, made_with)
+        sides = [np.arange(len(X)) if weight is None else np.flatnonzero(weight)]
         if self.early_stopping:
-            sides = held_out(X, y, self.validation, groups, rng)
-        labels = y if len(sides) == 1 else _safe_indexing(y, sides[0])
+            split_rng = check_random_state(split_seed)
+            sides = held_out(X, y, self.validation, groups, split_rng, sides[0])
+        labels = y if len(sides[0]) == len(X) else _safe_indexing(y, sides[0])
         codec = TargetCodec(self.tasks, self.regression_loss == "distribution")
         if going_on:
             codec = self._codec.like(labels, codec.distribution)
@@ -145,6 +156,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         self.best_epoch_ = len(before) + 1 + int(np.argmin(losses))
         self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
         self.module_, self._codec, self.views_ = network, codec, views
+        self._made_with, self._split_seed = made_with, split_seed
         self.tasks_ = dict(zip(codec.names_, codec.kinds_, strict=True))
         self._remember_versions()
         return self
@@ -156,7 +168,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
             encoder=self.encoder,
             n_tokens=self.n_tokens,
             token_dim=self.token_dim,
-            hidden=tuple(self.hidden),
+            hidden=check_widths("hidden", self.hidden),
             head=self.head,
             dropout=self.dropout,
             input_noise=self.input_noise,
@@ -174,6 +186,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
             self.regression_loss,
             class_weights(self.class_weight, codec, encoded, weight),
             points,
+            task_scales(encoded, weight),
         )
 
     @property
@@ -241,20 +254,44 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         float
             At most 1. For one figure a task use `sfmforensics.metrics.task_scorers`.
         """
-        true, predicted = as_frame(y), as_frame(self.predict(X))
-        scores = []
+        predicted, true = as_frame(self.predict(X)), as_frame(y)
+        check_consistent_length(predicted, true, sample_weight)
+        if isinstance(y, pd.DataFrame):
+            missing = [name for name in self._codec.names_ if name not in true]
+            if missing:
+                raise TargetError(
+                    f"the targets have no column {missing[0]!r}, which the model learnt; they have "
+                    f"{', '.join(map(str, true.columns))}"
+                )
+            true = true[self._codec.names_]
+        elif true.shape[1] != predicted.shape[1]:
+            raise TargetError(
+                f"the targets have {true.shape[1]} columns, the model learnt {predicted.shape[1]}"
+            )
+        weights = recording_weights(sample_weight, predicted.to_numpy())
+        weights = np.ones(len(true)) if weights is None else weights
+        scores, classes = [], iter(self._codec.classes_)
         for position, kind in enumerate(self._codec.kinds_):
-            known = true.iloc[:, position].notna().to_numpy()
+            learnt = next(classes) if kind == CLASSIFICATION else None
+            known = true.iloc[:, position].notna().to_numpy() & (weights > 0)
             if not known.any():
                 continue
             truth = true.iloc[:, position].to_numpy()[known]
             answer = predicted.iloc[:, position].to_numpy()[known]
-            weight = None if sample_weight is None else np.asarray(sample_weight)[known]
-            if kind == CLASSIFICATION:
-                scores.append(np.average(truth == answer, weights=weight))
-            else:
+            if learnt is None:
                 truth, answer = truth.astype(float), answer.astype(float)
-                scores.append(r2_score(truth, answer, sample_weight=weight))
+                scores.append(r2_score(truth, answer, sample_weight=weights[known]))
+                continue
+            scores.append(np.average(truth == answer, weights=weights[known]))
+            if not pd.Series(truth).isin(learnt).any():
+                warnings.warn(
+                    f"none of the labels of {self._codec.names_[position]!r} to score against was "
+                    "learnt, so that its accuracy is 0: an integer cv does not stratify (use "
+                    "TargetStratifiedKFold), and a split by speaker leaves nobody to recognise "
+                    "(score the other tasks, with task_scorers)",
+                    SplitWarning,
+                    stacklevel=2,
+                )
         if not scores:
             raise TargetError("there is no label to score against")
         return float(np.mean(scores))
@@ -287,13 +324,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.non_deterministic = False
-        codec = getattr(self, "_codec", None)
-        if codec is not None and codec.flat_:  # one task: what it is, is known after `fit`
-            if CLASSIFICATION in codec.kinds_:
-                tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
-            else:
-                tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
-        return tags
+        return with_type(tags, self.tasks)
 
     def __getstate__(self):
         # A model that was fitted on a GPU is loaded where there is none.

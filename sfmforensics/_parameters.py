@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from numbers import Integral, Real
 
+import numpy as np
+from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sfmforensics.targets import CLASSIFICATION, REGRESSION
+
 CONSTRAINTS = {
+    "views": [StrOptions({"auto"}), list, tuple, np.ndarray],
+    "tasks": [StrOptions({"auto", "classification", "regression"}), dict, None],
     "hidden": ["array-like"],
     "head": [Interval(Integral, 0, None, closed="left")],
     "n_tokens": [Interval(Integral, 1, None, closed="left")],
@@ -21,7 +28,7 @@ CONSTRAINTS = {
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "mixup": [Interval(Real, 0, None, closed="left")],
     "early_stopping": ["boolean"],
-    "validation": [Interval(Real, 0, 1, closed="neither"), HasMethods(["split"])],
+    "validation": [Interval(Real, 0, 1, closed="neither"), HasMethods(["split", "get_n_splits"])],
     "patience": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -39,9 +46,11 @@ _COMMON = """
     views : "auto" or sequence of int, default="auto"
         Widths of the views from left to right. "auto" finds them by the column names
         ``VIEW__...`` that `make_views` gives, and cuts other columns into two halves.
-    tasks : "auto" or dict, default="auto"
-        Kind of a target column, ``{"age": "regression"}``; float columns are regression tasks, all
-        others classification tasks.
+    tasks : {"auto", "classification", "regression"} or dict, default="auto"
+        Kind of the target columns; "auto" goes by dtype: float columns are regression tasks, all
+        others classification tasks. Or by column, ``{"age": "regression"}``. With the first two
+        names the model is a classifier or a regressor to scikit-learn, which integer ``cv``,
+        `CalibratedClassifierCV` and `VotingClassifier` ask for.
     encoder : {"conv", "tokens"} or callable, default="conv"
         From a view to its tokens: the paper's convolutions, a linear map to a few tokens, or a
         function of the view's width that returns a torch module.
@@ -93,12 +102,14 @@ _COMMON = """
         What early stopping keeps back. A share is taken from every label of the task with most
         labels (every speaker has recordings on both sides, as in the closed protocol) or, if
         `fit` is given ``groups``, in whole groups (the disjoint protocol: groups are speakers). Of
-        a splitter, such as `sfmforensics.model_selection.TargetGroupKFold`, the first split.
+        a splitter, such as `sfmforensics.model_selection.TargetGroupKFold`, the first split. A
+        search or `cross_validate` hands groups on to `fit` only with metadata routing; a splitter
+        that reads the targets needs none.
     patience : int, default=10
         Epochs without a better one after which early stopping ends training.
     warm_start : bool, default=False
         Go on from the weights of the last `fit`, with its labels, its scale of inputs and its
-        layers; the optimiser and the schedule start anew.
+        layers; the optimiser and the schedule start anew. Only parameters of training may change.
     device : str, default="auto"
         A torch device; "auto" takes CUDA if there is one.
     random_state : int, RandomState or None, default=None
@@ -132,10 +143,53 @@ _FITTED = """
 
 def documented(cls):
     """Put the shared parameters and attributes into a class's docstring."""
-    cls.__doc__ = cls.__doc__.replace("    [common]\n", _COMMON.lstrip("\n")).replace(
+    common = _COMMON.lstrip("\n")
+    if "views" not in signature(cls).parameters:
+        common = common[common.index("    tasks :") :]
+    cls.__doc__ = cls.__doc__.replace("    [common]\n", common).replace(
         "    [fitted]\n", _FITTED.lstrip("\n")
     )
     return cls
+
+
+OF_TRAINING = frozenset(
+    {
+        *("loss_weights", "loss_weighting", "regression_loss", "class_weight", "label_smoothing"),
+        *("mixup", "learning_rate", "weight_decay", "schedule", "batch_size", "max_epochs"),
+        *("early_stopping", "validation", "patience", "warm_start", "device", "random_state"),
+        "verbose",
+    }
+)
+"""Parameters that may change between fits with ``warm_start``; the others make the network."""
+
+
+def refuse_changes(before, now):
+    """Refuse to go on with a network that other parameters made, by the name of one of them."""
+    for name, value in now.items():
+        old = before[name]
+        if old is not value and not np.array_equal(old, value):
+            raise ValueError(
+                f"warm_start goes on with the network as it is, but {name} was {old!r} when it was "
+                f"made and is {value!r} now; set it back, or fit a new model (warm_start=False)"
+            )
+
+
+def with_type(tags, tasks):
+    """Scikit-learn's tags of an estimator whose tasks are all of the kind that `tasks` names."""
+    if isinstance(tasks, str) and tasks == CLASSIFICATION:
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+    elif isinstance(tasks, str) and tasks == REGRESSION:
+        tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+    return tags
+
+
+def check_widths(name, widths):
+    """Refuse layers that are not whole numbers of neurons, by the name of their parameter."""
+    if not all(isinstance(width, Integral) and width > 0 for width in widths):
+        raise ValueError(
+            f"{name} is {tuple(widths)}; use whole numbers of neurons, as in (200, 64)"
+        )
+    return tuple(map(int, widths))
 
 
 def keep(estimator, arguments):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import torch
 from sklearn.utils.validation import _check_sample_weight
@@ -23,7 +25,7 @@ def recording_weights(sample_weight, X):
     Returns
     -------
     ndarray of shape (n_samples,), float64, or None
-        None where all are equal.
+        The largest is 1; None where all are equal.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def recording_weights(sample_weight, X):
         raise ValueError(f"sample_weight[{row}] is {weights[row]:g}; weights are 0 or more")
     if not weights.any():
         raise ValueError("sample_weight holds only zeros; there is nothing to learn from")
-    return None if (weights == weights[0]).all() else weights
+    return None if (weights == weights[0]).all() else weights / weights.max()
 
 
 def task_weights(loss_weights, codec):
@@ -53,20 +55,28 @@ def task_weights(loss_weights, codec):
 
     Returns
     -------
-    float or sequence of float
+    list of float
 
     Raises
     ------
     TargetError
-        They name a task that there is not, or are not as many as the tasks.
+        They name a task that there is not, are not as many as the tasks, or are no weights.
     """
     names = codec.names_
     if isinstance(loss_weights, dict):
         _refuse_unknown(loss_weights, names, "loss_weights", "columns")
-        return [float(loss_weights.get(name, 0.33)) for name in names]
-    if np.ndim(loss_weights) and len(loss_weights) != len(names):
+        loss_weights = [loss_weights.get(name, 0.33) for name in names]
+    if not np.ndim(loss_weights):
+        loss_weights = [loss_weights] * len(names)
+    if len(loss_weights) != len(names):
         raise TargetError(f"loss_weights holds {len(loss_weights)} weights for {len(names)} tasks")
-    return loss_weights
+    weights = [
+        _weight(weight, f"loss_weights of {name!r}")
+        for name, weight in zip(names, loss_weights, strict=True)
+    ]
+    if not any(weights):
+        raise TargetError("loss_weights holds only zeros; nothing would be learnt")
+    return weights
 
 
 def class_weights(class_weight, codec, encoded, sample_weight=None):
@@ -96,7 +106,8 @@ def class_weights(class_weight, codec, encoded, sample_weight=None):
     names, widths = codec.names_, codec.widths_
     by_task = dict.fromkeys(names, class_weight if class_weight == "balanced" else None)
     if isinstance(class_weight, dict):
-        if codec.flat_ and not set(class_weight) <= set(names):
+        by_label = all(isinstance(weight, Real) for weight in class_weight.values())
+        if codec.flat_ and by_label:
             class_weight = {names[0]: class_weight}
         _refuse_unknown(class_weight, names, "class_weight", "columns")
         by_task |= class_weight
@@ -110,9 +121,12 @@ def class_weights(class_weight, codec, encoded, sample_weight=None):
             found.append(None)
         elif isinstance(wanted, dict):
             _refuse_unknown(wanted, list(of_task), f"class_weight of {name!r}", "labels")
-            weights = [float(wanted.get(label, 1.0)) for label in of_task]
-            if min(weights) < 0:
-                raise TargetError(f"class_weight of {name!r} is negative; weights are 0 or more")
+            weights = [
+                _weight(wanted.get(label, 1.0), f"class_weight of {name!r}, {label!r},")
+                for label in of_task
+            ]
+            if not any(weights):
+                raise TargetError(f"class_weight of {name!r} holds only zeros")
             found.append(torch.tensor(weights))
         elif wanted == "balanced":
             known = ~np.isnan(encoded[:, position])
@@ -128,6 +142,35 @@ def class_weights(class_weight, codec, encoded, sample_weight=None):
                 f'class_weight of {name!r} is {wanted!r}; use "balanced" or {{label: weight}}'
             )
     return found
+
+
+def task_scales(encoded, sample_weight):
+    """What each task's losses are multiplied by, so that its labels weigh 1 on average.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (n_samples, n_tasks)
+        Encoded targets, NaN where a label is missing.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the recordings.
+
+    Returns
+    -------
+    Tensor of shape (n_tasks,) or None
+        None without weights.
+    """
+    if sample_weight is None:
+        return None
+    known = ~np.isnan(encoded)
+    total = sample_weight @ known
+    scales = np.where(total > 0, known.sum(axis=0) / np.where(total > 0, total, 1), 1)
+    return torch.as_tensor(scales, dtype=torch.float32)
+
+
+def _weight(weight, what):
+    if not isinstance(weight, Real) or not np.isfinite(weight) or weight < 0:
+        raise TargetError(f"{what} is {weight!r}; a weight is a number of 0 or more")
+    return float(weight)
 
 
 def _refuse_unknown(given, known, what, of_what):

@@ -11,6 +11,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfmforensics._parameters import with_type
 from sfmforensics._versions import CarriesVersions
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
 
@@ -26,8 +27,9 @@ class PerTask(CarriesVersions, BaseEstimator):
         Learns each regression column, in its own unit. None is ``SVR(C=10)``.
     scale : bool, default=True
         Whether inputs are brought to mean 0 and deviation 1, as learnt from all rows.
-    tasks : "auto" or dict, default="auto"
-        Kind by column, ``{"age": "regression"}``; "auto" goes by dtype: float is regression.
+    tasks : {"auto", "classification", "regression"} or dict, default="auto"
+        Kind of all columns, or by column, ``{"age": "regression"}``; "auto" goes by dtype: float is
+        regression. With the first two names it is a classifier or a regressor to scikit-learn.
 
     Attributes
     ----------
@@ -145,4 +147,4 @@ class PerTask(CarriesVersions, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
-        return tags
+        return with_type(tags, self.tasks)

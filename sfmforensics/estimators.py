@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._multitask import MultiTaskEstimator
-from sfmforensics._parameters import documented, keep
+from sfmforensics._parameters import check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
 from sfmforensics.nn.plans import network_plans
 from sfmforensics.nn.runtime import as_tensor
@@ -153,7 +153,10 @@ class ConcatFusion(MultiTaskEstimator):
         keep(self, locals())
 
     def _fusion(self):
-        return {"fusion": "concatenation", "view_hidden": tuple(self.view_hidden)}
+        return {
+            "fusion": "concatenation",
+            "view_hidden": check_widths("view_hidden", self.view_hidden),
+        }
 
 
 @documented
@@ -171,15 +174,17 @@ class TANGO(MultiTaskEstimator):
         Entropy of the plan, in units of the largest distance. At 0.1 plans are nearly uniform and
         transport is close to averaging; see ``history_`` for how sharp they are.
     max_iter : int or "auto", default="auto"
-        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000.
+        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, and more with a
+        `mass` below 0.4.
     grad : {"implicit", "autodiff", "last_step", "detach"}, default="implicit"
         How gradients pass through the plan: as those of the optimum, through all iterations,
         through the last, or not at all.
     mass : float, default=1.0
-        Share of the tokens' mass that is transported. Below 1 transport is unbalanced (partial):
-        what matches badly is left out of the transported tokens. The paper has 1.
+        Share of the tokens' mass that is transported, in [0.05, 1]. Below 1 transport is
+        unbalanced (partial): what matches badly is left out. The paper has 1.
     transport : {"plan", "barycentric"}, default="plan"
-        Multiply by the plan, as the equations say, or by the plan over its marginals.
+        Multiply by the plan, as the equations say, or by the plan over the tokens' weights, so
+        that transported tokens are averages (with less `mass`, of what was transported, and 0).
     gated : bool, default=True
         Whether tokens pass x * sigmoid(x) first.
     transport_weight : float, default=0.0
@@ -218,7 +223,7 @@ class TANGO(MultiTaskEstimator):
         "reg": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "grad": [StrOptions({"implicit", "autodiff", "last_step", "detach"})],
-        "mass": [Interval(Real, 0, 1, closed="right")],
+        "mass": [Interval(Real, 0.05, 1, closed="both")],
         "transport": [StrOptions({"plan", "barycentric"})],
         "gated": ["boolean"],
         "transport_weight": [Interval(Real, 0, None, closed="left")],

@@ -9,7 +9,17 @@ import pandas as pd
 from scipy.special import softmax
 from sklearn.utils import column_or_1d
 
-from sfmforensics._labels import from_polars, is_polars, numbers_of, plain, points_of, sorted_labels
+from sfmforensics._labels import (
+    form_of,
+    from_polars,
+    is_polars,
+    numbers_of,
+    plain,
+    points_of,
+    sorted_labels,
+    to_polars,
+    with_dtype,
+)
 from sfmforensics.exceptions import TargetError
 
 CLASSIFICATION = "classification"
@@ -66,13 +76,13 @@ def as_frame(y):
         return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
     if hasattr(y, "to_pandas"):
         return as_frame(y.to_pandas())
-    values = np.asarray(y)
+    # A list of several types must not become one of strings.
+    values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
     if values.ndim == 2 and values.shape[1] > 1:
-        frame = pd.DataFrame(values, columns=[f"y{i}" for i in range(values.shape[1])])
-        # An object array of mixed columns tells its dtypes only column by column.
-        return frame.infer_objects() if values.dtype == object else frame
-    values = column_or_1d(values, warn=True)
-    return pd.DataFrame({"y": values})
+        columns = {f"y{i}": column for i, column in enumerate(values.T)}
+    else:
+        columns = {"y": column_or_1d(values, warn=True)}
+    return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
 
 
 class TargetCodec:
@@ -80,9 +90,9 @@ class TargetCodec:
 
     Parameters
     ----------
-    tasks : "auto" or dict, default="auto"
-        Kind by column, ``{"age": "regression"}``; columns that it does not name, or all with
-        "auto", go by their dtype (`task_kind`).
+    tasks : {"auto", "classification", "regression"} or dict, default="auto"
+        Kind of all columns, or by column, ``{"age": "regression"}``; columns that it does not name,
+        or all with "auto", go by their dtype (`task_kind`).
     distribution : bool, default=False
         Whether numbers are learnt as scores of a network over `points_`, and given back as their
         expectation, rather than as one number.
@@ -136,13 +146,17 @@ class TargetCodec:
         Raises
         ------
         TargetError
-            There is no column, one has no label at all, or a kind is unknown.
+            There is no column, one has no label at all, two have one name, or a kind is unknown.
         """
         frame = as_frame(y)
         if not frame.shape[1]:
             raise TargetError("the targets have no column; give labels of at least one task")
-        self.form_, self.flat_ = _form(y, frame)
+        self.form_, self.flat_ = form_of(y, frame)
         self.names_ = list(frame.columns)
+        if not frame.columns.is_unique:
+            name = frame.columns[frame.columns.duplicated()][0]
+            raise TargetError(f"the targets have two columns called {name!r}; rename one")
+        self.schema_ = y.schema if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
         self._classes, self.points_, center, scale = [], [], [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
@@ -158,10 +172,15 @@ class TargetCodec:
                 deviation = np.sqrt(np.average((numbers - mean) ** 2, weights=weights))
                 self._classes.append(None)
                 center.append(mean)
-                scale.append(deviation if deviation > 0 else 1.0)
+                scale.append(deviation if deviation > 1e-9 * abs(mean) else 1.0)
                 points = points_of((numbers - mean) / scale[-1]) if self.distribution else None
                 self.points_.append(points)
             else:
+                if self.tasks == CLASSIFICATION and _continuous(known):
+                    raise TargetError(
+                        f"Unknown label type: column {name!r} holds continuous numbers, and tasks "
+                        'says "classification"'
+                    )
                 self._classes.append(sorted_labels(known))
                 self.points_.append(None)
                 center.append(0.0)
@@ -208,7 +227,8 @@ class TargetCodec:
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
-        other.form_, other.flat_ = _form(y, frame)
+        other.form_, other.flat_ = form_of(y, frame)
+        other.schema_ = y.schema if other.form_ == "polars" else None
         return other
 
     @property
@@ -280,9 +300,7 @@ class TargetCodec:
         if self.form_ == "frame":
             return pd.DataFrame(columns, index=index, columns=pd.Index(self.names_))
         if self.form_ == "polars":
-            import polars
-
-            return polars.DataFrame({name: values.tolist() for name, values in columns.items()})
+            return to_polars(columns, self.schema_)
         if self.flat_:
             return columns[self.names_[0]]
         arrays = list(columns.values())
@@ -301,8 +319,13 @@ class TargetCodec:
 
     def _kinds(self, frame):
         given = {} if self.tasks is None or isinstance(self.tasks, str) else dict(self.tasks)
-        if isinstance(self.tasks, str) and self.tasks != "auto":
-            raise TargetError(f'tasks is {self.tasks!r}; use "auto" or {{"age": "regression"}}')
+        if isinstance(self.tasks, str) and self.tasks in (CLASSIFICATION, REGRESSION):
+            given = dict.fromkeys(self.names_, self.tasks)
+        elif isinstance(self.tasks, str) and self.tasks != "auto":
+            raise TargetError(
+                f'tasks is {self.tasks!r}; use "auto", "classification", "regression" or '
+                '{"age": "regression"}'
+            )
         for name, kind in given.items():
             if kind not in (CLASSIFICATION, REGRESSION):
                 raise TargetError(
@@ -318,9 +341,5 @@ class TargetCodec:
         ]
 
 
-def _form(y, frame):
-    """The form of the targets, "frame", "polars" or "array", and whether they are 1-D."""
-    form = "frame" if isinstance(y, pd.DataFrame) else "array"
-    if is_polars(y) and hasattr(y, "get_columns"):
-        form = "polars"
-    return form, frame.shape[1] == 1 and len(getattr(y, "shape", (0,))) == 1
+def _continuous(known):
+    return task_kind(known) == REGRESSION and (known % 1 != 0).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from numbers import Integral
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion
@@ -136,6 +137,8 @@ def _by_name(feature_names):
 
 
 def _by_width(n_features, widths, feature_names, at_least):
+    if not all(isinstance(width, Integral) for width in widths):
+        raise ViewError(f"views is {list(widths)}; the widths are whole numbers, as in [512, 1024]")
     widths = [int(width) for width in widths]
     if any(width < 1 for width in widths) or sum(widths) != n_features:
         raise ViewError(

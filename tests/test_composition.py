@@ -9,6 +9,7 @@ import sklearn
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it opens the next import
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
@@ -17,13 +18,16 @@ from sklearn.model_selection import (
     GroupKFold,
     HalvingGridSearchCV,
     cross_val_predict,
+    cross_val_score,
     cross_validate,
 )
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 from sfmforensics import make_views
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.exceptions import SplitWarning
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
 
@@ -112,16 +116,31 @@ def test_answers_are_predicted_out_of_fold(table):
 
 
 @pytest.mark.parametrize("estimator", ALL)
-def test_a_task_alone_is_a_classifier_or_a_regressor(estimator, table):
+def test_it_is_a_classifier_or_a_regressor_if_told_so_fitted_or_not(estimator, table):
     X, y = table
     model = estimator(**FAST | {"max_epochs": 1})
-    assert not is_classifier(model)
-    assert not is_regressor(model)
-    assert is_classifier(clone(model).fit(X, y["emotion"]))
-    assert is_regressor(clone(model).fit(X, y["age"]))
-    both = clone(model).fit(X, y)
-    assert not is_classifier(both)
-    assert not is_regressor(both)
+    classifier = clone(model).set_params(tasks="classification")
+    regressor = clone(model).set_params(tasks="regression")
+    for _ in range(2):
+        assert not is_classifier(model)
+        assert not is_regressor(model)
+        assert is_classifier(classifier)
+        assert is_regressor(regressor)
+        model.fit(X, y["emotion"])
+        classifier.fit(X, y["emotion"])
+        regressor.fit(X, y["age"].astype(int))
+    # An integer cv is stratified then, and blocks of one label are no obstacle.
+    in_blocks = clone(classifier).set_params(max_epochs=20)
+    assert cross_val_score(in_blocks, X, y["speaker"], cv=3, error_score="raise").min() > 0.5
+    both = VotingClassifier([("a", clone(classifier)), ("b", SVC())])
+    assert both.fit(X, y["emotion"]).predict(X).shape == (60,)
+
+
+def test_scores_of_labels_that_were_never_learnt_are_0_and_say_so(table):
+    X, y = table
+    with pytest.warns(SplitWarning, match="none of the labels of 'speaker'"):
+        found = cross_val_score(SingleView(**FAST), X, y["speaker"], cv=6)
+    assert found.tolist() == [0] * 6
 
 
 @pytest.mark.parametrize("estimator", ALL)
@@ -130,13 +149,14 @@ def test_a_task_alone_can_be_calibrated(estimator, method, table):
     X, y = table
     X = X + np.random.default_rng(0).normal(size=X.shape).astype(np.float32)
     half = np.arange(60) % 4 < 2
-    model = CalibratedClassifierCV(estimator(**FAST), method=method, cv=3)
+    base = estimator(**FAST, tasks="classification")
+    model = CalibratedClassifierCV(base, method=method, cv=3)
     model.fit(X[half], y["emotion"][half])
     p = model.predict_proba(X[~half])
     assert p.shape == (30, 2)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     assert (model.predict(X[~half]) == y["emotion"][~half]).mean() > 0.7
-    fitted = FrozenEstimator(estimator(**FAST).fit(X[half], y["speaker"][half]))
+    fitted = FrozenEstimator(clone(base).fit(X[half], y["speaker"][half]))
     frozen = CalibratedClassifierCV(fitted, method=method).fit(X[~half], y["speaker"][~half])
     assert frozen.predict_proba(X).shape == (60, 6)
 

@@ -27,7 +27,12 @@ EXPECTED_FAILURES = {
 
 
 @parametrize_with_checks(
-    [SingleView(), ConcatFusion(), TANGO()], expected_failed_checks=lambda _: EXPECTED_FAILURES
+    [
+        *(SingleView(), ConcatFusion(), TANGO()),
+        *(SingleView(tasks="classification"), TANGO(tasks="classification")),
+        *(SingleView(tasks="regression"), TANGO(tasks="regression")),
+    ],
+    expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
 def test_scikit_learn_accepts_it(estimator, check):
     check(estimator)

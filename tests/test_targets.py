@@ -127,7 +127,7 @@ def test_a_constant_number_is_given_back():
         (pd.DataFrame({"age": ["x", "y"]}), {"age": "regression"}, "'age' is learnt as numbers"),
         (pd.DataFrame({"age": [1.0]}), {"years": "regression"}, "names 'years'"),
         (pd.DataFrame({"age": [1.0]}), {"age": "ranking"}, "'ranking'"),
-        (pd.DataFrame({"age": [1.0]}), "regression", 'use "auto"'),
+        (pd.DataFrame({"age": [1.0]}), "ranking", 'use "auto"'),
     ],
 )
 def test_refusals_name_the_column(y, tasks, says):

@@ -66,7 +66,6 @@ def test_the_score_can_be_weighted():
     X, y = mixed()
     y = y.fillna({"side": "left", "age": 40.0})
     model = TANGO(**FAST).fit(X, y)
-    right = (model.predict(X)["side"] == y["side"]).to_numpy()
     only = SingleView(**FAST).fit(X, y["side"])
     right = only.predict(X) == y["side"].to_numpy()
     assert only.score(X, y["side"], sample_weight=np.where(right, 1.0, 0.0)) == 1
@@ -140,7 +139,9 @@ def test_balanced_weights_are_those_of_scikit_learn():
         ({"emotoin": "balanced"}, "'emotoin'.*side, age"),
         ({"side": {"up": 2.0}}, "'up'.*left, right"),
         ({"side": "equal"}, "'equal'"),
-        ({"side": {"left": -2.0}}, "negative"),
+        ({"side": {"left": -2.0}}, "-2.0; a weight is a number of 0 or more"),
+        ({"side": {"left": np.nan}}, "'left', is nan"),
+        ({"side": {"left": 0, "right": 0.0}}, "only zeros"),
         ({"age": "balanced"}, "numbers"),
     ],
 )

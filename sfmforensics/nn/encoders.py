@@ -124,6 +124,11 @@ def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
             f'encoder is {encoder!r}; use "conv", "tokens", or a function of the view\'s width '
             "that returns a torch module"
         )
+    if not isinstance(module, nn.Module):
+        raise ValueError(
+            f"the encoder gives a {type(module).__name__} for a view of {width}; it must give a "
+            "torch module"
+        )
     with torch.no_grad():
         tokens = module.eval()(torch.zeros(1, width))
     module.train()

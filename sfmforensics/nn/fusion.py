@@ -48,8 +48,9 @@ class GatedTransport(nn.Module):
         equation 2), of the later on the earlier ("x2->x1", equation 1), or both.
     reg, max_iter, grad, mass : see `sfmforensics.nn.transport.transport_plan`
     transport : {"plan", "barycentric"}, default="plan"
-        "plan" multiplies by gamma, as the equations say; "barycentric" by gamma over its
-        marginals, so that transported tokens are averages, of the size of the tokens themselves.
+        "plan" multiplies by gamma, as the equations say; "barycentric" by gamma over the weights
+        of the tokens, so that transported tokens are averages, of the size of the tokens
+        themselves (with `mass` below 1, of what was transported and 0).
     gated : bool, default=True
         Whether tokens pass x * sigmoid(x) first.
     transport_weight : float, default=0.0
@@ -84,6 +85,11 @@ class GatedTransport(nn.Module):
         transport_weight=0.0,
     ):
         super().__init__()
+        if len({dim for _, dim in shapes}) > 1:
+            raise ValueError(
+                f"the tokens of the views have {', '.join(str(dim) for _, dim in shapes)} entries; "
+                "transport compares them, so an encoder must give every view tokens of one size"
+            )
         self.transport_weight, self.penalty = transport_weight, 0.0
         self.direction, self.transport, self.gated = direction, transport, gated
         self.reg, self.max_iter, self.grad, self.mass = reg, max_iter, grad, mass

@@ -20,7 +20,7 @@ class MultiTaskLoss(nn.Module):
         Weight of each task's loss (paper, section 5.2: 0.33 each).
     weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
         "fixed" keeps the weights; "uncertainty" learns one log variance s a task and sums
-        w exp(-s) L + s [1]_; "dwa" multiplies them by factors of mean 1, larger for tasks whose
+        w (exp(-s) L + s) [1]_; "dwa" multiplies them by factors of mean 1, larger for tasks whose
         loss falls more slowly [2]_. The last two answer a limitation that the paper names
         (section 7).
     label_smoothing : float, default=0.0
@@ -34,13 +34,16 @@ class MultiTaskLoss(nn.Module):
         For each task, weights of its classes.
     points : sequence of (Tensor of shape (n_points,) or None) or None, default=None
         For each task that is learnt as a distribution, its ascending points.
+    scale : Tensor of shape (n_tasks,) or None, default=None
+        What each task's losses are multiplied by, for weights of recordings whose mean is not 1.
 
     Notes
     -----
     Cross-entropy for classes; two classes are two outputs, which is binary cross-entropy over
     their difference. Numbers are standardised (paper, section 5.2). A missing label (NaN) takes
-    part in nothing; a batch without a label for a task adds 0. Weights of recordings and of
-    classes are multiplied, and each task's loss is the mean by these weights.
+    part in nothing; a batch without a label for a task adds 0. The losses of a batch are multiplied
+    by the weights of recordings and of classes and divided by the number of labels, not by the sum
+    of the weights, which would give a light recording its full weight in a batch of its own.
 
     References
     ----------
@@ -70,8 +73,10 @@ class MultiTaskLoss(nn.Module):
         regression="rmse",
         class_weights=None,
         points=None,
+        scale=None,
     ):
         super().__init__()
+        self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
         self.regression = regression
         weights = torch.as_tensor(weights, dtype=torch.float32).expand(len(kinds)).clone()
@@ -120,7 +125,9 @@ class MultiTaskLoss(nn.Module):
                 each = F.huber_loss(output[:, 0], target, reduction="none")
             else:
                 each = (output[:, 0] - target) ** 2
-            mean = (weight * each).sum() / weight.sum().clamp_min(1e-12)
+            mean = (weight * each).sum() / known.sum().clamp_min(1)
+            if self.scale is not None:
+                mean = mean * self.scale[task]
             if kind == "regression" and self.regression == "rmse":
                 # The root has no slope at 0, where a perfect batch would turn it into NaN.
                 mean = (mean + 1e-8).sqrt()
@@ -135,7 +142,8 @@ class MultiTaskLoss(nn.Module):
         """Weighted sum over the tasks, a scalar; see `by_task`."""
         losses = self.by_task(outputs, targets, sample_weight)
         if self.weighting == "uncertainty":
-            losses = losses * torch.exp(-self.log_variance) + self.log_variance
+            labelled = (~targets.isnan()).any(dim=0)
+            losses = losses * torch.exp(-self.log_variance) + self.log_variance * labelled
         elif self.weighting == "dwa":
             labelled = (~targets.isnan()).any(dim=0)
             self._sums = self._sums + losses.detach() * labelled

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 
 import torch
 
 from sfmforensics.exceptions import SFMForensicsError
+
+_ONE_AT_A_TIME = threading.RLock()
+"""Torch's generators and its number of threads belong to the process: threads take turns."""
 
 
 def check_device(device):
@@ -67,7 +71,7 @@ def seeded(seed, device="cpu"):
     """
     device = torch.device(device)
     devices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
         torch.random.default_generator.manual_seed(seed)
         if devices:
             torch.cuda.manual_seed(seed)
@@ -81,7 +85,8 @@ def one_thread():
     Notes
     -----
     The layers are small: a second thread costs more than it gives, tenfold where another process
-    wants the core, and sums in another order, so that figures would depend on ``n_jobs``.
+    wants the core, and sums in another order, so that figures would depend on ``n_jobs``. Other
+    threads of the process wait meanwhile: jobs gain by processes, joblib's default.
 
     Examples
     --------
@@ -90,12 +95,13 @@ def one_thread():
     ...     torch.get_num_threads()
     1
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    with _ONE_AT_A_TIME:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def keep_triton_out():

@@ -274,6 +274,11 @@ class _Validate(Callback):
             parts = [net.module_(rows) for rows in X.split(_AT_ONCE)]
             outputs = [torch.cat(output) for output in zip(*parts, strict=True)]
             loss = net.criterion_.with_fixed_weights(outputs, y, weight)
+        if not loss.isfinite():
+            raise TrainingError(
+                f"the loss over the recordings kept back for early stopping is {float(loss)}; "
+                "check their inputs for extreme values"
+            )
         net.history.record("valid_loss", float(loss))
 
 

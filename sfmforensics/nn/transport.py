@@ -92,14 +92,15 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="implicit", mass=1.0):
         Strength of the entropy, in units of the largest distance. The smaller, the sharper the
         plan, and the more iterations it takes.
     max_iter : int or "auto", default="auto"
-        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000. All are done: a test
-        of convergence over the batch would make a recording's plan depend on its neighbours.
+        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, and with a `mass`
+        below 0.4 as many times more as that is smaller. All are done: a test of convergence over
+        the batch would make a recording's plan depend on its neighbours.
     grad : {"implicit", "autodiff", "last_step", "detach"}, default="implicit"
         How gradients pass: by what a small change of the cost does to the plan, which takes one
         linear system and no memory of the iterations; through all iterations; through the last;
         or not. The first two agree once the iterations have converged.
     mass : float, default=1.0
-        Share that is transported, in (0, 1]. Below 1 transport is unbalanced (partial): what
+        Share that is transported, in [0.05, 1]. Below 1 transport is unbalanced (partial): what
         matches badly stays where it is.
 
     Returns
@@ -133,7 +134,7 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="implicit", mass=1.0):
     tensor(0.6000)
     """
     if max_iter == "auto":
-        max_iter = min(max(20, round(2 / reg)), 1000)
+        max_iter = round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
     length1, length2 = cost.shape[1:]
     weights1, weights2 = (
         cost.new_full((length1,), 1 / length1),
