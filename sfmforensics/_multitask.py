@@ -37,7 +37,7 @@ from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, TargetCodec, as_frame
 from sfmforensics.views import find_views
 
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE = 64
 
 
 def _has_classes(estimator):
@@ -157,6 +157,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
         self.module_, self._codec, self.views_ = network, codec, views
         self._made_with, self._split_seed = made_with, split_seed
+        self.n_iter_ = len(self.history_)
         self.tasks_ = dict(zip(codec.names_, codec.kinds_, strict=True))
         self._remember_versions()
         return self
@@ -304,12 +305,17 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"  # fitted on a GPU, asked where there is none
         module = self.module_.to(device)
+        rows = as_tensor(X)
+        spare = -len(rows) % _ROWS_AT_ONCE
+        # Matrix products of another size round otherwise: every block is filled up, so that an
+        # answer has the same bits whatever it is asked with.
+        rows = torch.cat([rows, rows.new_zeros(spare, rows.shape[1])]) if spare else rows
         with one_thread(), torch.inference_mode():
             parts = [
-                [output.double().cpu().numpy() for output in module(rows.to(device))]
-                for rows in as_tensor(X).split(_ROWS_AT_ONCE)
+                [output.double().cpu().numpy() for output in module(block.to(device))]
+                for block in rows.split(_ROWS_AT_ONCE)
             ]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        return [np.concatenate(outputs)[: len(X)] for outputs in zip(*parts, strict=True)]
 
     def _device(self):
         if self.device == "auto":

@@ -124,6 +124,8 @@ _FITTED = """
     history_ : list of dict
         "epoch", "train_loss" and "seconds" of each epoch; with early stopping also "valid_loss";
         with transport "plan_entropy" in [0, 1], 1 for plans that choose nothing.
+    n_iter_ : int
+        Epochs of training.
     best_epoch_ : int
         The epoch whose weights were kept; the last one without early stopping.
     tasks_ : dict

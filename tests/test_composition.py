@@ -2,6 +2,7 @@
 
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -268,18 +269,38 @@ def test_labels_of_polars_keep_their_gaps_and_types(table):
             "flag": [True, None, False] * 20,
             "name": ["a", "b", None] * 20,
             "age": [20.0, None, 40.0] * 20,
-        }
+            "kind": ["x", "y", "x"] * 20,
+        },
+        schema_overrides={"count": pl.Int8, "age": pl.Float32, "kind": pl.Enum(["x", "y"])},
     )
     model = TANGO(**FAST, early_stopping=True).fit(X, y, sample_weight=[0, 1, 2] * 20)
     assert model.tasks_["count"] == "classification"
-    assert [labels.tolist() for labels in model.classes_] == [[1, 2], [False], ["b"]]
+    assert [labels.tolist() for labels in model.classes_] == [[1, 2], [False], ["b"], ["x", "y"]]
     answers = model.predict(X)
     assert answers.schema == y.schema
     assert answers.null_count().sum_horizontal().item() == 0
 
 
-def test_two_jobs_use_two_threads_and_no_more(table, monkeypatch):
-    """Fit and predict compute in one thread each, so that jobs do not fight for the cores."""
+def test_jobs_in_threads_take_turns_and_leave_torch_as_it_was(table):
+    import torch
+
+    X, y = table
+    options = {"method": "predict_proba", "cv": TargetStratifiedKFold(4, on=None)}
+    alone = cross_val_predict(TANGO(**FAST, dropout=0.2), X, y["emotion"], **options)
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    torch.set_num_threads(2)
+    try:
+        with joblib.parallel_config("threading", n_jobs=4):
+            together = cross_val_predict(TANGO(**FAST, dropout=0.2), X, y["emotion"], **options)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(alone, together)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_job_computes_in_one_thread(table, monkeypatch):
+    """So that jobs do not fight for the cores."""
     import torch
 
     X, y = table

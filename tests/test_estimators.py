@@ -132,12 +132,17 @@ def test_the_number_of_jobs_does_not_change_the_figures(table):
         np.testing.assert_array_equal(alone[name], shared[name])
 
 
-def test_an_answer_does_not_depend_on_the_others(table):
+@pytest.mark.parametrize("estimator", ALL)
+@pytest.mark.parametrize("encoder", ["conv", "tokens"])
+def test_an_answer_has_the_same_bits_whatever_it_is_asked_with(estimator, encoder, table):
     X, y = table
-    model = TANGO(**FAST, max_epochs=3).fit(X, y)
+    model = estimator(**FAST | {"encoder": encoder}, max_epochs=3).fit(X, y)
     together = model.predict(X)["age"].to_numpy()
     alone = np.concatenate([model.predict(X.iloc[[i]])["age"].to_numpy() for i in range(60)])
-    np.testing.assert_allclose(together, alone, rtol=1e-6)
+    np.testing.assert_array_equal(together, alone)
+    shuffled = np.random.default_rng(0).permutation(60)
+    others = pd.concat([X.iloc[shuffled], X * 1e3]).reset_index(drop=True)
+    np.testing.assert_array_equal(model.predict(others)["age"][:60], together[shuffled])
 
 
 def test_a_clone_is_not_fitted_and_has_the_parameters(table):
@@ -229,6 +234,19 @@ def test_other_losses_learn_too_and_differ_from_the_papers(estimator, options, t
     assert (other["speaker"] == y["speaker"]).mean() > 0.9
     assert np.sqrt(((other["age"] - y["age"]) ** 2).mean()) < y["age"].std() / 3
     assert not np.array_equal(paper["age"], other["age"])
+
+
+def test_score_goes_by_the_names_of_the_tasks(table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=20).fit(X, y)
+    assert model.score(X, y[["age", "gender", "speaker", "emotion"]]) == model.score(X, y)
+    assert model.score(X, y.assign(other=1)) == model.score(X, y)
+    with pytest.raises(TargetError, match="no column 'age'"):
+        model.score(X, y[["speaker", "emotion", "gender"]])
+    with pytest.raises(TargetError, match="2 columns, the model learnt 4"):
+        model.score(X, y.to_numpy()[:, :2])
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        model.score(X, y[:50])
 
 
 def test_score_is_the_mean_over_the_tasks(table):

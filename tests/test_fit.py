@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.model_selection import GroupKFold, ShuffleSplit
+from sklearn.model_selection import GroupKFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 
 from sfmforensics._folds import held_out
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import TargetError, TrainingError
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
 from sfmforensics.nn import training
 
@@ -128,6 +128,76 @@ def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_gro
     assert any(0 not in groups for groups in kept)
 
 
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.35, 0.4, 0.45, 0.7, 0.9])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_share_is_what_was_asked_for(share, grouped):
+    y = pd.DataFrame({"a": np.repeat(np.arange(40), 10)})
+    rng = np.random.RandomState(0)
+    groups = y["a"] if grouped else None
+    train, valid = held_out(None, y, share, groups, rng, np.arange(400))
+    assert len(valid) / 400 == pytest.approx(share, abs=0.026)
+    assert sorted([*train, *valid]) == list(range(400))
+
+
+def test_a_label_of_another_task_is_not_kept_back_as_a_whole(table, sides):
+    X, y = table
+    y = y.copy()
+    y.loc[[7, 31], "emotion"] = "rare"
+    for seed in range(8):
+        options = FAST | {"random_state": seed, "max_epochs": 1, "early_stopping": True}
+        model = TANGO(**options, validation=0.5).fit(X, y)
+        assert model.classes_[1].tolist() == ["angry", "calm", "rare"]
+        assert sides["valid"] is not None
+
+
+def test_a_splitter_of_positions_and_weights_of_0_go_together(table, sides):
+    X, y = table
+    fold = np.full(60, -1)
+    fold[50:] = 0
+    weight = np.ones(60)
+    weight[[0, 1, 55]] = 0
+    options = FAST | {"max_epochs": 1, "early_stopping": True}
+    TANGO(**options, validation=PredefinedSplit(fold)).fit(X, y, sample_weight=weight)
+    assert rows_of(sides["valid"], X) == [50, 51, 52, 53, 54, 56, 57, 58, 59]
+    assert rows_of(sides["train"], X) == list(range(2, 50))
+
+
+def test_a_splitter_without_a_seed_gets_the_seed_of_the_fit(table, sides):
+    X, y = table
+    options = FAST | {"max_epochs": 1, "early_stopping": True, "validation": ShuffleSplit(1)}
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the global generator is watched
+    kept = []
+    for _ in range(2):
+        TANGO(**options).fit(X, y)
+        kept.append(rows_of(sides["valid"], X))
+    assert kept[0] == kept[1]
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert options["validation"].random_state is None
+
+
+def test_a_warm_start_keeps_back_what_was_kept_back(table, sides):
+    X, y = table
+    options = FAST | {"random_state": None, "max_epochs": 1, "early_stopping": True}
+    model = TANGO(**options, warm_start=True).fit(X, y)
+    kept = rows_of(sides["valid"], X)
+    model.fit(X, y)
+    assert rows_of(sides["valid"], X) == kept
+
+
+def test_a_splitter_that_cannot_read_the_targets_is_refused_with_the_way_out(table):
+    with pytest.raises(TargetError, match=r"StratifiedKFold.*TargetStratifiedKFold"):
+        TANGO(**FAST, early_stopping=True, validation=StratifiedKFold(3)).fit(*table)
+
+
+def test_recordings_kept_back_with_impossible_inputs_are_said(table):
+    X, y = table
+    X = X.copy()
+    X.iloc[50:] = 3e38
+    fold = np.where(np.arange(60) < 50, -1, 0)
+    with pytest.raises(TrainingError, match="kept back"):
+        TANGO(**FAST, early_stopping=True, validation=PredefinedSplit(fold)).fit(X, y)
+
+
 @pytest.mark.parametrize("groups", [None, np.zeros(60)])
 def test_nothing_to_keep_back_is_said(groups, table):
     X, y = table
@@ -185,6 +255,17 @@ def test_warm_start_learns_new_recordings_with_the_labels_that_it_knows(table):
     with pytest.raises(TargetError, match="regression_loss"):
         model.set_params(regression_loss="distribution").fit(X, y)
     assert model.predict(X).shape == (60, 4)  # still what it was
+
+
+@pytest.mark.parametrize(
+    "change", [{"reg": 0.5}, {"hidden": (4,)}, {"views": [5, 25]}, {"encoder": "conv"}]
+)
+def test_a_warm_start_with_another_network_is_refused(change, table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=1, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match=next(iter(change))):
+        model.set_params(**change).fit(X, y)
+    assert model.predict(X).shape == (60, 4)
 
 
 def test_a_warm_start_that_is_interrupted_leaves_the_model_as_it_was(table, monkeypatch):
@@ -255,8 +336,21 @@ def test_one_age_alone_and_very_many_are_learnt_as_a_distribution(table):
 
 
 @pytest.mark.parametrize(
-    "options", [{"early_stopping": True, "validation": 0.0}, {"patience": 0}, {"mixup": -1}]
+    "options",
+    [
+        {"early_stopping": True, "validation": 0.0},
+        {"validation": "0.2"},
+        {"patience": 0},
+        {"mixup": -1},
+        {"hidden": (0,)},
+        {"hidden": (2.5,)},
+        {"views": {"a": 10, "b": 20}},
+        {"views": [10.5, 19.5]},
+        {"views": None},
+        {"tasks": ["regression"]},
+        {"mass": 0.01},
+    ],
 )
 def test_impossible_settings_are_refused(options, table):
     with pytest.raises(ValueError, match=next(reversed(options))):
-        TANGO(**FAST, **options).fit(*table)
+        TANGO(**FAST | options).fit(*table)

@@ -133,3 +133,31 @@ def test_a_constant_number_is_given_back():
 def test_refusals_name_the_column(y, tasks, says):
     with pytest.raises(TargetError, match=says):
         TargetCodec(tasks).fit(y)
+
+
+def test_lists_of_several_types_keep_them():
+    mixed = TargetCodec().fit([["a", 31.0], ["b", 40.0], ["a", None]])
+    assert mixed.kinds_ == ["classification", "regression"]
+    gaps = TargetCodec().fit(["a", "b", float("nan"), None])
+    assert gaps.classes_[0].tolist() == ["a", "b"]
+    assert TargetCodec().fit([1, 2, None]).classes_[0].tolist() == [1, 2]
+    assert TargetCodec().fit([1.5, None, 2.5]).kinds_ == ["regression"]
+    assert TargetCodec().fit([True, False]).classes_[0].tolist() == [False, True]
+
+
+def test_two_columns_of_one_name_are_refused():
+    twice = pd.DataFrame([["a", "b"]], columns=["emotion", "emotion"])
+    with pytest.raises(TargetError, match="two columns called 'emotion'"):
+        TargetCodec().fit(twice)
+
+
+def test_a_number_that_hardly_varies_is_constant():
+    codec = TargetCodec().fit(pd.DataFrame({"age": np.full(60, 0.1)}))
+    assert codec.scale_.tolist() == [1]
+
+
+def test_continuous_numbers_are_no_classes():
+    with pytest.raises(TargetError, match="'age' holds continuous numbers"):
+        TargetCodec("classification").fit(pd.DataFrame({"age": [20.5, 30.0]}))
+    codec = TargetCodec("classification").fit(pd.DataFrame({"age": [20.0, None, 30.0]}))
+    assert codec.classes_[0].tolist() == [20, 30]

@@ -48,6 +48,28 @@ def test_a_recording_of_weight_0_is_as_if_it_were_not_there():
     pd.testing.assert_frame_equal(without.predict(X), with_it.predict(X))
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_small_batches_do_not_undo_weights(batch_size):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6)).astype(np.float32)
+    true = np.where(X[:, 0] > 0, "left", "right")
+    wrong = rng.random(200) < 0.5
+    label = np.where(wrong, np.where(true == "left", "right", "left"), true)
+    options = {"encoder": "tokens", "hidden": (), "random_state": 0, "max_epochs": 10}
+    model = SingleView(**options, batch_size=batch_size)
+    model.fit(X, label, sample_weight=np.where(wrong, 1e-3, 1.0))
+    assert (model.predict(X) == true).mean() > 0.9
+
+
+@pytest.mark.parametrize("size", [1e-50, 1e37])
+def test_only_ratios_of_weights_count(size):
+    X, y = mixed()
+    weight = np.linspace(1, 5, len(X))
+    plain = TANGO(**FAST).fit(X, y, sample_weight=weight).predict(X)
+    scaled = TANGO(**FAST).fit(X, y, sample_weight=weight * size).predict(X)
+    np.testing.assert_allclose(plain["age"], scaled["age"], rtol=1e-3)
+
+
 def test_equal_weights_change_nothing():
     X, y = mixed()
     plain = TANGO(**FAST).fit(X, y).predict(X)
@@ -131,6 +153,23 @@ def test_balanced_weights_are_those_of_scikit_learn():
     expected = compute_class_weight("balanced", classes=codec.classes_[0], y=known)
     torch.testing.assert_close(found[0], torch.tensor(expected, dtype=torch.float32))
     assert found[1] is None
+
+
+@pytest.mark.parametrize(
+    ("loss_weights", "says"),
+    [
+        ({"age": -1.0}, "'age' is -1.0; a weight"),
+        ({"age": None}, "'age' is None"),
+        ([0, 0], "only zeros"),
+        ([1.0, np.nan], "'age' is nan"),
+        (["a", 1.0], "'side' is 'a'"),
+        ([1.0, 1.0, 1.0], "3 weights for 2"),
+    ],
+)
+def test_impossible_weights_of_tasks_are_refused(loss_weights, says):
+    X, y = mixed()
+    with pytest.raises(TargetError, match=says):
+        TANGO(**FAST, loss_weights=loss_weights).fit(X, y)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,15 @@ def test_a_partial_plan_moves_its_mass_and_never_more_than_a_token_has(n1, n2, m
     assert (plan >= 0).all()
 
 
-@pytest.mark.parametrize("mass", [0.9, 0.5, 0.2])
+@pytest.mark.parametrize("mass", [0.9, 0.3, 0.1, 0.05])
+@pytest.mark.parametrize("reg", [0.2, 0.1, 0.02])
+def test_the_automatic_number_of_iterations_is_enough(mass, reg):
+    cost = transport_cost(tokens(8, 8, 64), tokens(8, 8, 64, seed=1)).double()
+    error = transport_plan(cost, reg, mass=mass) - transport_plan(cost, reg, 20000, mass=mass)
+    assert error.abs().sum(dim=(1, 2)).max() < 0.02 * mass
+
+
+@pytest.mark.parametrize("mass", [0.9, 0.5, 0.2, 0.1, 0.05])
 def test_a_sharp_partial_plan_costs_what_pots_exact_one_costs(mass):
     cost = transport_cost(tokens(3, 7), tokens(3, 5, seed=1)).double()
     for row, plan in zip(cost, transport_plan(cost, 0.002, mass=mass), strict=True):

@@ -54,10 +54,14 @@ def test_a_missing_label_counts_as_if_the_recording_were_not_there(task, weighti
 def test_a_batch_without_any_label_of_a_task_has_no_gradient_and_no_nan(weighting):
     outputs, targets = batch()
     targets[:, 0] = NAN
-    loss = MultiTaskLoss(KINDS, weighting=weighting)(outputs, targets)
+    criterion = MultiTaskLoss(KINDS, weighting=weighting)
+    loss = criterion(outputs, targets)
     loss.backward()
     assert loss.isfinite()
     assert (outputs[0].grad == 0).all()
+    if weighting == "uncertainty":
+        assert criterion.log_variance.grad[0] == 0
+        assert criterion.log_variance.grad[1] != 0
     assert outputs[1].grad.abs().sum() > 0
 
 
