@@ -99,7 +99,7 @@ def load(options):
         cache=options.cache,
     ).set_output(transform="pandas")
     X = views.fit_transform(corpus.data).reset_index(drop=True)
-    X[[f"dvector__{i}" for i in range(vectors.shape[1])]] = vectors.astype(np.float32)
+    X = X.join(pd.DataFrame(vectors.astype(np.float32)).add_prefix("dvector__"))
     return corpus, X
 
 

@@ -142,11 +142,15 @@ def held_out(X, y, validation, groups, rng, used):
     for train, valid in sides:
         learnt = frame.iloc[train].notna().any()
         unlearnt = frame.columns[frame.iloc[used].notna().any() & ~learnt]
-        if len(train) and len(valid) and not len(unlearnt):
+        found = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
+        if not len(train) or not len(valid):
+            continue
+        if len(unlearnt):
+            found = f"no label of {unlearnt[0]!r} to learn from"
+        elif not _can_judge(frame, train, valid):
+            found = "no recording to judge by with a label that was learnt"
+        else:
             return train, valid
-    found = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
-    if len(train) and len(valid):
-        found = f"no label of {unlearnt[0]!r} to learn from"
     of_what = "labels" if groups is None else "labels in two groups"
     raise TargetError(
         f"early stopping with validation={validation!r} leaves {found}; every task needs two "
@@ -154,28 +158,45 @@ def held_out(X, y, validation, groups, rng, used):
     )
 
 
+def _can_judge(frame, train, valid):
+    """Whether a recording that is kept back has a number, or a class that is learnt."""
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position]
+        seen = column.iloc[valid].dropna()
+        if task_kind(column) == CLASSIFICATION:
+            seen = seen[seen.isin(column.iloc[train].dropna())]
+        if len(seen):
+            return True
+    return False
+
+
 def _first_split(X, y, validation, groups, rng, used):
     splitter = deepcopy(validation)
     if getattr(splitter, "random_state", 0) is None:
         splitter.random_state = rng.randint(2**31 - 1)
     try:
-        train, valid = next(iter(splitter.split(X, y, groups)))
+        found = next(iter(splitter.split(X, y, groups)), None)
     except SFMForensicsError:
         raise
     except (TypeError, ValueError) as error:
+        hint = "pass the groups that it asks for to fit, or use" if groups is None else "use"
         raise TargetError(
-            f"validation={validation!r} cannot split these recordings ({error}); "
-            "TargetStratifiedKFold and TargetGroupKFold of sfmforensics.model_selection read "
-            "targets of several columns"
+            f"validation={validation!r} cannot split these recordings ({error}); {hint} one that "
+            "reads targets of several columns: TargetStratifiedKFold or TargetGroupKFold of "
+            "sfmforensics.model_selection"
         ) from error
+    if found is None:
+        raise TargetError(f"validation={validation!r} gives no split; keep some recordings back")
+    train, valid = found
     return train[np.isin(train, used)], valid[np.isin(valid, used)]
 
 
 def _shares(frame, share, groups, rng):
     """Generate masks of the rows that are kept back, each another choice of folds."""
     parts = Fraction(share).limit_denominator(20)
-    if not 0 < parts < 1:
-        parts = Fraction(1, round(1 / share)) if share < 0.5 else Fraction(19, 20)
+    if not 0.05 <= share <= 0.95:
+        less = Fraction(1, round(1 / min(share, 1 - share)))
+        parts = less if share < 0.5 else 1 - less
     if groups is None:
         folds = _spread_by_label(frame, parts.denominator, rng)
     else:

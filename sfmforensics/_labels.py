@@ -36,7 +36,7 @@ def to_polars(columns, schema):
 
     answers = []
     for name, values in columns.items():
-        answer = polars.Series(name, values.tolist())
+        answer = polars.Series(name, values if values.dtype.kind == "M" else values.tolist())
         if not (answer.dtype.is_float() and schema[name].is_integer()):
             answer = answer.cast(schema[name])
         answers.append(answer)
@@ -49,9 +49,31 @@ def with_dtype(column):
     if column.dtype != object:
         return column
     known = column[column.notna()].infer_objects()
-    if len(known) == len(column) or pd.api.types.is_float_dtype(known.dtype):
-        return column.astype(known.dtype)
-    return column
+    if pd.api.types.is_float_dtype(known.dtype):
+        return column.where(column.notna(), np.nan).astype(known.dtype)
+    return column.astype(known.dtype) if len(known) == len(column) else column
+
+
+def with_floats(frame):
+    """A frame whose columns of objects that hold only floats and gaps are columns of floats."""
+    columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
+    floats = [column if column.dtype != object else with_dtype(column) for column in columns]
+    changed = [pd.api.types.is_float_dtype(new) for new in floats]
+    if not any(new and old.dtype == object for new, old in zip(changed, columns, strict=True)):
+        return frame
+    pairs = zip(columns, floats, changed, strict=True)
+    return pd.concat([new if change else old for old, new, change in pairs], axis=1)
+
+
+def mean_and_deviation(numbers, weights, name):
+    """Mean and standard deviation of a column; 1 for one that hardly varies."""
+    mean = np.average(numbers, weights=weights)
+    most = np.abs(numbers - mean).max()  # lest squares of large numbers overflow
+    shares = (numbers - mean) / (most or 1.0)
+    deviation = most * np.sqrt(np.average(shares**2, weights=weights))
+    if not np.isfinite(deviation):
+        raise TargetError(f"column {name!r} holds numbers too large to be learnt")
+    return mean, deviation if deviation > 1e-9 * abs(mean) else 1.0
 
 
 def plain(column):

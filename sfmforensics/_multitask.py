@@ -32,12 +32,10 @@ from sfmforensics._weights import class_weights, recording_weights, task_scales,
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
-from sfmforensics.nn.runtime import as_tensor, check_device, one_thread, seeded
+from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, TargetCodec, as_frame
 from sfmforensics.views import find_views
-
-_ROWS_AT_ONCE = 64
 
 
 def _has_classes(estimator):
@@ -122,7 +120,9 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
             codec = self._codec.like(labels, codec.distribution)
         else:
             codec.fit(labels, None if weight is None else weight[sides[0]])
-        encoded = codec.encode(y)
+        used = np.sort(np.concatenate(sides))
+        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=np.float32)
+        encoded[used] = codec.encode(y if len(used) == len(X) else _safe_indexing(y, used))
         data, *validation = (
             Labelled(
                 as_tensor(X[side]),
@@ -257,7 +257,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         """
         predicted, true = as_frame(self.predict(X)), as_frame(y)
         check_consistent_length(predicted, true, sample_weight)
-        if isinstance(y, pd.DataFrame):
+        if hasattr(y, "columns"):
             missing = [name for name in self._codec.names_ if name not in true]
             if missing:
                 raise TargetError(
@@ -279,6 +279,14 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
                 continue
             truth = true.iloc[:, position].to_numpy()[known]
             answer = predicted.iloc[:, position].to_numpy()[known]
+            if learnt is None and len(truth) < 2:
+                warnings.warn(
+                    f"{self._codec.names_[position]!r} has one label to score against, of which "
+                    "R squared is not defined; it is left out",
+                    SplitWarning,
+                    stacklevel=2,
+                )
+                continue
             if learnt is None:
                 truth, answer = truth.astype(float), answer.astype(float)
                 scores.append(r2_score(truth, answer, sample_weight=weights[known]))
@@ -305,15 +313,10 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"  # fitted on a GPU, asked where there is none
         module = self.module_.to(device)
-        rows = as_tensor(X)
-        spare = -len(rows) % _ROWS_AT_ONCE
-        # Matrix products of another size round otherwise: every block is filled up, so that an
-        # answer has the same bits whatever it is asked with.
-        rows = torch.cat([rows, rows.new_zeros(spare, rows.shape[1])]) if spare else rows
         with one_thread(), torch.inference_mode():
             parts = [
                 [output.double().cpu().numpy() for output in module(block.to(device))]
-                for block in rows.split(_ROWS_AT_ONCE)
+                for block in filled_blocks(as_tensor(X))
             ]
         return [np.concatenate(outputs)[: len(X)] for outputs in zip(*parts, strict=True)]
 

@@ -97,12 +97,12 @@ _COMMON = """
         Passes over the data; the paper gives no number.
     early_stopping : bool, default=False
         Keep recordings back, end training once they are answered no better, and keep the weights
-        of the best epoch. What is kept back is not learnt from.
+        of this fit's best epoch. What is kept back is not learnt from.
     validation : float or splitter, default=0.1
-        What early stopping keeps back. A share is taken from every label of the task with most
-        labels (every speaker has recordings on both sides, as in the closed protocol) or, if
-        `fit` is given ``groups``, in whole groups (the disjoint protocol: groups are speakers). Of
-        a splitter, such as `sfmforensics.model_selection.TargetGroupKFold`, the first split. A
+        What early stopping keeps back. A share is taken from the labels of the task with most
+        labels (every speaker with enough recordings is on both sides, as in the closed protocol)
+        or, if `fit` is given ``groups``, in whole groups (the disjoint protocol: groups are
+        speakers). Of a splitter, such as `TargetGroupKFold`, the first split. A
         search or `cross_validate` hands groups on to `fit` only with metadata routing; a splitter
         that reads the targets needs none.
     patience : int, default=10

@@ -55,6 +55,13 @@ class CarriesVersions:
     def __setstate__(self, state):
         super().__setstate__(state)
         made = getattr(self, "versions_", {})
+        if not made and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
+            warnings.warn(
+                f"this {type(self).__name__} was fitted before models carried their versions, and "
+                "may not answer; fit it again",
+                ModelVersionWarning,
+                stacklevel=2,
+            )
         here = versions([name for name in made if name != "python"])
         differ = [
             f"{name} {made[name]} (here {here[name]})" for name in made if made[name] != here[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -12,7 +13,7 @@ from sfmforensics._multitask import MultiTaskEstimator
 from sfmforensics._parameters import check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
 from sfmforensics.nn.plans import network_plans
-from sfmforensics.nn.runtime import as_tensor
+from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
 
 
 @documented
@@ -295,7 +296,10 @@ class TANGO(MultiTaskEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        plans = network_plans(self.module_.to("cpu"), as_tensor(X))
+        blocks = filled_blocks(as_tensor(X))
+        with one_thread():
+            parts = [network_plans(self.module_.to("cpu"), block) for block in blocks]
+        plans = [torch.cat(plans)[: len(X)] for plans in zip(*parts, strict=True)]
         pairs = self.module_.fusion.pairs
         return {
             (self.views_[first], self.views_[second]): plan.numpy()

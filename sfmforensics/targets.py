@@ -13,12 +13,14 @@ from sfmforensics._labels import (
     form_of,
     from_polars,
     is_polars,
+    mean_and_deviation,
     numbers_of,
     plain,
     points_of,
     sorted_labels,
     to_polars,
     with_dtype,
+    with_floats,
 )
 from sfmforensics.exceptions import TargetError
 
@@ -67,10 +69,10 @@ def as_frame(y):
     >>> as_frame([1, 2]).columns.tolist()
     ['y']
     """
-    if isinstance(y, pd.DataFrame):
-        return y
     if isinstance(y, pd.Series):
-        return y.to_frame(y.name if y.name is not None else "y")
+        y = y.to_frame(y.name if y.name is not None else "y")
+    if isinstance(y, pd.DataFrame):
+        return with_floats(y)
     if is_polars(y):
         columns = y.get_columns() if hasattr(y, "get_columns") else [y]
         return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
@@ -168,11 +170,10 @@ class TargetCodec:
             if kind == REGRESSION:
                 numbers = numbers_of(known, name)
                 weights = None if sample_weight is None else sample_weight[labelled]
-                mean = np.average(numbers, weights=weights)
-                deviation = np.sqrt(np.average((numbers - mean) ** 2, weights=weights))
+                mean, deviation = mean_and_deviation(numbers, weights, name)
                 self._classes.append(None)
                 center.append(mean)
-                scale.append(deviation if deviation > 1e-9 * abs(mean) else 1.0)
+                scale.append(deviation)
                 points = points_of((numbers - mean) / scale[-1]) if self.distribution else None
                 self.points_.append(points)
             else:

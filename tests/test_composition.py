@@ -1,5 +1,8 @@
 """The estimators among scikit-learn's own tools."""
 
+import multiprocessing
+import os
+import threading
 import warnings
 
 import joblib
@@ -31,6 +34,7 @@ from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import SplitWarning
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
+from sfmforensics.nn.runtime import one_thread
 
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0, "max_epochs": 8}
@@ -259,6 +263,12 @@ def test_polars_goes_in_and_comes_out(estimator, table):
     assert alone.predict(polars_X).columns == ["emotion"]
 
 
+def test_scores_of_polars_go_by_name(table):
+    X, y = polars_table(table)
+    model = TANGO(**FAST).fit(X, y)
+    assert model.score(X, y[["age", "emotion", "gender", "speaker"]]) == model.score(X, y)
+
+
 def test_labels_of_polars_keep_their_gaps_and_types(table):
     import polars as pl
 
@@ -297,6 +307,39 @@ def test_jobs_in_threads_take_turns_and_leave_torch_as_it_was(table):
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(alone, together)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_forked_while_another_thread_fits_can_still_answer(table):
+    X, y = table
+    model = SingleView(**FAST).fit(X, y)
+    started, forked = threading.Event(), threading.Event()
+
+    def hold():
+        with one_thread():
+            started.set()
+            forked.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    started.wait()
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=_take_the_lock)
+    child.start()
+    child.join(20)
+    alive = child.is_alive()
+    if alive:
+        child.kill()
+    forked.set()
+    thread.join()
+    assert not alive
+    assert child.exitcode == 0
+    assert model.predict(X).shape == (60, 4)
+
+
+def _take_the_lock():
+    with one_thread():
+        pass
 
 
 def test_a_job_computes_in_one_thread(table, monkeypatch):

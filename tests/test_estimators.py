@@ -177,6 +177,22 @@ def test_cross_val_predict_and_permutation_importance(table):
     assert found.importances_mean[:6].sum() > found.importances_mean[10:].sum()
 
 
+def test_a_plan_has_the_same_bits_whatever_it_is_asked_with(table):
+    X, y = table
+    model = TANGO(**FAST, max_epochs=2).fit(X, y)
+    together = model.transport_plan(X)["first", "second"]
+    assert together.shape == (60, 8, 8)
+    alone = np.concatenate(
+        [model.transport_plan(X[i : i + 1])["first", "second"] for i in range(9)]
+    )
+    np.testing.assert_array_equal(alone, together[:9])
+
+
+def test_an_encoder_that_is_a_module_already_is_refused(table):
+    with pytest.raises(ValueError, match="function of the view's width"):
+        TANGO(**FAST | {"encoder": nn.Linear(10, 4)}).fit(*table)
+
+
 def test_transport_plans_are_given_by_pair_of_views(table):
     X, y = table
     model = TANGO(**FAST, n_tokens=4, max_epochs=2).fit(X, y)

@@ -113,8 +113,8 @@ def test_a_label_of_every_recordings_own_does_not_stand_in_the_way(table, sides)
     y = y.assign(speaker=[f"s{i}" for i in range(60)])
     TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y)
     assert y["emotion"].iloc[rows_of(sides["valid"], X)].value_counts().tolist() == [3, 3]
-    TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y[["speaker"]])
-    assert len(sides["valid"].X) == 6
+    with pytest.raises(TargetError, match="no recording to judge by"):
+        TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y[["speaker"]])
 
 
 def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_group():
@@ -122,21 +122,47 @@ def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_gro
     kept = set()
     for seed in range(20):
         rng = np.random.RandomState(seed)
-        _, valid = held_out(None, pd.DataFrame({"a": speaker}), 0.2, speaker, rng, np.arange(60))
+        y = pd.DataFrame({"speaker": speaker, "age": 1.0 * speaker})
+        _, valid = held_out(None, y, 0.2, speaker, rng, np.arange(60))
         kept.add(tuple(np.unique(speaker[valid])))
     assert len(kept) > 3
     assert any(0 not in groups for groups in kept)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.1, 0.35, 0.4, 0.45, 0.7, 0.9])
+@pytest.mark.parametrize("share", [0.01, 0.026, 0.04, 0.1, 0.35, 0.4, 0.45, 0.7, 0.9, 0.98])
 @pytest.mark.parametrize("grouped", [False, True])
 def test_the_share_is_what_was_asked_for(share, grouped):
-    y = pd.DataFrame({"a": np.repeat(np.arange(40), 10)})
+    y = pd.DataFrame({"a": np.repeat(np.arange(20), 100), "b": np.arange(2000) // 10})
     rng = np.random.RandomState(0)
-    groups = y["a"] if grouped else None
-    train, valid = held_out(None, y, share, groups, rng, np.arange(400))
-    assert len(valid) / 400 == pytest.approx(share, abs=0.026)
-    assert sorted([*train, *valid]) == list(range(400))
+    groups = y["b"] if grouped else None
+    y = y if grouped else y[["a"]]
+    train, valid = held_out(None, y, share, groups, rng, np.arange(2000))
+    less = min(share, 1 - share)
+    assert len(valid) / 2000 == pytest.approx(share, abs=0.1 * less)
+    assert sorted([*train, *valid]) == list(range(2000))
+
+
+def test_recordings_whose_labels_were_not_learnt_cannot_judge(table, sides):
+    X, y = table
+    options = FAST | {"max_epochs": 1, "early_stopping": True}
+    with pytest.raises(TargetError, match="no recording to judge by"):
+        TANGO(**options).fit(X, y[["speaker"]], groups=y["speaker"])
+    splitter = TargetGroupKFold(3, on="speaker")
+    with pytest.raises(TargetError, match="no recording to judge by"):
+        TANGO(**options, validation=splitter).fit(X, y[["speaker"]])
+    few = y[["emotion"]].copy()
+    few.loc[~few.index.isin([3, 20, 31, 44]), "emotion"] = None
+    for seed in range(6):
+        TANGO(**options | {"random_state": seed}).fit(X, few)
+        assert not sides["valid"].y.isnan().all()
+
+
+def test_a_splitter_that_gives_no_split_or_wants_groups_is_refused(table):
+    options = FAST | {"max_epochs": 1, "early_stopping": True}
+    with pytest.raises(TargetError, match="gives no split"):
+        TANGO(**options, validation=PredefinedSplit(np.full(60, -1))).fit(*table)
+    with pytest.raises(TargetError, match="pass the groups"):
+        TANGO(**options, validation=GroupKFold(3)).fit(*table)
 
 
 def test_a_label_of_another_task_is_not_kept_back_as_a_whole(table, sides):
@@ -147,7 +173,7 @@ def test_a_label_of_another_task_is_not_kept_back_as_a_whole(table, sides):
         options = FAST | {"random_state": seed, "max_epochs": 1, "early_stopping": True}
         model = TANGO(**options, validation=0.5).fit(X, y)
         assert model.classes_[1].tolist() == ["angry", "calm", "rare"]
-        assert sides["valid"] is not None
+        assert len(sides["valid"].X) >= 20
 
 
 def test_a_splitter_of_positions_and_weights_of_0_go_together(table, sides):

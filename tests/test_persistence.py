@@ -118,6 +118,10 @@ def test_a_model_says_so_when_other_versions_load_it(estimator, table):
         warnings.simplefilter("error")
         pickle.loads(pickle.dumps(make_pipeline(StandardScaler(), model)))
         pickle.loads(pickle.dumps(estimator(**options)))
+    old = copy.deepcopy(model)
+    del old.versions_
+    with pytest.warns(ModelVersionWarning, match="fit it again"):
+        pickle.loads(pickle.dumps(old))
     model.versions_ |= {"torch": "1.13.0", "numpy": "1.0"}
     with pytest.warns(ModelVersionWarning, match=r"torch 1\.13\.0 \(here") as caught:
         other = pickle.loads(pickle.dumps(model))

@@ -161,3 +161,20 @@ def test_continuous_numbers_are_no_classes():
         TargetCodec("classification").fit(pd.DataFrame({"age": [20.5, 30.0]}))
     codec = TargetCodec("classification").fit(pd.DataFrame({"age": [20.0, None, 30.0]}))
     assert codec.classes_[0].tolist() == [20, 30]
+
+
+def test_objects_that_are_floats_are_numbers_in_any_container():
+    rows = [["a", 31.5], ["b", None], ["a", pd.NA]]
+    for y in (rows, np.array(rows, dtype=object), pd.DataFrame(rows, dtype=object)):
+        codec = TargetCodec().fit(y)
+        assert codec.kinds_ == ["classification", "regression"]
+    assert TargetCodec().fit(pd.Series([1.5, pd.NA], dtype=object)).kinds_ == ["regression"]
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_numbers_of_any_size_keep_it(size):
+    y = pd.DataFrame({"age": size * np.arange(5)})
+    codec = TargetCodec().fit(y)
+    encoded = codec.encode(y).astype(np.float64)
+    assert encoded.std() == pytest.approx(1)
+    np.testing.assert_allclose(codec.decode([encoded])["age"] / size, np.arange(5), atol=1e-6)

@@ -61,6 +61,28 @@ def test_small_batches_do_not_undo_weights(batch_size):
     assert (model.predict(X) == true).mean() > 0.9
 
 
+@pytest.mark.parametrize("batch_size", [1, 4, 32])
+def test_small_batches_do_not_undo_weights_of_numbers(batch_size):
+    """A root a batch has a slope in proportion to the weights, as repeated recordings have."""
+    X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    number = np.where(np.arange(300) % 20 < 17, 10.0, 0.0)
+    options = {"encoder": "tokens", "hidden": (), "random_state": 0, "max_epochs": 12}
+    options |= {"batch_size": batch_size, "learning_rate": 3e-3, "input_noise": 5.0}
+    model = SingleView(**options).fit(X, number, np.where(number > 0, 0.1, 1.0))
+    # By weight most numbers are 0; a batch of one seeks the median, a larger one the mean of 3.6.
+    assert np.median(model.predict(X)) < 5
+
+
+def test_the_slope_of_a_weighted_root_is_in_proportion_to_the_weight():
+    from sfmforensics.nn.losses import MultiTaskLoss
+
+    loss = MultiTaskLoss(["regression"], 1.0)
+    for weight in (0.01, 1.0, 3.0):
+        output = torch.tensor([[2.0]], requires_grad=True)
+        loss([output], torch.zeros(1, 1), torch.tensor([weight])).backward()
+        assert output.grad.item() == pytest.approx(weight, rel=1e-4)
+
+
 @pytest.mark.parametrize("size", [1e-50, 1e37])
 def test_only_ratios_of_weights_count(size):
     X, y = mixed()

@@ -117,7 +117,7 @@ def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
         module = ConvEncoder(width)
     elif encoder == "tokens":
         module = TokenEncoder(width, n_tokens, token_dim, dropout)
-    elif callable(encoder):
+    elif callable(encoder) and not isinstance(encoder, nn.Module):
         module = encoder(width)
     else:
         raise ValueError(

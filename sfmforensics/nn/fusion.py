@@ -69,7 +69,10 @@ class GatedTransport(nn.Module):
     Notes
     -----
     Each view is joined with what was transported to it, and the views so enriched are joined
-    (paper, section 4.1, Figure 2b). Three and more views are taken pair by pair.
+    (paper, section 4.1, Figure 2b). Three and more views are taken pair by pair: as their number
+    grows, transport grows with its square. Transport to and from a barycentre of all views, which
+    grows in proportion, was no more accurate on BAVED with three, and took longer
+    (``benchmarks/bench_options.py``).
     """
 
     def __init__(

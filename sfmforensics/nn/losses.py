@@ -43,7 +43,8 @@ class MultiTaskLoss(nn.Module):
     their difference. Numbers are standardised (paper, section 5.2). A missing label (NaN) takes
     part in nothing; a batch without a label for a task adds 0. The losses of a batch are multiplied
     by the weights of recordings and of classes and divided by the number of labels, not by the sum
-    of the weights, which would give a light recording its full weight in a batch of its own.
+    of the weights, which would give a light recording its full weight in a batch of its own; the
+    slope of a weighted root is that of the root times the weights.
 
     References
     ----------
@@ -130,7 +131,8 @@ class MultiTaskLoss(nn.Module):
                 mean = mean * self.scale[task]
             if kind == "regression" and self.regression == "rmse":
                 # The root has no slope at 0, where a perfect batch would turn it into NaN.
-                mean = (mean + 1e-8).sqrt()
+                root = ((weight * each).sum() / weight.sum().clamp_min(1e-12) + 1e-8).sqrt()
+                mean = root if sample_weight is None else _by_weight(mean + 1e-8, root.detach())
             losses.append(mean)
         return torch.stack(losses)
 
@@ -160,6 +162,12 @@ class MultiTaskLoss(nn.Module):
             before, last = self._of_epochs[-2:]
             speed = torch.where(before > 0, last / before.clamp_min(1e-12), 1.0)
             self.factors.copy_(len(self.kinds) * torch.softmax(speed / _TEMPERATURE, dim=0))
+
+
+def _by_weight(mean, root):
+    """Value mean / root, and half of its slope: that of the root, in proportion to the weights."""
+    value = mean / root
+    return 0.5 * value + 0.5 * value.detach()
 
 
 def _cross_entropy_of_numbers(output, target, points):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -13,6 +14,17 @@ from sfmforensics.exceptions import SFMForensicsError
 
 _ONE_AT_A_TIME = threading.RLock()
 """Torch's generators and its number of threads belong to the process: threads take turns."""
+
+
+def _renew_lock():
+    """In a forked child nobody would ever release what another thread of the parent holds."""
+    global _ONE_AT_A_TIME
+    if not _ONE_AT_A_TIME._is_owned():
+        _ONE_AT_A_TIME = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def check_device(device):
@@ -47,6 +59,35 @@ def as_tensor(X):
         # Inputs are only read, so memory that cannot be written is as good.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(X)
+
+
+def filled_blocks(X, size=64):
+    """Cut inputs into blocks of one size, the last one filled up with zeros.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features)
+        Inputs.
+    size : int, default=64
+        Rows of a block.
+
+    Returns
+    -------
+    tuple of Tensor of shape (size, n_features)
+
+    Notes
+    -----
+    Matrix products of another size round otherwise. With one size, an answer has the same bits
+    whatever it is asked with.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [len(block) for block in filled_blocks(torch.ones(70, 2))]
+    [64, 64]
+    """
+    spare = -len(X) % size
+    return torch.cat([X, X.new_zeros(spare, X.shape[1])]).split(size)
 
 
 @contextmanager
