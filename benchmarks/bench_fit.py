@@ -63,10 +63,10 @@ def bare_loop(model, X, y):
             parameters = [*network.parameters(), *loss.parameters()]
             if model.weight_decay:
                 optimizer = torch.optim.AdamW(
-                    parameters, model.learning_rate, weight_decay=model.weight_decay
+                    parameters, model.learning_rate, weight_decay=model.weight_decay, fused=True
                 )
             else:
-                optimizer = torch.optim.Adam(parameters, model.learning_rate)
+                optimizer = torch.optim.Adam(parameters, model.learning_rate, fused=True)
             schedule = None
             if model.schedule == "onecycle":
                 steps = model.max_epochs * -(-len(X) // model.batch_size)

@@ -48,9 +48,9 @@ _COMMON = """
         ``VIEW__...`` that `make_views` gives, and cuts other columns into two halves.
     tasks : {"auto", "classification", "regression"} or dict, default="auto"
         Kind of the target columns; "auto" goes by dtype: float columns are regression tasks, all
-        others classification tasks. Or by column, ``{"age": "regression"}``. With the first two
-        names the model is a classifier or a regressor to scikit-learn, which integer ``cv``,
-        `CalibratedClassifierCV` and `VotingClassifier` ask for.
+        others classification tasks. Or by column, ``{"age": "regression"}``. "classification" and
+        "regression" make all columns so, and the model a classifier or a regressor to
+        scikit-learn, which integer ``cv``, `CalibratedClassifierCV` and `VotingClassifier` ask for.
     encoder : {"conv", "tokens"} or callable, default="conv"
         From a view to its tokens: the paper's convolutions, a linear map to a few tokens, or a
         function of the view's width that returns a torch module.
@@ -102,9 +102,9 @@ _COMMON = """
         What early stopping keeps back. A share is taken from the labels of the task with most
         labels (every speaker with enough recordings is on both sides, as in the closed protocol)
         or, if `fit` is given ``groups``, in whole groups (the disjoint protocol: groups are
-        speakers). Of a splitter, such as `TargetGroupKFold`, the first split. A
-        search or `cross_validate` hands groups on to `fit` only with metadata routing; a splitter
-        that reads the targets needs none.
+        speakers). Of a splitter, such as `TargetGroupKFold`, the first split. A search or
+        `cross_validate` hands groups on to `fit` only with metadata routing; a splitter that reads
+        the targets needs none.
     patience : int, default=10
         Epochs without a better one after which early stopping ends training.
     warm_start : bool, default=False
