@@ -64,6 +64,7 @@ def test_a_nested_search_keeps_speakers_apart_inside_and_outside(table, routing,
         make_pipeline(StandardScaler().set_output(transform="pandas"), model),
         {"tango__head": [0, 8]},
         cv=GroupKFold(2),
+        scoring=task_scorers(y)["emotion_accuracy"],
         error_score="raise",
     )
     scores = cross_validate(
