@@ -114,15 +114,16 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         if self.early_stopping:
             split_rng = check_random_state(split_seed)
             sides = held_out(X, y, self.validation, groups, split_rng, sides[0])
-        labels = y if len(sides[0]) == len(X) else _safe_indexing(y, sides[0])
+        whole = weight is None and not self.early_stopping
+        labels = y if whole else _safe_indexing(y, sides[0])
         codec = TargetCodec(self.tasks, self.regression_loss == "distribution")
         if going_on:
             codec = self._codec.like(labels, codec.distribution)
         else:
             codec.fit(labels, None if weight is None else weight[sides[0]])
-        used = np.sort(np.concatenate(sides))
+        used = np.unique(np.concatenate(sides))
         encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=np.float32)
-        encoded[used] = codec.encode(y if len(used) == len(X) else _safe_indexing(y, used))
+        encoded[used] = codec.encode(y if whole else _safe_indexing(y, used))
         data, *validation = (
             Labelled(
                 as_tensor(X[side]),

@@ -201,6 +201,28 @@ def test_a_splitter_without_a_seed_gets_the_seed_of_the_fit(table, sides):
     assert options["validation"].random_state is None
 
 
+def test_a_splitter_may_draw_recordings_again_and_in_any_order(table, sides):
+    X, y = table
+
+    class Bootstrap:
+        def split(self, X, y=None, groups=None):
+            rng = np.random.default_rng(0)
+            yield rng.integers(0, 50, 60)[::-1], np.array([55, 52, 58])
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+    weight = np.ones(60)
+    weight[[3, 52]] = 0
+    options = FAST | {"max_epochs": 1, "early_stopping": True, "validation": Bootstrap()}
+    for weights in (None, weight):
+        model = TANGO(**options).fit(X, y, sample_weight=weights)
+        for part in sides.values():
+            rows = rows_of(part, X)
+            labels = model.classes_[1][part.y[:, 1].numpy().astype(int)]
+            assert labels.tolist() == y["emotion"].iloc[rows].tolist()
+
+
 def test_a_warm_start_keeps_back_what_was_kept_back(table, sides):
     X, y = table
     options = FAST | {"random_state": None, "max_epochs": 1, "early_stopping": True}
