@@ -46,6 +46,7 @@ def plan_entropy(network, X):
     """
     ratios = []
     for plan in network_plans(network, X):
+        plan = plan / plan.sum(dim=(1, 2), keepdim=True)  # a partial plan moves less than 1
         entropy = -(plan * plan.clamp_min(1e-30).log()).sum(dim=(1, 2))
         most = torch.log(torch.tensor(float(plan.shape[1] * plan.shape[2])))
         ratios.append((entropy / most.clamp_min(1e-12)).mean())

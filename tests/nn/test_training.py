@@ -47,6 +47,11 @@ def test_uniform_plans_have_entropy_1_and_sharp_plans_less():
     assert plan_entropy(network, X) < 0.9
 
 
+def test_the_entropy_of_a_partial_plan_is_that_of_what_it_moves():
+    network, _, X, _ = problem(transport={"reg": 100.0, "mass": 0.5})
+    assert plan_entropy(network, X) == pytest.approx(1, abs=1e-3)
+
+
 def test_plans_are_taken_as_in_prediction_and_the_mode_is_kept():
     network, _, X, _ = problem(dropout=0.5, input_noise=1.0)
     network.train()
