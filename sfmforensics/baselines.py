@@ -29,7 +29,7 @@ class PerTask(CarriesVersions, BaseEstimator):
         Whether inputs are brought to mean 0 and deviation 1, as learnt from all rows.
     tasks : {"auto", "classification", "regression"} or dict, default="auto"
         Kind of all columns, or by column, ``{"age": "regression"}``; "auto" goes by dtype: float is
-        regression. With the first two names it is a classifier or a regressor to scikit-learn.
+        regression. "classification" and "regression" make it one to scikit-learn as well.
 
     Attributes
     ----------

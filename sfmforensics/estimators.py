@@ -273,8 +273,8 @@ class TANGO(MultiTaskEstimator):
         keep(self, locals())
 
     def _fusion(self):
-        names = ["direction", "reg", "max_iter", "grad", "mass", "transport", "gated"]
-        names.append("transport_weight")
+        names = ("direction", "reg", "max_iter", "grad", "mass", "transport", "gated")
+        names += ("transport_weight",)
         return {
             "fusion": "transport",
             "transport": {name: getattr(self, name) for name in names},
