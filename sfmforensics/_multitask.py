@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.metrics import r2_score
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import (
     _safe_indexing,
     check_consistent_length,
     check_random_state,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from sfmforensics._folds import held_out
 from sfmforensics._parameters import (
@@ -27,14 +24,14 @@ from sfmforensics._parameters import (
     refuse_changes,
     with_type,
 )
+from sfmforensics._score import mean_score
 from sfmforensics._versions import CarriesVersions
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
-from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
-from sfmforensics.targets import CLASSIFICATION, TargetCodec, as_frame
+from sfmforensics.targets import CLASSIFICATION, TargetCodec
 from sfmforensics.views import find_views
 
 
@@ -43,7 +40,9 @@ def _has_classes(estimator):
     return codec is None or CLASSIFICATION in codec.kinds_
 
 
-class MultiTaskEstimator(CarriesVersions, BaseEstimator):
+class MultiTaskEstimator(
+    CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """What the three systems share; each says how views become one vector (`_fusion`)."""
 
     _at_least = 2
@@ -256,58 +255,40 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         float
             At most 1. For one figure a task use `sfmforensics.metrics.task_scorers`.
         """
-        predicted, true = as_frame(self.predict(X)), as_frame(y)
-        check_consistent_length(predicted, true, sample_weight)
-        if hasattr(y, "columns"):
-            missing = [name for name in self._codec.names_ if name not in true]
-            if missing:
-                raise TargetError(
-                    f"the targets have no column {missing[0]!r}, which the model learnt; they have "
-                    f"{', '.join(map(str, true.columns))}"
-                )
-            true = true[self._codec.names_]
-        elif true.shape[1] != predicted.shape[1]:
-            raise TargetError(
-                f"the targets have {true.shape[1]} columns, the model learnt {predicted.shape[1]}"
-            )
-        weights = recording_weights(sample_weight, predicted.to_numpy())
-        weights = np.ones(len(true)) if weights is None else weights
-        scores, classes = [], iter(self._codec.classes_)
-        for position, kind in enumerate(self._codec.kinds_):
-            learnt = next(classes) if kind == CLASSIFICATION else None
-            known = true.iloc[:, position].notna().to_numpy() & (weights > 0)
-            if not known.any():
-                continue
-            truth = true.iloc[:, position].to_numpy()[known]
-            answer = predicted.iloc[:, position].to_numpy()[known]
-            if learnt is None and len(truth) < 2:
-                warnings.warn(
-                    f"{self._codec.names_[position]!r} has one label to score against, of which "
-                    "R squared is not defined; it is left out",
-                    SplitWarning,
-                    stacklevel=2,
-                )
-                continue
-            if learnt is None:
-                truth, answer = truth.astype(float), answer.astype(float)
-                scores.append(r2_score(truth, answer, sample_weight=weights[known]))
-                continue
-            scores.append(np.average(truth == answer, weights=weights[known]))
-            if not pd.Series(truth).isin(learnt).any():
-                warnings.warn(
-                    f"none of the labels of {self._codec.names_[position]!r} to score against was "
-                    "learnt, so that its accuracy is 0: an integer cv does not stratify (use "
-                    "TargetStratifiedKFold), and a split by speaker leaves nobody to recognise "
-                    "(score the other tasks, with task_scorers)",
-                    SplitWarning,
-                    stacklevel=2,
-                )
-        if not scores:
-            raise TargetError("there is no label to score against")
-        return float(np.mean(scores))
+        check_consistent_length(X, y, sample_weight)
+        return mean_score(self._codec, y, self.predict(X), sample_weight)
+
+    def transform(self, X):
+        """Give the fused representation: what the heads of all tasks read.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_recordings, n_features)
+            The views, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings, width), float32
+            `width` is the last of `hidden`. Recordings can be compared by it, voices that were
+            never heard as well.
+        """
+        parts = self._ask(X, lambda network, block: network.embed(block).cpu().numpy())
+        return np.concatenate(parts)[: _num_samples(X)]
+
+    @property
+    def _n_features_out(self):
+        return self.module_.heads.width
 
     def _outputs(self, X):
         """What the network says: list of (n_recordings, outputs), float64."""
+        parts = self._ask(
+            X, lambda network, block: [out.double().cpu().numpy() for out in network(block)]
+        )
+        n_samples = _num_samples(X)
+        return [np.concatenate(outputs)[:n_samples] for outputs in zip(*parts, strict=True)]
+
+    def _ask(self, X, ask):
+        """Ask the network about blocks of recordings: a list of what it says of each block."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
         device = self._device()
@@ -315,11 +296,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
             device = "cpu"  # fitted on a GPU, asked where there is none
         module = self.module_.to(device)
         with one_thread(), torch.inference_mode():
-            parts = [
-                [output.double().cpu().numpy() for output in module(block.to(device))]
-                for block in filled_blocks(as_tensor(X))
-            ]
-        return [np.concatenate(outputs)[: len(X)] for outputs in zip(*parts, strict=True)]
+            return [ask(module, block.to(device)) for block in filled_blocks(as_tensor(X))]
 
     def _device(self):
         if self.device == "auto":
@@ -334,6 +311,7 @@ class MultiTaskEstimator(CarriesVersions, BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.non_deterministic = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return with_type(tags, self.tasks)
 
     def __getstate__(self):

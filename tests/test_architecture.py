@@ -21,6 +21,7 @@ ROOMS = [
     ["views", "_labels"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],
+    ["_score"],
     ["_multitask"],
     ["estimators", "baselines"],
     ["presets"],

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
@@ -316,3 +318,27 @@ def test_one_view_is_refused_with_the_way_out(table):
     X, y = table
     with pytest.raises(ViewError, match="use SingleView"):
         TANGO().fit(X.filter(regex="^first__"), y)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_the_fused_representation_is_what_the_heads_read(estimator, table):
+    X, y = table
+    model = estimator(**FAST).fit(X, y)
+    fused = model.transform(X)
+    assert fused.shape == (60, 32)
+    assert fused.dtype == np.float32
+    np.testing.assert_array_equal(model.transform(X.iloc[3:5]), fused[3:5])
+    with torch.inference_mode():
+        outputs = model.module_.heads(torch.from_numpy(fused))
+    np.testing.assert_allclose(
+        outputs[0].softmax(dim=1).numpy(), model.predict_proba(X)[0], atol=1e-5
+    )
+    framed = model.set_output(transform="pandas").transform(X)
+    assert framed.columns[0] == f"{estimator.__name__.lower()}0"
+
+
+def test_the_fused_representation_feeds_the_next_step(table):
+    X, y = table
+    pipe = make_pipeline(TANGO(**FAST), LinearDiscriminantAnalysis())
+    pipe.fit(X, y["emotion"])
+    assert pipe.score(X, y["emotion"]) > 0.9

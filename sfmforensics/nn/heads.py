@@ -63,6 +63,7 @@ class TaskHeads(nn.Module):
     def __init__(self, width, outputs, neurons=30):
         super().__init__()
         hidden = (neurons,) if neurons and len(outputs) > 1 else ()
+        self.width = width
         self.heads = nn.ModuleList()
         for n_outputs in outputs:
             layers, last = fully_connected(width, hidden)
