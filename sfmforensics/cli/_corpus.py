@@ -1,0 +1,74 @@
+"""Commands that look at a corpus and embed it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sfmforensics._console import say, show_frame, tell
+from sfmforensics.cli._options import (
+    CACHE,
+    Cache,
+    Corpus,
+    Device,
+    OnError,
+    Root,
+    Seed,
+    Views,
+    specs,
+)
+from sfmforensics.exceptions import AudioError, SFMForensicsError
+
+
+def describe(
+    corpus: Corpus,
+    root: Root,
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    seed: Seed = 0,
+):
+    """Show counts, durations, distributions, copies, and what leaks between folds."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.report.describe import describe_corpus
+
+    tables = describe_corpus(load_corpus(corpus, root), folds=folds, seed=seed, verbose=True)
+    for title, frame in tables.items():
+        show_frame(frame, title)
+
+
+def embed(
+    corpus: Corpus,
+    root: Root,
+    views: Views = "mfcc,prosody",
+    cache: Cache = CACHE,
+    device: Device = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
+    on_error: Annotated[
+        OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
+    ] = OnError.stop,
+):
+    """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.workflow import embed_corpus
+
+    loaded = load_corpus(corpus, root)
+    try:
+        shapes, refused = embed_corpus(
+            loaded,
+            specs(views),
+            cache=cache,
+            device=device,
+            batch_size=batch_size,
+            on_error=on_error,
+            verbose=True,
+        )
+    except AudioError as error:
+        raise SFMForensicsError(f"{error} (or use --on-error skip)") from error
+    for name, (recordings, width) in shapes.items():
+        tell(f"{name}: {recordings} recordings, {width} numbers each")
+    tell(f"kept in {cache}")
+    for (_, reason), of in refused.groupby(["recording", "reason"], sort=False)["view"]:
+        say(reason if len(of) == len(shapes) else f"{reason} (for {', '.join(of)})")
+    if len(refused):
+        say(f"left out: {refused['recording'].nunique()} of {len(loaded.data)} recordings")
+        raise typer.Exit(1)

@@ -1,0 +1,73 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CACHE = Path("embeddings")
+
+
+class CorpusName(StrEnum):
+    """Corpora by name."""
+
+    baved = "baved"
+    emodb = "emodb"
+    cremad = "cremad"
+    manifest = "manifest"
+
+
+class Preset(StrEnum):
+    """Settings by name."""
+
+    paper = "paper"
+    tuned = "tuned"
+
+
+class Protocol(StrEnum):
+    """Protocols by name."""
+
+    closed = "closed"
+    disjoint = "disjoint"
+    both = "both"
+
+
+class OnError(StrEnum):
+    """What a recording that cannot be used does to a command."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+class Format(StrEnum):
+    """Forms of the answers of `predict`."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+Corpus = Annotated[CorpusName, typer.Option(help="Which layout the recordings have.")]
+Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table.")]
+Views = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC[,SPEC]",
+        help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID.",
+    ),
+]
+Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings.")]
+Device = Annotated[str | None, typer.Option(help="A torch device; CUDA if there is one.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of the folds and of the models.")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data; the preset's.")]
+PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
+
+
+def specs(text):
+    """Take apart what a comma separates."""
+    return [part.strip() for part in text.split(",") if part.strip()]
