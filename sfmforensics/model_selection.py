@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from copy import copy
 from numbers import Integral
 
 import numpy as np
@@ -15,7 +16,13 @@ from sfmforensics._folds import balance, combined, joined_groups, spread, strata
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import as_frame
 
-__all__ = ["TargetGroupKFold", "TargetStratifiedKFold", "joined_groups"]
+__all__ = [
+    "RepeatedTargetKFold",
+    "TargetGroupKFold",
+    "TargetLeaveOneGroupOut",
+    "TargetStratifiedKFold",
+    "joined_groups",
+]
 
 
 class _TargetKFold(BaseCrossValidator):
@@ -169,25 +176,133 @@ class TargetGroupKFold(_TargetKFold):
     """
 
     def _folds(self, y, groups, rng):
-        frame = _chosen(y, self.on, by_name=True)
-        known = frame.notna().all(axis=1).to_numpy()
-        if not known.all():
-            warnings.warn(
-                f"{np.sum(~known)} of {len(known)} rows have no {self.on!r}; they are on neither "
-                "side of any split",
-                SplitWarning,
-                stacklevel=3,
-            )
-        labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
-        if groups is not None:
-            labels.append(pd.Series(groups).to_numpy()[known])
-        joined = joined_groups(*labels)
+        known, joined = _joined(y, self.on, groups)
         sizes = np.bincount(joined)
         apart = "" if groups is None else " that share no group"
         self._refuse_fewer_than_splits(len(sizes), f"labels of {self.on!r}{apart}")
         folds = np.full(len(known), -1)
         folds[known] = balance(sizes, self.n_splits, rng)[joined]
         return folds
+
+
+class TargetLeaveOneGroupOut(BaseCrossValidator):
+    """Folds that each leave out one label of a target column, such as one speaker.
+
+    Parameters
+    ----------
+    on : str, int, list or None, default="speaker"
+        As for `TargetGroupKFold`.
+
+    Warns
+    -----
+    SplitWarning
+        Labels are missing; these rows are on neither side of any split.
+
+    Notes
+    -----
+    Labels that share a group count as one, as in `TargetGroupKFold`. A test side holds one speaker,
+    so that whatever is constant in a speaker has one label there: unweighted average recall is then
+    accuracy, and a correlation is not defined.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y = pd.DataFrame({"speaker": list("abba")})
+    >>> for train, test in TargetLeaveOneGroupOut().split(y, y):
+    ...     print(train, test)
+    [1 2] [0 3]
+    [0 3] [1 2]
+    """
+
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
+    def __init__(self, on="speaker"):
+        self.on = on
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Give the number of splits, which only the targets tell."""
+        return len(np.unique(_joined(y, self.on, groups)[1]))
+
+    def split(self, X, y=None, groups=None):
+        """Generate the rows to train and test on; see `TargetGroupKFold.split`."""
+        _, y, groups = indexable(X, y, groups)
+        known, joined = _joined(y, self.on, groups)
+        rows = np.flatnonzero(known)
+        n_labels = len(np.unique(joined))
+        if n_labels < 2:
+            raise TargetError(
+                f"there is {n_labels} label of {self.on!r}, so that leaving it out leaves nothing; "
+                "add another one"
+            )
+        for label in range(n_labels):
+            yield rows[joined != label], rows[joined == label]
+
+
+class RepeatedTargetKFold(BaseCrossValidator):
+    """The folds of a splitter, drawn several times.
+
+    Parameters
+    ----------
+    splitter : TargetStratifiedKFold or TargetGroupKFold
+        With ``shuffle=True``; its `random_state` is replaced.
+    n_repeats : int, default=10
+        How often.
+    random_state : int, RandomState instance or None, default=None
+        Seed; with a whole number, repeat i has the seed ``random_state + i``, so that the first
+        is that of the splitter alone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y = pd.DataFrame({"speaker": list("aaaabb")})
+    >>> splitter = RepeatedTargetKFold(TargetStratifiedKFold(2, shuffle=True), 3, random_state=0)
+    >>> len(list(splitter.split(y, y)))
+    6
+    """
+
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
+    def __init__(self, splitter, n_repeats=10, *, random_state=None):
+        if not isinstance(n_repeats, Integral) or n_repeats < 1:
+            raise ValueError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
+        if not getattr(splitter, "shuffle", False):
+            raise ValueError(
+                f"repeats of {splitter!r} would all be the same; set shuffle=True in it"
+            )
+        self.splitter = splitter
+        self.n_repeats = n_repeats
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Give the number of splits; the arguments are there for compatibility."""
+        return self.n_repeats * self.splitter.get_n_splits(X, y, groups)
+
+    def split(self, X, y=None, groups=None):
+        """Generate the rows to train and test on, repeat by repeat."""
+        rng = self.random_state
+        if not isinstance(rng, Integral):
+            rng = check_random_state(rng)
+        for repeat in range(self.n_repeats):
+            drawn = copy(self.splitter)
+            drawn.random_state = rng + repeat if isinstance(rng, Integral) else rng
+            yield from drawn.split(X, y, groups)
+
+
+def _joined(y, on, groups):
+    """Which rows have a label, and the number of the joined label of each of these."""
+    frame = _chosen(y, on, by_name=True)
+    known = frame.notna().all(axis=1).to_numpy()
+    if not known.all():
+        warnings.warn(
+            f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
+            "side of any split",
+            SplitWarning,
+            stacklevel=4,
+        )
+    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
+    if groups is not None:
+        labels.append(pd.Series(groups).to_numpy()[known])
+    return known, joined_groups(*labels)
 
 
 def _chosen(y, on, by_name=False):

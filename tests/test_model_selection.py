@@ -12,13 +12,20 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    LeaveOneGroupOut,
     StratifiedKFold,
     cross_val_predict,
     cross_validate,
 )
 
 from sfmforensics.exceptions import SplitWarning, TargetError
-from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold, joined_groups
+from sfmforensics.model_selection import (
+    RepeatedTargetKFold,
+    TargetGroupKFold,
+    TargetLeaveOneGroupOut,
+    TargetStratifiedKFold,
+    joined_groups,
+)
 
 SPLITTERS = [TargetStratifiedKFold, TargetGroupKFold]
 
@@ -439,3 +446,53 @@ def test_one_column_of_another_name_is_not_taken_for_the_speaker(corpus):
         with pytest.raises(TargetError, match="GroupKFold and groups, or on=None"):
             next(TargetGroupKFold(2).split(X, labels))
     assert (folds_of(TargetGroupKFold(2, on=None), y["emotion"]) >= 0).all()
+
+
+def test_each_label_is_left_out_once_and_groups_join_labels():
+    y = pd.DataFrame({"speaker": ["b", "a", None, "b", "c"]})
+    with pytest.warns(SplitWarning, match="1 of 5 rows have no 'speaker'"):
+        splits = list(TargetLeaveOneGroupOut().split(y, y))
+    assert [test.tolist() for _, test in splits] == [[0, 3], [1], [4]]
+    assert all(2 not in np.append(train, test) for train, test in splits)
+    y = y.fillna("d")
+    assert TargetLeaveOneGroupOut().get_n_splits(y, y) == 4
+    groups = [1, 1, 2, 3, 4]  # a and b share a recording
+    assert TargetLeaveOneGroupOut().get_n_splits(y, y, groups) == 3
+    with pytest.raises(TargetError, match="there is 1 label of 'speaker'"):
+        list(TargetLeaveOneGroupOut().split(y[:1], y[:1]))
+
+
+def test_leaving_labels_out_is_scikit_learns(corpus):
+    _, y = corpus
+    ours = {tuple(test) for _, test in TargetLeaveOneGroupOut().split(y, y)}
+    theirs = LeaveOneGroupOut().split(y, groups=y["speaker"])
+    assert ours == {tuple(test) for _, test in theirs}
+    scores = cross_validate(
+        DummyClassifier(), np.zeros((len(y), 1)), y[["speaker"]], cv=TargetLeaveOneGroupOut()
+    )
+    assert len(scores["test_score"]) == y["speaker"].nunique()
+
+
+def test_repeats_draw_the_folds_again(corpus):
+    _, y = corpus
+    splitter = TargetStratifiedKFold(3, shuffle=True)
+    repeated = RepeatedTargetKFold(splitter, 4, random_state=7)
+    found = [tuple(test) for _, test in repeated.split(y, y)]
+    assert len(found) == repeated.get_n_splits(y, y) == 12
+    assert len(set(found)) > 9
+    first = TargetStratifiedKFold(3, shuffle=True, random_state=7).split(y, y)
+    assert found[:3] == [tuple(test) for _, test in first]
+    assert found == [tuple(test) for _, test in repeated.split(y, y)]
+    assert splitter.random_state is None
+
+
+@pytest.mark.parametrize(
+    ("splitter", "n", "said"),
+    [
+        (TargetStratifiedKFold(3), 2, "would all be the same; set shuffle=True"),
+        (TargetStratifiedKFold(3, shuffle=True), 0, "n_repeats is 0"),
+    ],
+)
+def test_senseless_repeats_are_refused(splitter, n, said):
+    with pytest.raises(ValueError, match=said):
+        RepeatedTargetKFold(splitter, n)
