@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score
+from sklearn.base import clone
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    mean_absolute_error,
+    root_mean_squared_error,
+)
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
@@ -19,7 +27,9 @@ from sfmforensics.experiment import (
     evaluate,
     make_splits,
     protocols_of,
+    score_intervals,
 )
+from sfmforensics.metrics import bootstrap_intervals, equal_error_rate, mean_skill
 from sfmforensics.presets import make_estimator
 
 
@@ -83,6 +93,35 @@ def test_disjoint_figures_equal_a_plain_scikit_learn_loop_to_the_last_digit(tabl
         age = make_pipeline(StandardScaler(), SVR(C=10)).fit(X.to_numpy()[train], y.age[train])
         error = age.predict(X.to_numpy()[test]) - y.age[test]
         assert scores["disjoint", fold, "age", "rmse"] == np.sqrt(np.mean(error**2))
+
+
+@pytest.mark.parametrize("name", ["svm", "tango"])
+def test_disjoint_figures_equal_a_plain_loop_with_group_k_fold_to_the_last_digit(table, name):
+    """Six folds of six speakers: both leave out each speaker once, in an order of their own."""
+    X, y = table
+    model = PerTask() if name == "svm" else make_estimator(name, max_epochs=3, random_state=0)
+    splits = {"disjoint": make_splits(y, "disjoint", folds=6)}
+    found = evaluate(X, y, {"model": model}, splits, views="v")
+    loop = {}
+    for train, test in GroupKFold(6).split(X, groups=y["speaker"]):
+        fitted = clone(model).fit(X.iloc[train], y.iloc[train])
+        said, true = fitted.predict(X.iloc[test]), y.iloc[test]
+        (speaker,) = set(true["speaker"])
+        for task in ("emotion", "gender"):
+            loop[speaker, task, "accuracy"] = accuracy_score(true[task], said[task])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # one class in the test side
+                loop[speaker, task, "uar"] = balanced_accuracy_score(true[task], said[task])
+            loop[speaker, task, "macro_f1"] = f1_score(
+                true[task], said[task], average="macro", zero_division=0
+            )
+        loop[speaker, "age", "rmse"] = root_mean_squared_error(true["age"], said["age"])
+        loop[speaker, "age", "mae"] = mean_absolute_error(true["age"], said["age"])
+    assert len(loop) == 6 * 8
+    for row in found.scores.query("metric not in ('ccc', 'eer')").itertuples():
+        (speaker,) = set(y["speaker"].iloc[splits["disjoint"][row.fold][1]])
+        assert row.value == loop.pop((speaker, row.task, row.metric))
+    assert not loop
 
 
 def test_tables_have_the_columns_of_the_design_and_no_speaker_under_disjoint(table):
@@ -154,7 +193,7 @@ def test_a_task_without_a_label_in_training_has_no_score_there(table):
     found, splits = run(table, protocols=["disjoint"], target=lonely)
     tested = next(i for i, (_, test) in enumerate(splits["disjoint"]) if 0 in test)
     mood = found.scores[(found.scores.task == "mood") & (found.scores.fold == tested)]
-    assert len(mood) == 2
+    assert len(mood) == 3
     assert mood.value.isna().all()
 
 
@@ -198,3 +237,163 @@ def test_names_of_protocols():
     assert protocols_of("closed") == ("closed",)
     with pytest.raises(SFMForensicsError, match="open"):
         protocols_of("open")
+
+
+def test_each_speaker_can_be_left_out_and_copies_join_two():
+    target = pd.DataFrame({"speaker": list("aabbccdd")})
+    splits = make_splits(target, "disjoint", folds="speakers", repeats=3)
+    assert [test.tolist() for _, test in splits] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    joined = make_splits(target, "disjoint", folds="speakers", copies=[0, 1, 0, 2, 3, 4, 5, 6])
+    assert len(joined) == 3
+    assert len(make_splits(target, "closed", folds="speakers")) == 5
+
+
+@pytest.mark.parametrize("protocol", ["closed", "disjoint"])
+def test_repeats_begin_with_the_folds_of_the_seed_and_then_differ(protocol):
+    target = pd.DataFrame({"speaker": np.repeat(list("abcdefgh"), 6)})
+    once = make_splits(target, protocol, folds=3, seed=4)
+    thrice = make_splits(target, protocol, folds=3, seed=4, repeats=3)
+    assert len(thrice) == 9
+    for (_, one), (_, other) in zip(once, thrice[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+    sides = {tuple(test) for _, test in thrice}
+    assert len(sides) == 9
+    for start in (0, 3, 6):
+        tested = np.concatenate([test for _, test in thrice[start : start + 3]])
+        assert sorted(tested) == list(range(48))
+
+
+class Watched(PerTask):
+    """Remembers which recordings it was fitted and asked with; the first column numbers them."""
+
+    seen = ()
+
+    def __init__(self, classifier=None, C=1):
+        super().__init__(classifier)
+        self.C = C
+
+    def fit(self, X, y):
+        Watched.seen.append(("fit", self.C, set(np.asarray(X)[:, 0].astype(int))))
+        return super().fit(X, y)
+
+    def predict(self, X):
+        Watched.seen.append(("predict", self.C, set(np.asarray(X)[:, 0].astype(int))))
+        return super().predict(X)
+
+
+@pytest.mark.parametrize("protocol", ["closed", "disjoint"])
+def test_a_search_sees_the_training_side_only_and_splits_it_as_the_protocol_does(table, protocol):
+    X, y = table
+    X = X.assign(**{X.columns[0]: np.arange(60.0)})
+    copies = np.arange(60)
+    copies[1] = copies[0]
+    splits = {protocol: make_splits(y, protocol, folds=3, copies=copies)}
+    Watched.seen = []
+    found = evaluate(
+        X, y, {"m": Watched()}, splits, views="v", copies=copies, search={"C": [1, 2, 3]}
+    )
+    assert len(found.choices) == 3
+    assert set(found.choices["parameter"]) == {"C"}
+    speakers = y["speaker"].to_numpy()
+    for fold, (train, test) in enumerate(splits[protocol]):
+        events = Watched.seen[fold * 20 : (fold + 1) * 20]  # 3 values x 3 folds x 2, refit, answer
+        *inner, refit, answer = events
+        assert refit[2] == set(train)
+        assert answer[2] == set(test)
+        assert refit[1] == answer[1] == found.choices["value"][fold]
+        for fitted, asked in zip(inner[::2], inner[1::2], strict=True):
+            learnt, judged = sorted(fitted[2]), sorted(asked[2])
+            assert set(learnt) | set(judged) == set(train)
+            assert not set(copies[learnt]) & set(copies[judged])
+            shared = set(speakers[learnt]) & set(speakers[judged])
+            assert bool(shared) == (protocol == "closed")
+
+
+def test_a_search_takes_what_is_best(table):
+    found, _ = run(table, ["closed"], search={"scale": [True], "classifier": [SVC(C=1e-6), SVC()]})
+    chosen = found.choices[found.choices["parameter"] == "classifier"]["value"]
+    assert [classifier.C for classifier in chosen] == [1.0] * 3
+
+
+def test_skill_is_one_for_the_truth_and_nothing_for_the_mean():
+    y = pd.DataFrame({"emotion": list("abab"), "age": [20.0, 30.0, 40.0, 50.0], "height": 1.8})
+    assert mean_skill(y, y) == 1
+    assert mean_skill(y, y.assign(age=35.0)) == 0.5
+    assert np.isnan(mean_skill(y[["height"]], y))
+
+
+def test_speakers_are_verified_under_both_protocols(table):
+    X, y = table
+    model = make_estimator("tango", "tuned", max_epochs=10, random_state=0)
+    splits = {p: make_splits(y, p, folds=3) for p in ("closed", "disjoint")}
+    found = evaluate(X, y, {"m": model}, splits, views="v")
+    eer = found.scores[found.scores.metric == "eer"].set_index(["protocol", "fold"])["value"]
+    assert set(found.scores.query("task == 'speaker' and protocol == 'disjoint'").metric) == {"eer"}
+    assert eer["closed"].mean() < 0.1
+    assert eer["disjoint"].mean() < 0.4
+    for fold, (_, test) in enumerate(splits["disjoint"]):
+        trials = found.trials["m", "disjoint"][fold]
+        assert equal_error_rate(trials.scores, trials.same) == eer["disjoint", fold]
+        assert set(trials.first) | set(trials.second) == set(test)
+        speakers = y["speaker"].to_numpy()
+        np.testing.assert_array_equal(
+            trials.same, speakers[trials.first] == speakers[trials.second]
+        )
+
+
+def test_speakers_who_share_a_copy_are_one_voice_to_the_equal_error_rate(table):
+    X, y = table
+    copies = np.arange(60)
+    copies[10] = copies[0]  # speakers 00 and 01
+    model = make_estimator("tango", "tuned", max_epochs=1, random_state=0)
+    splits = {"disjoint": make_splits(y, "disjoint", folds=2, copies=copies)}
+    found = evaluate(X, y, {"m": model}, splits, views="v", copies=copies)
+    for trials in found.trials["m", "disjoint"]:
+        between = (trials.first < 10) & (trials.second >= 10) & (trials.second < 20)
+        assert trials.same[between].all()
+        assert not ((trials.first == 0) & (trials.second == 10)).any()
+
+
+def test_intervals_resample_speakers_where_the_claim_is_about_speakers(table):
+    _, y = table
+    found, _ = run(table)
+    table_ = score_intervals(found, y, views="v", n_resamples=50)
+    units = table_[table_["by"] == "all"].groupby("protocol")["units"].max()
+    assert units.to_dict() == {"closed": 60, "disjoint": 6}
+    row = table_.query("protocol == 'disjoint' and task == 'emotion' and metric == 'uar'")
+    row = row[row["by"] == "all"].iloc[0]
+    answers = found.predictions["svm"].query("protocol == 'disjoint' and task == 'emotion'")
+    rows = found.rows["svm"][answers.index]
+    expected = bootstrap_intervals(
+        answers["true"], answers["predicted"], ["uar"], units=rows // 10, n_resamples=50
+    )["uar"]
+    assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
+
+
+def test_each_group_has_its_own_figure(table):
+    _, y = table
+    gaps = y.assign(emotion=y["emotion"].where(np.arange(60) % 7 > 0))
+    found, _ = run(table, ["closed"], target=gaps)
+    table_ = score_intervals(found, gaps, views="v", n_resamples=50)
+    assert list(dict.fromkeys(table_["by"])) == ["all", "emotion", "gender", "age"]
+    assert set(table_[table_["by"] == "age"]["group"]) == {
+        *("20 to 29", "30 to 39", "40 to 49", "50 to 59", "60 to 69"),
+    }
+    answers = found.predictions["svm"].query("task == 'age'")
+    women = gaps["gender"].to_numpy()[found.rows["svm"][answers.index]] == "female"
+    error = (answers["predicted"] - answers["true"])[women].abs().astype(float).mean()
+    row = table_.query("task == 'age' and metric == 'mae' and group == 'female'").iloc[0]
+    assert row.value == pytest.approx(error)
+    assert row.n == 30
+    own = table_.query("task == 'emotion'")
+    assert set(own[own["by"] == "emotion"]["metric"]) == {"accuracy"}
+    assert set(own[own["by"] == "gender"]["metric"]) == {"accuracy", "uar", "macro_f1"}
+    assert own[own["by"] == "all"]["n"].tolist() == [gaps["emotion"].notna().sum()] * 3
+
+
+def test_other_numbers_are_grouped_by_quartiles(table):
+    _, y = table
+    heights = y[["emotion"]].assign(height=np.linspace(1.5, 2.0, 60))
+    found, _ = run(table, ["closed"], target=heights)
+    table_ = score_intervals(found, heights, views="v", n_resamples=20)
+    assert table_[table_["by"] == "height"]["group"].nunique() == 4

@@ -1,0 +1,39 @@
+"""One experiment: models over the folds of the closed and the disjoint protocol, to tables.
+
+Examples
+--------
+>>> import pandas as pd
+>>> target = pd.DataFrame({"speaker": list("aabb")})
+>>> len(make_splits(target, "disjoint", folds="speakers"))
+2
+"""
+
+from sfmforensics.experiment._evaluate import (
+    PREDICTION_COLUMNS,
+    SCORE_COLUMNS,
+    Evaluation,
+    evaluate,
+)
+from sfmforensics.experiment._intervals import score_intervals
+from sfmforensics.experiment._splits import (
+    EACH_SPEAKER,
+    PROTOCOLS,
+    SPEAKER,
+    audit,
+    make_splits,
+    protocols_of,
+)
+
+__all__ = [
+    "EACH_SPEAKER",
+    "PREDICTION_COLUMNS",
+    "PROTOCOLS",
+    "SCORE_COLUMNS",
+    "SPEAKER",
+    "Evaluation",
+    "audit",
+    "evaluate",
+    "make_splits",
+    "protocols_of",
+    "score_intervals",
+]

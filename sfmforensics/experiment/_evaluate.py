@@ -1,0 +1,243 @@
+"""Models over the folds of each protocol, to tables of scores and of predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sfmforensics.experiment._splits import SPEAKER, make_splits
+from sfmforensics.metrics import (
+    Trials,
+    claim_trials,
+    equal_error_rate,
+    mean_skill,
+    pair_trials,
+    task_score,
+)
+from sfmforensics.model_selection import joined_groups
+from sfmforensics.targets import CLASSIFICATION, task_kind
+
+SCORE_COLUMNS = ["model", "views", "protocol", "fold", "task", "metric", "value"]
+PREDICTION_COLUMNS = ["path", "fold", "protocol", "task", "true", "predicted"]
+CHOICE_COLUMNS = ["model", "views", "protocol", "fold", "parameter", "value"]
+
+METRICS_OF = {CLASSIFICATION: ("accuracy", "uar", "macro_f1"), "regression": ("rmse", "mae", "ccc")}
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns model, views, protocol, fold, task, metric, value: shares in [0, 1], and errors in
+        the unit of the column (years).
+    predictions : dict of str to DataFrame
+        By model: columns path, fold, protocol, task, true, predicted.
+    rows : dict of str to ndarray of int
+        By model: position of the recording of each row of its predictions.
+    trials : dict of (str, str) to list of Trials
+        By model and protocol: what the equal error rate of each fold rests on, where the model
+        gives scores of speakers. Rows are those of all recordings.
+    choices : DataFrame
+        Columns model, views, protocol, fold, parameter, value: what a nested search chose.
+    """
+
+    scores: pd.DataFrame
+    predictions: dict
+    rows: dict = field(default_factory=dict)
+    trials: dict = field(default_factory=dict)
+    choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOICE_COLUMNS))
+
+
+def evaluate(
+    X,
+    target,
+    models,
+    splits,
+    *,
+    views,
+    paths=None,
+    copies=None,
+    search=None,
+    seed=0,
+    n_jobs=1,
+    advance=None,
+):
+    """Fit and score models over the folds of each protocol.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_recordings, n_features)
+        The views, computed once: embedders learn nothing, so the folds share them.
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels; missing ones count neither in training nor in scores.
+    models : dict of str to estimator
+        By name; a clone is fitted in each fold.
+    splits : dict of str to list of (ndarray, ndarray)
+        By protocol, as `make_splits` gives them.
+    views : str
+        Name of the views, for the tables.
+    paths : sequence of str or None, default=None
+        Name of each recording, for the tables; numbers by default.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        Recordings with equal numbers are copies of one: a search keeps them on one side of its own
+        folds, and they are not compared with each other for the equal error rate.
+    search : dict of str to list, or None, default=None
+        Values of parameters to choose from, by 3 folds of the training side that are drawn as the
+        outer ones are: under "disjoint" no speaker is on two sides of them either. Chosen is what
+        has the best `mean_skill` over the tasks that the protocol defines.
+    seed : int, default=0
+        Seed of the folds of the search.
+    n_jobs : int, default=1
+        Folds at a time; each in a process of its own.
+    advance : callable or None, default=None
+        Called after each fold, with 1 and a text that says which.
+
+    Returns
+    -------
+    Evaluation
+
+    Notes
+    -----
+    Under "disjoint" the speakers of the test side were never heard, so nobody can be recognised:
+    of the speaker there are no answers, and the one score is the equal error rate of comparing
+    recordings by their fused representation. Under "closed" the equal error rate is that of each
+    recording claiming to be each speaker of the training side. The two cannot be compared.
+
+    Examples
+    --------
+    >>> from sfmforensics.datasets import make_speech_corpus
+    >>> from sfmforensics.presets import make_estimator
+    >>> from sfmforensics.views import make_views
+    >>> corpus = make_speech_corpus(4, 4, duration=0.4)
+    >>> X = make_views("mfcc").fit_transform(corpus.data)
+    >>> found = evaluate(
+    ...     X,
+    ...     corpus.target,
+    ...     {"svm": make_estimator("svm")},
+    ...     {"disjoint": make_splits(corpus.target, "disjoint", folds=2)},
+    ...     views="mfcc",
+    ... )
+    >>> found.scores.task.unique().tolist()
+    ['emotion', 'gender', 'age']
+    """
+    paths = [str(i) for i in range(len(target))] if paths is None else list(map(str, paths))
+    jobs = [
+        (name, protocol, fold, train, test)
+        for protocol, folds in splits.items()
+        for name in models
+        for fold, (train, test) in enumerate(folds)
+    ]
+    run = partial(_run_fold, X=X, target=target, copies=copies, search=search, seed=seed)
+    outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(run)(models[name], protocol=protocol, train=train, test=test)
+        for name, protocol, _, train, test in jobs
+    )
+    scores, choices = [], []
+    predictions, tested = {name: [] for name in models}, {name: [] for name in models}
+    trials = {}
+    for (name, protocol, fold, _, test), outcome in zip(jobs, outcomes, strict=True):
+        predicted, compared, chosen = outcome
+        row = [name, views, protocol, fold]
+        scores += [[*row, *score] for score in _fold_scores(target.iloc[test], protocol, outcome)]
+        choices += [[*row, parameter, value] for parameter, value in chosen.items()]
+        if compared is not None:
+            trials.setdefault((name, protocol), []).append(compared)
+        for task in _answered(target, protocol):
+            tested[name].append(test)
+            predictions[name].append(
+                pd.DataFrame(
+                    {
+                        "path": [paths[row] for row in test],
+                        "fold": fold,
+                        "protocol": protocol,
+                        "task": task,
+                        "true": target[task].iloc[test].astype(object).to_numpy(),
+                        "predicted": predicted[task].astype(object) if task in predicted else None,
+                    }
+                )
+            )
+        if advance is not None:
+            advance(1, f"{name}, {protocol}, fold {fold + 1}")
+    empty = pd.DataFrame(columns=PREDICTION_COLUMNS)
+    return Evaluation(
+        pd.DataFrame(scores, columns=SCORE_COLUMNS),
+        {
+            name: pd.concat(parts, ignore_index=True)[PREDICTION_COLUMNS] if parts else empty
+            for name, parts in predictions.items()
+        },
+        {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},
+        trials,
+        pd.DataFrame(choices, columns=CHOICE_COLUMNS),
+    )
+
+
+def _answered(target, protocol):
+    """Tasks that are defined: who speaks is not, of a voice that was never heard."""
+    return [task for task in target if not (protocol == "disjoint" and task == SPEAKER)]
+
+
+def _fold_scores(true, protocol, outcome):
+    predicted, compared, _ = outcome
+    true = true.reset_index(drop=True)
+    for task in true:
+        if task in _answered(true, protocol):
+            for metric in METRICS_OF[task_kind(true[task])]:
+                learnt = task in predicted
+                yield task, metric, task_score(true, predicted, task, metric) if learnt else np.nan
+        if task == SPEAKER and compared is not None:
+            yield task, "eer", equal_error_rate(compared.scores, compared.same)
+
+
+def _run_fold(model, protocol, train, test, *, X, target, copies, search, seed):
+    """Answers, trials and chosen parameters of one fold."""
+    rows = X.iloc if hasattr(X, "iloc") else X
+    # A task of which this fold's training side has no label cannot be learnt here.
+    known = target.columns[target.iloc[train].notna().any()]
+    labels = target.iloc[train][known]
+    fitted, chosen = clone(model), {}
+    if search:
+        inner = None if copies is None else np.asarray(copies)[train]
+        folds = make_splits(labels, protocol, folds=INNER_FOLDS, seed=seed, copies=inner)
+        fitted = GridSearchCV(
+            fitted,
+            search,
+            scoring=partial(_skill, tasks=_answered(labels, protocol)),
+            cv=folds,
+            error_score="raise",
+        )
+    fitted.fit(rows[train], labels)
+    if search:
+        fitted, chosen = fitted.best_estimator_, fitted.best_params_
+    predicted = fitted.predict(rows[test]).reset_index(drop=True)
+    return predicted, _compare(fitted, rows[test], target, test, protocol, copies), chosen
+
+
+def _skill(estimator, X, y, tasks):
+    return mean_skill(y[tasks], estimator.predict(X)[tasks])
+
+
+def _compare(model, X, target, test, protocol, copies):
+    """Trials of one fold's test side, or None where there is nobody to tell apart."""
+    if SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
+        return None
+    speakers = target[SPEAKER].iloc[test].reset_index(drop=True)
+    if protocol == "disjoint":
+        labels = [target[SPEAKER]] if copies is None else [target[SPEAKER], copies]
+        voices = pd.Series(joined_groups(*labels)[test]).where(speakers.notna())
+        apart = None if copies is None else np.asarray(copies)[test]
+        trials = pair_trials(model, X, voices, copies=apart)
+    else:
+        trials = claim_trials(model, X, speakers)
+    if trials is None:
+        return None
+    return Trials(trials.scores, trials.same, test[trials.first], test[trials.second])

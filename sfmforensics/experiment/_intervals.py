@@ -1,0 +1,149 @@
+"""How sure the scores are, over all recordings and by group of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.experiment._evaluate import METRICS_OF
+from sfmforensics.experiment._splits import SPEAKER
+from sfmforensics.metrics import bootstrap_intervals, eer_interval
+from sfmforensics.metrics._verification import Trials
+from sfmforensics.model_selection import joined_groups
+from sfmforensics.targets import CLASSIFICATION, task_kind
+
+INTERVAL_COLUMNS = [
+    *("model", "views", "protocol", "task", "metric", "by", "group"),
+    *("n", "units", "value", "low", "high"),
+]
+MOST_GROUPS = 12
+DECADE = 10
+
+
+def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed=0):
+    """Scores over all test recordings, with 95 % bootstrap intervals, in all and by group.
+
+    Parameters
+    ----------
+    found : Evaluation
+        What `evaluate` gave.
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels.
+    views : str
+        Name of the views, for the table.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        Recordings with equal numbers are copies of one.
+    n_resamples : int, default=1000
+        Number of resamples.
+    seed : int, default=0
+        Seed of the resampling.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, views, protocol, task, metric, by, group, n, units, value, low, high``.
+        "by" is the label that the recordings were grouped by, "all" for all of them. "n" counts
+        recordings (trials for the equal error rate), "units" what was resampled.
+
+    Notes
+    -----
+    Resampled are speakers under "disjoint" (those who share a recording as one), recordings, with
+    their copies, under "closed": the claim there is about these speakers only. Scores are of all
+    folds together, so that an error or a recall can differ from the mean over the folds; the equal
+    error rate is the mean over the folds.
+
+    Groups are those of every label but the speaker with at most 12 classes, and decades of an age (quartiles of
+    any other number). A task by its own label has its first metric only: the recall of each class.
+
+    Examples
+    --------
+    >>> from sfmforensics.experiment import evaluate, make_splits
+    >>> from sfmforensics.presets import make_estimator
+    >>> X, target = np.eye(2)[[0, 1] * 10], pd.DataFrame({"gender": ["f", "m"] * 10})
+    >>> splits = {"closed": make_splits(target, "closed", folds=2)}
+    >>> found = evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine")
+    >>> score_intervals(found, target, views="mine").iloc[:1][["by", "value", "low"]].round(3)
+        by  value    low
+    0  all    1.0  0.832
+    """
+    alone = np.arange(len(target)) if copies is None else np.asarray(copies)
+    units = {"closed": alone}
+    if SPEAKER in target:
+        units["disjoint"] = joined_groups(target[SPEAKER], alone)
+    groupings = _groupings(target)
+    drawn = {"n_resamples": n_resamples, "random_state": seed}
+    rows = []
+    for model, predictions in found.predictions.items():
+        predictions = predictions.assign(row=found.rows[model])
+        predictions = predictions[predictions["predicted"].notna()]
+        for (protocol, task), part in predictions.groupby(["protocol", "task"], sort=False):
+            place = part["row"].to_numpy()
+            metrics = METRICS_OF[task_kind(target[task])]
+            for by, labels in groupings.items():
+                of = labels[place]
+                for group in [None] if by == "all" else sorted(set(of[~pd.isna(of)]), key=str):
+                    held = np.ones(len(of), dtype=bool) if by == "all" else of == group
+                    if not part["true"].to_numpy()[held].size:
+                        continue
+                    scored = bootstrap_intervals(
+                        _column(part["true"][held], target[task]),
+                        _column(part["predicted"][held], target[task]),
+                        metrics[:1] if by == task else metrics,
+                        units=units.get(protocol, alone)[place[held]],
+                        **drawn,
+                    )
+                    rows += [
+                        _row(model, views, protocol, task, metric, by, group, interval)
+                        for metric, interval in scored.items()
+                    ]
+    for (model, protocol), folds in found.trials.items():
+        for by, labels in groupings.items():
+            for group in [None] if by == "all" else sorted(set(labels[~pd.isna(labels)]), key=str):
+                held = [_within(fold, None if by == "all" else labels == group) for fold in folds]
+                interval = eer_interval(held, units.get(protocol, alone), **drawn)
+                if interval.n:
+                    rows.append(_row(model, views, protocol, SPEAKER, "eer", by, group, interval))
+    return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
+
+
+def _row(model, views, protocol, task, metric, by, group, interval):
+    return [
+        *(model, views, protocol, task, metric, by, "" if group is None else str(group)),
+        *(interval.n, interval.units, interval.value, interval.low, interval.high),
+    ]
+
+
+def _column(values, like):
+    """Predictions are kept as objects; numbers are numbers again."""
+    return values if task_kind(like) == CLASSIFICATION else pd.to_numeric(values)
+
+
+def _within(fold, held):
+    """Trials of which both recordings are in the group."""
+    if held is None:
+        return fold
+    keep = held[fold.first] & held[fold.second]
+    return Trials(fold.scores[keep], fold.same[keep], fold.first[keep], fold.second[keep])
+
+
+def _groupings(target):
+    """Group of each recording, by the label that tells it; "all" is everything."""
+    found = {"all": np.full(len(target), None, dtype=object)}
+    for task, column in target.drop(columns=SPEAKER, errors="ignore").items():
+        if task_kind(column) == CLASSIFICATION:
+            if 2 <= column.nunique() <= MOST_GROUPS:
+                found[task] = column.astype(object).where(column.notna(), None).to_numpy()
+        elif len(column.dropna().unique()) > 1:
+            found[task] = _bands(task, column)
+    return found
+
+
+def _bands(task, column):
+    """Decades of an age, quartiles of any other number, in words that sort as they should."""
+    numbers = pd.to_numeric(column).astype(float)
+    if task == "age":
+        start = (numbers // DECADE * DECADE).astype("Int64")
+        words = start.astype(str) + " to " + (start + DECADE - 1).astype(str)
+        return words.where(numbers.notna(), None).to_numpy(dtype=object)
+    bands = pd.qcut(numbers, 4, duplicates="drop", precision=2)
+    return bands.astype(object).map(str, na_action="ignore").where(numbers.notna(), None).to_numpy()

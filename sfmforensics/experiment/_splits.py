@@ -1,0 +1,203 @@
+"""Folds of the closed and of the disjoint protocol, and what they share."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+
+from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
+from sfmforensics.model_selection import (
+    RepeatedTargetKFold,
+    TargetGroupKFold,
+    TargetLeaveOneGroupOut,
+    TargetStratifiedKFold,
+    joined_groups,
+)
+from sfmforensics.targets import CLASSIFICATION, task_kind
+
+PROTOCOLS = ("closed", "disjoint")
+SPEAKER = "speaker"
+EACH_SPEAKER = "speakers"
+
+
+def protocols_of(protocol):
+    """The protocols that a name stands for.
+
+    Parameters
+    ----------
+    protocol : {"closed", "disjoint", "both"}
+        Name.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    SFMForensicsError
+        No protocol has this name.
+
+    Examples
+    --------
+    >>> protocols_of("both")
+    ('closed', 'disjoint')
+    """
+    if protocol == "both":
+        return PROTOCOLS
+    if protocol not in PROTOCOLS:
+        raise SFMForensicsError(
+            f"no protocol is called {protocol!r}; there are closed, disjoint, both"
+        )
+    return (protocol,)
+
+
+def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
+    """Folds of one protocol.
+
+    Parameters
+    ----------
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels; "disjoint" needs a column "speaker".
+    protocol : {"closed", "disjoint"}
+        "closed" has every speaker on both sides, stratified by speaker (the paper's five folds);
+        "disjoint" has every speaker on one side only.
+    folds : int or "speakers", default=5
+        Number of folds. "speakers" leaves out one speaker after the other, under "disjoint"; the
+        folds of "closed" are then 5.
+    seed : int, default=0
+        Seed of the shuffle.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        Recordings with equal numbers are copies of one, and stay on one side; under "disjoint"
+        speakers who share a copy are taken for one voice. See `sfmforensics.datasets.find_copies`.
+    repeats : int, default=1
+        How often the folds are drawn, each time with the next seed. Leaving out each speaker is
+        always the same, and done once.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Rows of the training and of the test side, repeat by repeat.
+
+    Raises
+    ------
+    TargetError
+        There is no label, or too few recordings; under "disjoint", too few speakers.
+
+    Warns
+    -----
+    SplitWarning
+        There are fewer speakers than folds: each is left out once. Recordings without a speaker
+        are on neither side under "disjoint".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> target = pd.DataFrame({"speaker": list("aabbcc")})
+    >>> for _, test in make_splits(target, "disjoint", folds=3):
+    ...     print(target.speaker[test].tolist())
+    ['b', 'b']
+    ['c', 'c']
+    ['a', 'a']
+    """
+    if not target.shape[1]:
+        raise TargetError("the targets have no column; give labels of at least one task")
+    if folds == EACH_SPEAKER and protocol != "disjoint":
+        folds = 5
+    if folds != EACH_SPEAKER and not (isinstance(folds, Integral) and 2 <= folds <= len(target)):
+        found = "1 recording" if len(target) == 1 else f"{len(target)} recordings"
+        remedy = f"use 2 to {len(target)} folds" if len(target) > 1 else "add recordings"
+        raise TargetError(f"{folds} folds of {found}; {remedy}")
+    if protocol == "disjoint":
+        if SPEAKER not in target:
+            raise TargetError(
+                "the disjoint protocol needs a column 'speaker'; the labels have "
+                f"{', '.join(map(str, target.columns))}; use --protocol closed"
+            )
+        folds = _folds_of_speakers(target[SPEAKER], folds, copies)
+        splitter = TargetGroupKFold(folds, on=SPEAKER, shuffle=True) if folds else None
+    else:
+        splitter = TargetStratifiedKFold(folds, on=_stratum(target), shuffle=True)
+    if splitter is None:
+        splitter = TargetLeaveOneGroupOut(on=SPEAKER)
+    else:
+        splitter = RepeatedTargetKFold(splitter, repeats, random_state=seed)
+    return list(splitter.split(np.zeros(len(target)), target, groups=copies))
+
+
+def audit(target, copies, splits):
+    """What stands in the way of an honest split, in numbers.
+
+    Parameters
+    ----------
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels.
+    copies : array-like of shape (n_recordings,)
+        Recordings with equal numbers are copies of one.
+    splits : dict of str to list of (ndarray, ndarray)
+        By protocol.
+
+    Returns
+    -------
+    dict
+        "copies": recordings that are copies of another one; "aliases": lists of speakers who share
+        a copy; "left_out": recordings on neither side under "disjoint", for want of a speaker;
+        "shared_copies": by protocol, test recordings whose copy is in training, summed over folds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> target = pd.DataFrame({"speaker": ["46", "53", "9", "9"]})
+    >>> audit(target, [0, 0, 1, 2], {})["aliases"]
+    [['46', '53']]
+    """
+    copies = np.asarray(copies)
+    found = {
+        "copies": len(copies) - len(np.unique(copies)),
+        "aliases": [],
+        "left_out": 0,
+        "shared_copies": {
+            protocol: int(sum(np.isin(copies[test], copies[train]).sum() for train, test in folds))
+            for protocol, folds in splits.items()
+        },
+    }
+    if SPEAKER in target:
+        voices = joined_groups(target[SPEAKER], copies)
+        for _, names in target[SPEAKER].dropna().groupby(voices[target[SPEAKER].notna()]):
+            speakers = sorted(map(str, names.unique()))
+            if len(speakers) > 1:
+                found["aliases"].append(speakers)
+    if "disjoint" in splits:
+        found["left_out"] = int(target[SPEAKER].isna().sum())
+    return found
+
+
+def _stratum(target):
+    """What "closed" is stratified by: the speaker, or else the first column of labels."""
+    if SPEAKER in target:
+        return SPEAKER
+    labels = [name for name in target if task_kind(target[name]) == CLASSIFICATION]
+    return labels[0] if labels else target.columns[0]
+
+
+def _folds_of_speakers(speakers, folds, copies):
+    """As many folds as asked for, one for each voice if these are fewer, 0 to leave out each."""
+    known = speakers.notna().to_numpy()
+    labels = [speakers[known]] + ([] if copies is None else [np.asarray(copies)[known]])
+    voices = len(np.unique(joined_groups(*labels))) if known.any() else 0
+    if voices < 2:
+        raise TargetError(
+            f"the disjoint protocol needs two speakers or more, and there is {voices}; "
+            "use --protocol closed"
+        )
+    if folds == EACH_SPEAKER:
+        return 0
+    if voices < folds:
+        warnings.warn(
+            f"disjoint: {voices} speakers cannot make {folds} folds; each is left out once, in "
+            f"{voices} folds",
+            SplitWarning,
+            stacklevel=3,
+        )
+    return min(folds, voices)
