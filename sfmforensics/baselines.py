@@ -9,11 +9,26 @@ from sklearn.dummy import DummyClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.utils import check_consistent_length
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._parameters import with_type
 from sfmforensics._versions import CarriesVersions
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
+
+
+def _classifiers_decide(estimator):
+    if hasattr(estimator, "estimators_"):
+        kinds = estimator._codec.kinds_
+        asked = [
+            e
+            for e, kind in zip(estimator.estimators_, kinds, strict=True)
+            if kind != REGRESSION and not isinstance(e, DummyClassifier)
+        ]
+        return any(kind != REGRESSION for kind in kinds) and all(
+            hasattr(one, "decision_function") for one in asked
+        )
+    return estimator.classifier is None or hasattr(estimator.classifier, "decision_function")
 
 
 class PerTask(CarriesVersions, BaseEstimator):
@@ -139,6 +154,40 @@ class PerTask(CarriesVersions, BaseEstimator):
             else:
                 outputs.append(np.eye(self._codec.widths_[position])[answer])
         return self._codec.decode(outputs, index)
+
+    @available_if(_classifiers_decide)
+    def decision_function(self, X):
+        """Scores of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Vectors of the recordings.
+
+        Returns
+        -------
+        list of ndarray of shape (n_samples, n_classes)
+            One for each classification task, in column order, its columns as in `classes_`; the
+            array itself for 1-D targets. The higher, the likelier; no probabilities.
+        """
+        check_is_fitted(self)
+        X = self._scaled(validate_data(self, X, reset=False))
+        scores = []
+        for estimator, kind in zip(self.estimators_, self._codec.kinds_, strict=True):
+            if kind == REGRESSION:
+                continue
+            if isinstance(estimator, DummyClassifier):
+                scores.append(np.zeros((len(X), 1)))
+                continue
+            found = estimator.decision_function(X)
+            # Of two classes, scikit-learn gives one score.
+            scores.append(np.column_stack([-found, found]) if found.ndim == 1 else found)
+        return scores[0] if self._codec.flat_ else scores
+
+    @property
+    def tasks_(self):
+        """Kind of each target column."""
+        return dict(zip(self._codec.names_, self._codec.kinds_, strict=True))
 
     def _scaled(self, X):
         return X if self.scaler_ is None else self.scaler_.transform(X)

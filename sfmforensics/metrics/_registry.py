@@ -1,126 +1,18 @@
-"""Scores and scorers by task, for targets of several columns and missing labels."""
+"""Metrics by name, and scorers by task for targets of several columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
+from sfmforensics.metrics._labels import accuracy, macro_f1, uar
+from sfmforensics.metrics._numbers import as_numbers, ccc, mae, rmse
+from sfmforensics.metrics._verification import EERScorer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
-
-
-def accuracy(y_true, y_pred):
-    """Share of rows whose label is predicted.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        Labels; rows where they are missing (None, NaN, NA) do not count.
-    y_pred : array-like of shape (n_samples,)
-        Predicted labels; a missing one is wrong.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN where no label is known.
-
-    Raises
-    ------
-    TargetError
-        Either side is text and the other is not, so that no label could ever be right.
-
-    Examples
-    --------
-    >>> accuracy(["low", "high", None], ["low", "low", "low"])
-    0.5
-    """
-    true, pred = _known_labels(y_true, y_pred)
-    return float((true == pred).mean()) if len(true) else float("nan")
-
-
-def uar(y_true, y_pred):
-    """Unweighted average recall: accuracy by class, averaged over the classes.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        As for `accuracy`, with the same errors.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN where no label is known.
-
-    Notes
-    -----
-    Averaged are the classes that occur in ``y_true``. Guessing is worth 1 / n_classes, however
-    unequal the classes are.
-
-    Examples
-    --------
-    >>> uar(["low", "low", "low", "high"], ["low", "low", "low", "low"])
-    0.5
-    """
-    true, pred = _known_labels(y_true, y_pred)
-    if not len(true):
-        return float("nan")
-    return float(pd.Series(true == pred).groupby(true, sort=False).mean().mean())
-
-
-def rmse(y_true, y_pred):
-    """Root of the mean squared error.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        Numbers; rows where they are missing do not count.
-    y_pred : array-like of shape (n_samples,)
-        Predicted numbers.
-
-    Returns
-    -------
-    float
-        In the unit of the target; NaN where no number is known.
-
-    Raises
-    ------
-    TargetError
-        Something is not a number, or a prediction is missing.
-
-    Examples
-    --------
-    >>> round(rmse([20.0, 30.0, None], [23.0, 26.0, 50.0]), 2)
-    3.54
-    """
-    errors = _errors(y_true, y_pred)
-    return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan")
-
-
-def mae(y_true, y_pred):
-    """Mean absolute error.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        As for `rmse`, with the same errors.
-
-    Returns
-    -------
-    float
-        In the unit of the target; NaN where no number is known.
-
-    Examples
-    --------
-    >>> mae([20.0, 30.0, None], [23.0, 26.0, 50.0])
-    3.5
-    """
-    errors = _errors(y_true, y_pred)
-    return float(np.mean(np.abs(errors))) if len(errors) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -129,17 +21,19 @@ class Metric:
 
     Parameters
     ----------
-    function : callable
-        Takes ``(y_true, y_pred)`` of one dimension and gives a float.
+    function : callable or None
+        Takes ``(y_true, y_pred)`` of one dimension and gives a float. None for "eer", which reads
+        scores, not answers: see `speaker_eer`.
     greater_is_better : bool
         False for errors, whose scorers are negative.
     kind : {"classification", "regression"}
         Kind of task.
     unit : str
-        "share" (0 to 1), or "target" for the unit of the labels, such as years.
+        "share" (0 to 1), "target" for the unit of the labels, such as years, or "none" for a
+        coefficient.
     """
 
-    function: Callable
+    function: Callable | None
     greater_is_better: bool
     kind: str
     unit: str
@@ -148,8 +42,11 @@ class Metric:
 METRICS = {
     "accuracy": Metric(accuracy, True, CLASSIFICATION, "share"),
     "uar": Metric(uar, True, CLASSIFICATION, "share"),
+    "macro_f1": Metric(macro_f1, True, CLASSIFICATION, "share"),
+    "eer": Metric(None, False, CLASSIFICATION, "share"),
     "rmse": Metric(rmse, False, REGRESSION, "target"),
     "mae": Metric(mae, False, REGRESSION, "target"),
+    "ccc": Metric(ccc, True, REGRESSION, "none"),
 }
 """Metrics by name; the first of a kind is its default."""
 
@@ -181,6 +78,7 @@ def task_score(y_true, y_pred, task, metric):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> y = pd.DataFrame({"gender": ["f", "m"], "age": [20.0, 30.0]})
     >>> task_score(y, [["f", 21.0], ["f", 29.0]], "age", "mae")
     1.0
@@ -203,7 +101,44 @@ def task_score(y_true, y_pred, task, metric):
             f"the targets have {truth.shape[1]} columns, the predictions, without names, "
             f"{prediction.shape[1]}; predict a DataFrame, or as many columns"
         )
+    if METRICS[metric].function is None:
+        raise TargetError(
+            f"{metric!r} reads the scores of a model, not its answers; use task_scorers or "
+            "sfmforensics.metrics.speaker_eer"
+        )
     return METRICS[metric].function(truth[task], answer)
+
+
+def mean_skill(y_true, y_pred):
+    """One figure for all tasks: what a search maximises.
+
+    Parameters
+    ----------
+    y_true, y_pred : DataFrame of shape (n_samples, n_tasks)
+        True targets and answers, with the same columns.
+
+    Returns
+    -------
+    float
+        Mean over the tasks of accuracy (classes) and of 1 - RMSE / standard deviation of the true
+        numbers: 1 where everything is right, 0 for a number that is always answered by the mean.
+        Tasks without a label, or with one number only, do not count; NaN without any.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y = pd.DataFrame({"gender": ["f", "m"], "age": [20.0, 30.0]})
+    >>> mean_skill(y, y.assign(age=25.0))
+    0.5
+    """
+    skills = []
+    for task, column in as_frame(y_true).items():
+        if task_kind(column) == CLASSIFICATION:
+            skills.append(accuracy(column, y_pred[task]))
+        elif column.nunique() > 1:
+            skills.append(1 - rmse(column, y_pred[task]) / float(column.std(ddof=0)))
+    known = [skill for skill in skills if skill == skill]
+    return sum(known) / len(known) if known else float("nan")
 
 
 def task_scorers(target, *, metrics=None):
@@ -235,6 +170,7 @@ def task_scorers(target, *, metrics=None):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> y = pd.DataFrame({"speaker": ["a", "b"], "age": [20.0, 30.0]})
     >>> list(task_scorers(y))
     ['speaker_accuracy', 'age_rmse']
@@ -252,7 +188,10 @@ def task_scorers(target, *, metrics=None):
         _refuse_unknown(names, METRICS, "metric")
         for name in names:
             if METRICS[name].kind == REGRESSION:
-                _numbers(frame[task], task)
+                as_numbers(frame[task], task)
+            if METRICS[name].function is None:
+                scorers[f"{task}_{name}"] = EERScorer(task)
+                continue
             sign = METRICS[name].greater_is_better
             scorers[f"{task}_{name}"] = make_scorer(
                 task_score, greater_is_better=sign, task=task, metric=name
@@ -265,36 +204,3 @@ def _refuse_unknown(names, known, what):
         if name not in known:
             found = ", ".join(map(repr, known))
             raise TargetError(f"there is no {what} {name!r}; there are {found}")
-
-
-def _known_labels(y_true, y_pred):
-    check_consistent_length(y_true, y_pred)
-    true, pred = (pd.Series(labels).astype(object).to_numpy() for labels in (y_true, y_pred))
-    known = ~pd.isna(true)
-    true, pred = true[known], pred[known]
-    given = pred[~pd.isna(pred)]
-    if len(given) and len({isinstance(label, str) for label in (true[0], given[0])}) > 1:
-        raise TargetError(
-            f"labels such as {true[0]!r} are compared with predictions such as {given[0]!r}; "
-            "bring both to one type"
-        )
-    # NA would make the comparison itself missing.
-    pred = np.where(pd.isna(pred), None, pred)
-    return true, pred
-
-
-def _errors(y_true, y_pred):
-    check_consistent_length(y_true, y_pred)
-    true, pred = _numbers(y_true, "y_true"), _numbers(y_pred, "y_pred")
-    known = ~np.isnan(true)
-    if np.isnan(pred[known]).any():
-        raise TargetError(f"{np.isnan(pred[known]).sum()} predictions are missing")
-    return pred[known] - true[known]
-
-
-def _numbers(values, name):
-    column = pd.Series(values)
-    try:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise TargetError(f"an error of {name!r} needs numbers, but: {error}") from error

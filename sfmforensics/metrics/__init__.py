@@ -1,0 +1,51 @@
+"""Scores and scorers by task, for targets of several columns and missing labels.
+
+Examples
+--------
+>>> accuracy(["low", "high", None], ["low", "low", "low"])
+0.5
+"""
+
+from sfmforensics.metrics._bootstrap import Interval, bootstrap_intervals, eer_interval
+from sfmforensics.metrics._comparison import (
+    PairedTest,
+    compare_models,
+    corrected_resampled_ttest,
+    holm,
+)
+from sfmforensics.metrics._labels import accuracy, macro_f1, uar
+from sfmforensics.metrics._numbers import ccc, mae, rmse
+from sfmforensics.metrics._registry import METRICS, Metric, mean_skill, task_score, task_scorers
+from sfmforensics.metrics._verification import (
+    Trials,
+    claim_trials,
+    equal_error_rate,
+    pair_trials,
+    speaker_eer,
+)
+
+__all__ = [
+    "METRICS",
+    "Interval",
+    "Metric",
+    "PairedTest",
+    "Trials",
+    "accuracy",
+    "bootstrap_intervals",
+    "ccc",
+    "claim_trials",
+    "compare_models",
+    "corrected_resampled_ttest",
+    "eer_interval",
+    "equal_error_rate",
+    "holm",
+    "macro_f1",
+    "mae",
+    "mean_skill",
+    "pair_trials",
+    "rmse",
+    "speaker_eer",
+    "task_score",
+    "task_scorers",
+    "uar",
+]

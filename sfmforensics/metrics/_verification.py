@@ -1,0 +1,255 @@
+"""Speakers told apart by scores: trials, and the rate at which both kinds of error are equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_consistent_length, check_random_state
+
+from sfmforensics.exceptions import TargetError
+from sfmforensics.targets import as_frame
+
+MOST_COMPARED = 2000
+"""Recordings of a fold that are compared with each other: pairs grow with their square."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Claims that two sides are one speaker, and what a model says of each.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_trials,)
+        The higher, the more alike.
+    same : ndarray of shape (n_trials,), bool
+        Whether the claim is true.
+    first, second : ndarray of shape (n_trials,), int
+        Rows of the two recordings; both are the one recording where it was compared with a
+        speaker who was heard in training.
+    """
+
+    scores: np.ndarray
+    same: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+def equal_error_rate(scores, same, weights=None):
+    """Rate at which false acceptances and false rejections are equally frequent.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_trials,)
+        The higher, the more alike.
+    same : array-like of shape (n_trials,), bool
+        Whether both sides are one speaker.
+    weights : array-like of shape (n_trials,) or (n_resamples, n_trials), or None, default=None
+        How often each trial counts; one row for each resample.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_resamples,)
+        0 where all true claims have higher scores than all false ones, 0.5 where scores say
+        nothing. NaN where there are no true or no false claims.
+
+    Notes
+    -----
+    A threshold between two scores exists only in thought: where the two curves cross between two
+    thresholds, the line between them is followed. Equal scores are accepted or rejected together.
+
+    Examples
+    --------
+    >>> equal_error_rate([0.9, 0.8, 0.4, 0.6, 0.3, 0.1], [True, True, True, False, False, False])
+    0.3333333333333333
+    """
+    scores, same = np.asarray(scores, dtype=np.float64), np.asarray(same, dtype=bool)
+    check_consistent_length(scores, same)
+    flat = weights is None or np.ndim(weights) == 1
+    weights = np.ones((1, len(scores))) if weights is None else np.atleast_2d(weights)
+    if not len(scores):
+        rates = np.full(len(weights), np.nan)
+    else:
+        order = np.argsort(-scores, kind="stable")
+        ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+        # Blocks of resamples, lest weights of many trials fill the memory.
+        size = max(1, 4_000_000 // len(scores))
+        blocks = (weights[start : start + size] for start in range(0, len(weights), size))
+        rates = np.concatenate([_crossing(block[:, order], same[order], ends) for block in blocks])
+    return float(rates[0]) if flat else rates
+
+
+def claim_trials(estimator, X, speakers, *, task="speaker"):
+    """Let each recording claim to be each speaker whom the model knows.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With `tasks_` or one target column, `classes_`, and `predict_proba` or
+        `decision_function`.
+    X : array-like of shape (n_recordings, n_features)
+        Recordings that were not learnt from.
+    speakers : array-like of shape (n_recordings,)
+        Who speaks; recordings of nobody known make no trials.
+    task : str, default="speaker"
+        Which task of the model tells speakers.
+
+    Returns
+    -------
+    Trials or None
+        None where the model gives no scores.
+
+    Notes
+    -----
+    The score is the model's own: the logarithm of the posterior probability, or the decision
+    function. A closed set helps it: a posterior also says that nobody else is likely.
+    """
+    scores = _speaker_scores(estimator, X, task)
+    if scores is None:
+        return None
+    scores, labels = scores
+    known = pd.Series(speakers).notna().to_numpy()
+    same = np.asarray(speakers, dtype=object)[:, None] == np.asarray(labels, dtype=object)
+    rows = np.repeat(np.flatnonzero(known), len(labels))
+    return Trials(scores[known].ravel(), same[known].ravel(), rows, rows)
+
+
+def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
+    """Compare recordings of speakers whom the model need not know, each with each other.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With `transform`.
+    X : array-like or DataFrame of shape (n_recordings, n_features)
+        Recordings that were not learnt from.
+    speakers : array-like of shape (n_recordings,)
+        Who speaks; recordings of nobody known make no trials.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        Recordings with equal numbers are one, and not compared.
+    random_state : int or RandomState, default=0
+        Draws the recordings to compare where there are more than 2000.
+
+    Returns
+    -------
+    Trials or None
+        None where the model has no representation. The score is the cosine between two.
+    """
+    if not hasattr(estimator, "transform"):
+        return None
+    rows = np.flatnonzero(pd.Series(speakers).notna())
+    if len(rows) > MOST_COMPARED:
+        rng = check_random_state(random_state)
+        rows = np.sort(rng.choice(rows, MOST_COMPARED, replace=False))
+    vectors = normalize(np.asarray(estimator.transform(X), dtype=np.float64)[rows])
+    first, second = np.triu_indices(len(rows), k=1)
+    if copies is not None:
+        apart = np.asarray(copies)[rows]
+        apart = apart[first] != apart[second]
+        first, second = first[apart], second[apart]
+    scores = (vectors @ vectors.T)[first, second]
+    who = pd.factorize(pd.Series(speakers).iloc[rows])[0]
+    return Trials(scores, who[first] == who[second], rows[first], rows[second])
+
+
+def speaker_eer(estimator, X, y, *, task="speaker", copies=None):
+    """Equal error rate of a fitted model, as a scorer wants it.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Of this package, or a pipeline that ends in one.
+    X : array-like or DataFrame of shape (n_recordings, n_features)
+        Recordings that were not learnt from.
+    y : DataFrame, Series or array-like
+        Targets with the column `task`, or one column.
+    task : str, default="speaker"
+        The column that says who speaks.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        As for `pair_trials`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. NaN where the model gives no scores, or where all claims are true or all
+        are false, as in a fold that holds one speaker.
+
+    Notes
+    -----
+    Speakers whom the model knows are claimed by each recording (`claim_trials`). If it knows none
+    of them, as under the disjoint protocol, recordings are compared with each other
+    (`pair_trials`). The two are different measurements: do not compare them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sfmforensics import SingleView
+    >>> X = np.repeat(np.eye(2, 4, dtype="float32"), 10, axis=0)
+    >>> y = pd.DataFrame({"speaker": np.repeat(["a", "b"], 10)})
+    >>> speaker_eer(SingleView(max_epochs=20, random_state=0).fit(X, y), X, y)
+    0.0
+    """
+    frame = as_frame(y)
+    if task not in frame and frame.shape[1] > 1:
+        raise TargetError(f"there is no task {task!r}; there are {', '.join(map(str, frame))}")
+    speakers = frame[task] if task in frame else frame.iloc[:, 0]
+    trials = claim_trials(estimator, X, speakers, task=task)
+    if trials is None or not trials.same.any():
+        trials = pair_trials(estimator, X, speakers, copies=copies)
+    return float("nan") if trials is None else equal_error_rate(trials.scores, trials.same)
+
+
+@dataclass(frozen=True)
+class EERScorer:
+    """Scorer of scikit-learn's kind: minus the equal error rate of a task."""
+
+    task: str
+
+    def __call__(self, estimator, X, y):
+        """Score a fitted model."""
+        return -speaker_eer(estimator, X, y, task=self.task)
+
+
+def _speaker_scores(estimator, X, task):
+    """Scores (n_recordings, n_speakers) and the names of the columns, or None."""
+    ask = next(
+        (
+            getattr(estimator, n)
+            for n in ("predict_log_proba", "predict_proba", "decision_function")
+            if hasattr(estimator, n)
+        ),
+        None,
+    )
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if ask is None:
+        return None
+    scores, labels = ask(X), last.classes_
+    if isinstance(scores, list):
+        names = [name for name, kind in last.tasks_.items() if kind == "classification"]
+        if task not in names:
+            return None
+        scores, labels = scores[names.index(task)], labels[names.index(task)]
+    if scores.ndim == 1:  # of two classes, scikit-learn gives one
+        scores = np.column_stack([-scores, scores])
+    if ask.__name__ == "predict_proba":
+        scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
+    return scores, labels
+
+
+def _crossing(weights, same, ends):
+    """Where the two curves cross; weights (n_resamples, n_trials) by falling score."""
+    accepted = np.cumsum(weights * ~same, axis=1)[:, ends]
+    found = np.cumsum(weights * same, axis=1)[:, ends]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        false = np.column_stack([np.zeros(len(weights)), accepted / accepted[:, -1:]])
+        missed = np.column_stack([np.ones(len(weights)), 1 - found / found[:, -1:]])
+    gap = false - missed  # from -1 to 1, never falling
+    after = np.argmax(gap >= 0, axis=1)
+    rows = np.arange(len(weights))
+    before = np.maximum(after - 1, 0)
+    low, high = gap[rows, before], gap[rows, after]
+    share = np.where(high > low, -low / np.where(high > low, high - low, 1), 0)
+    rate = false[rows, before] + share * (false[rows, after] - false[rows, before])
+    return np.where(np.isnan(gap).any(axis=1), np.nan, rate)
