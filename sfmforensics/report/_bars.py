@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sfmforensics.metrics import METRICS
 from sfmforensics.report._labels import (
     SCORE_COLUMNS,
     figure_text,
@@ -17,8 +16,8 @@ from sfmforensics.report._labels import (
     is_defined,
     is_share,
     main_metric,
+    metric_label,
     require_columns,
-    unit_of,
 )
 
 # Okabe and Ito's palette; hatches tell the protocols apart without colour.
@@ -66,7 +65,7 @@ def plot_scores(scores, *, metrics=None):
     n_columns = min(2, len(tasks))
     n_rows = -(-len(tasks) // n_columns)
     several = len({views for _, views in systems}) > 1
-    names = [_name(*system, several) for system in systems]
+    names = [system_name(*system, several) for system in systems]
     most_lines = max(name.count("\n") + 1 for name in names)
     panel = 1.05 + max(0.36, 0.26 * len(protocols), 0.2 * most_lines) * len(systems)
     figure = Figure(figsize=(4.0 * n_columns + 0.8, panel * n_rows + 0.7), layout="constrained")
@@ -99,7 +98,7 @@ def _panel(ax, found, task, metric, systems, protocols):
     for row, (model, views) in enumerate(systems):
         for place, protocol in enumerate(protocols):
             y = row + (place - (len(protocols) - 1) / 2) * height
-            if not is_defined(task, protocol):
+            if not is_defined(task, protocol, metric):
                 ax.text(0.02 * edge, y, "not defined", va="center", fontsize=8, style="italic")
                 continue
             own = (
@@ -118,16 +117,13 @@ def _panel(ax, found, task, metric, systems, protocols):
     ax.set(xlim=(0, edge), title=figure_text(task))
     if is_share(metric):
         ax.set_xticks(range(0, 101, 25))
-        ax.set_xlabel(f"{'UAR' if metric == 'uar' else metric} (%), more is better")
-    elif metric in METRICS:
-        ax.set_xlabel(f"{metric.upper()} ({figure_text(unit_of(task))}), less is better")
-    else:
-        ax.set_xlabel(figure_text(metric))
+    ax.set_xlabel(metric_label(task, metric))
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _name(model, views, several):
+def system_name(model, views, several):
+    """Name a model, on lines of their own its views if these differ."""
     if not several:
         return figure_text(model)
     # Systems may differ in their last view only, so names of views are wrapped, not cut short.

@@ -17,6 +17,17 @@ SHORT = {"speaker": "ASR", "emotion": "SER", "gender": "GR", "age": "AE"}
 UNITS = {"age": "years"}
 """Units of regression tasks; the unit of any other column is known only to its owner."""
 
+NAMES = {
+    "accuracy": "accuracy",
+    "uar": "UAR",
+    "macro_f1": "macro F1",
+    "eer": "EER",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "ccc": "CCC",
+}
+"""Metrics as they are written."""
+
 PROTOCOLS = ("closed", "disjoint")
 
 
@@ -67,9 +78,12 @@ def unit_of(task):
     return UNITS.get(task, "unit of the column")
 
 
-def is_defined(task, protocol):
-    """Tell whether a task can be measured; who speaks, not if the speaker was never heard."""
-    return not (task == "speaker" and protocol == "disjoint")
+def is_defined(task, protocol, metric=None):
+    """Tell whether a task can be measured: nobody can name a speaker whom they never heard.
+
+    Two recordings of such a speaker can be compared, so that an equal error rate there is.
+    """
+    return not (task == "speaker" and protocol == "disjoint" and metric != "eer")
 
 
 def heading(task, metric):
@@ -93,13 +107,35 @@ def heading(task, metric):
     ('ASR %', 'AE years', 'AE MAE years')
     >>> heading("dialect", "uar"), heading("height", "rmse")
     ('dialect UAR %', 'height rmse')
+    >>> heading("emotion", "macro_f1"), heading("age", "ccc")
+    ('SER macro F1 %', 'AE CCC')
     """
     name = SHORT.get(task, task)
     if is_share(metric):
-        return f"{name} %" if metric == "accuracy" else f"{name} {metric.upper()} %"
-    if task in UNITS and metric in METRICS:
+        return f"{name} %" if metric == "accuracy" else f"{name} {NAMES[metric]} %"
+    if task in UNITS and metric in METRICS and METRICS[metric].unit == "target":
         return f"{name} {'' if metric == 'rmse' else metric.upper() + ' '}{UNITS[task]}"
-    return f"{name} {metric}"
+    return f"{name} {NAMES['ccc'] if metric == 'ccc' else metric}"
+
+
+def metric_label(task, metric):
+    """Name a metric with its unit, and say which way is better.
+
+    Examples
+    --------
+    >>> metric_label("emotion", "uar"), metric_label("age", "rmse")
+    ('UAR (%), more is better', 'RMSE (years), less is better')
+    """
+    if metric not in METRICS:
+        return figure_text(metric)
+    unit = "%" if is_share(metric) else unit_of(task) if in_units(metric) else "no unit"
+    better = "more" if METRICS[metric].greater_is_better else "less"
+    return f"{NAMES.get(metric, metric)} ({figure_text(unit)}), {better} is better"
+
+
+def in_units(metric):
+    """Tell whether a metric is in the unit of the target, such as years."""
+    return metric in METRICS and METRICS[metric].unit == "target"
 
 
 def main_metric(metrics):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sfmforensics.exceptions import ReportError
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import (
     PREDICTION_COLUMNS,
@@ -13,70 +12,11 @@ from sfmforensics.report._labels import (
     is_classification,
     is_defined,
     require_columns,
-    unit_of,
 )
-from sfmforensics.report._predictions import (
-    BLUE,
-    new_axes,
-    plot_confusion,
-    plot_regression,
-)
+from sfmforensics.report._predictions import confusion_display, regression_display
+from sfmforensics.report.displays._axes import new_axes
 
-__all__ = [
-    "plot_confusion",
-    "plot_plan_entropy",
-    "plot_regression",
-    "plot_scores",
-    "save_figures",
-]
-
-
-def plot_plan_entropy(history, ax=None):
-    """Draw how sharp the transport plans are, epoch by epoch.
-
-    Parameters
-    ----------
-    history : list of dict
-        ``history_`` of a fitted `TANGO`.
-    ax : matplotlib.axes.Axes or None, default=None
-        Where to draw; None makes a figure, found as ``ax.figure``.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ReportError
-        The model transports nothing.
-
-    Notes
-    -----
-    1 is a uniform plan: every token receives the average of all others.
-
-    Examples
-    --------
-    >>> history = [{"epoch": 1, "plan_entropy": 0.98}, {"epoch": 2, "plan_entropy": 0.97}]
-    >>> plot_plan_entropy(history).get_xlabel()
-    'epoch'
-    """
-    epochs = [entry for entry in history if entry.get("plan_entropy") is not None]
-    if not epochs:
-        raise ReportError("the history has no 'plan_entropy'; only TANGO transports")
-    ax = new_axes((5.6, 3.4)) if ax is None else ax
-    ax.axhline(1, color="black", linewidth=1, linestyle="--", label="uniform plan")
-    ax.plot(
-        [entry["epoch"] for entry in epochs],
-        [entry["plan_entropy"] for entry in epochs],
-        color=BLUE,
-        marker="o",
-        markersize=3,
-    )
-    ax.set(ylim=(0, 1.08), xlabel="epoch", ylabel="entropy of the plans\n(share of its maximum)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.grid(color="0.9")
-    ax.legend(loc="lower left", frameon=False)
-    return ax
+__all__ = ["plot_scores", "save_figures"]
 
 
 def draw_predictions(scores, predictions):
@@ -87,13 +27,19 @@ def draw_predictions(scores, predictions):
     scores : DataFrame
         Scores, which tell the kinds of the tasks.
     predictions : DataFrame
-        As for `confusion_shares`.
+        Columns ``path, fold, protocol, task, true, predicted``, as `evaluate` writes them.
 
     Yields
     ------
     task, protocol, kind : str
         What is drawn; kind is "confusion" or "regression".
     ax : matplotlib.axes.Axes
+        On a figure outside pyplot.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, or numbers are drawn that are none.
     """
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")
     known = predictions[predictions["true"].notna()]
@@ -103,10 +49,10 @@ def draw_predictions(scores, predictions):
             if (task, protocol) not in found or not is_defined(task, protocol):
                 continue
             if is_classification(metrics.iloc[0]):
-                yield task, protocol, "confusion", plot_confusion(known, task, protocol)
+                kind, display = "confusion", confusion_display(known, task, protocol)
             else:
-                ax = plot_regression(known, task, protocol, unit_of(task))
-                yield task, protocol, "regression", ax
+                kind, display = "regression", regression_display(known, task, protocol)
+            yield task, protocol, kind, display.plot(new_axes(display.figsize)).ax_
 
 
 def save_figures(directory, scores, predictions):
@@ -151,7 +97,7 @@ def save_figures(directory, scores, predictions):
     paths = [directory / "scores.png"]
     save_png(plot_scores(scores), paths[0])
     for task, protocol, kind, ax in draw_predictions(scores, predictions):
-        stem = f"{kind}-{_file_part(task)}-{_file_part(protocol)}"
+        stem = f"{kind}-{file_part(task)}-{file_part(protocol)}"
         path = directory / f"{stem}.png"
         for number in range(2, 1000):
             if path not in paths:
@@ -167,5 +113,6 @@ def save_png(figure, target):
     figure.savefig(target, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
-def _file_part(name):
+def file_part(name):
+    """Give a name as it may stand in the name of a file."""
     return re.sub(r"[^\w.-]", "_", str(name))[:80]

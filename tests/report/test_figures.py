@@ -4,18 +4,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from sfmforensics.exceptions import ReportError
-from sfmforensics.report import (
-    plot_confusion,
-    plot_plan_entropy,
-    plot_regression,
-    plot_scores,
-    save_figures,
-)
-from sfmforensics.report._predictions import confusion_shares
+from sfmforensics.report import plot_scores, save_figures
+from sfmforensics.report._predictions import confusion_display, regression_display
+from sfmforensics.report.displays._axes import new_axes
 from sfmforensics.report.figures import draw_predictions
 
 
@@ -32,6 +26,20 @@ def predictions_of(true, predicted, task="emotion", protocol="closed"):
     )
 
 
+def shares_of(predictions, task="emotion"):
+    return confusion_display(predictions, task, "closed").shares
+
+
+def draw_confusion(predictions, task="emotion"):
+    display = confusion_display(predictions, task, "closed")
+    return display.plot(new_axes(display.figsize)).ax_
+
+
+def draw_regression(predictions, task="age", unit=None):
+    display = regression_display(predictions, task, "closed", unit)
+    return display.plot(new_axes(display.figsize)).ax_
+
+
 def texts(ax):
     return [text.get_text() for text in ax.texts]
 
@@ -41,37 +49,37 @@ def ticks(ax):
 
 
 def test_confusion_counts_what_a_class_is_taken_for():
-    shares = confusion_shares(predictions_of("aaab", "aabb"), "emotion", "closed")
+    shares = shares_of(predictions_of("aaab", "aabb"))
     np.testing.assert_allclose(shares, [[2 / 3, 1 / 3], [0, 1]])
 
 
 def test_confusion_rows_sum_to_one(make_scores):
     _, predictions = make_scores()
     for task in ("speaker", "emotion", "gender"):
-        shares = confusion_shares(predictions["tango"], task, "closed")
+        shares = shares_of(predictions["tango"], task)
         np.testing.assert_allclose(shares.sum(axis=1), 1)
 
 
 def test_missing_true_labels_do_not_count():
     predictions = predictions_of(["a", None, np.nan, "b"], ["a", "b", "a", "b"])
-    np.testing.assert_allclose(confusion_shares(predictions, "emotion", "closed"), np.eye(2))
+    np.testing.assert_allclose(shares_of(predictions), np.eye(2))
     with pytest.raises(ReportError, match="'emotion' under 'closed' has a true label"):
-        confusion_shares(predictions.assign(true=None), "emotion", "closed")
+        shares_of(predictions.assign(true=None))
 
 
 def test_class_that_is_never_true_has_an_empty_row():
-    shares = confusion_shares(predictions_of("aa", "ab"), "emotion", "closed")
+    shares = shares_of(predictions_of("aa", "ab"))
     assert shares.loc["b"].isna().all()
-    assert texts(plot_confusion(predictions_of("aa", "ab"), "emotion", "closed")) == ["50", "50"]
+    assert texts(draw_confusion(predictions_of("aa", "ab"))) == ["50", "50"]
 
 
 def test_missing_prediction_is_an_error_not_a_gap():
-    shares = confusion_shares(predictions_of(["a", "a"], ["a", None]), "emotion", "closed")
+    shares = shares_of(predictions_of(["a", "a"], ["a", None]))
     assert shares.loc["a", "(no answer)"] == 0.5
 
 
 def test_few_classes_have_numbers_and_axes_say_what_they_are():
-    ax = plot_confusion(predictions_of("aaab", "aabb"), "emotion", "closed")
+    ax = draw_confusion(predictions_of("aaab", "aabb"))
     assert texts(ax) == ["67", "33", "100"]
     assert ax.get_xlabel() == "predicted emotion"
     assert ax.get_ylabel() == "true emotion"
@@ -80,13 +88,13 @@ def test_few_classes_have_numbers_and_axes_say_what_they_are():
 
 
 def test_rare_confusion_is_not_shown_as_zero():
-    ax = plot_confusion(predictions_of("a" * 500 + "b", "a" * 499 + "bb"), "emotion", "closed")
+    ax = draw_confusion(predictions_of("a" * 500 + "b", "a" * 499 + "bb"))
     assert texts(ax) == ["100", "<1", "100"]
 
 
 def test_sixty_classes_have_sparse_ticks_in_natural_order_and_no_numbers():
     names = [str(i) for i in range(60)]
-    ax = plot_confusion(predictions_of(names, names, task="speaker"), "speaker", "closed")
+    ax = draw_confusion(predictions_of(names, names, task="speaker"), "speaker")
     assert texts(ax) == []
     assert len(ticks(ax)) <= 20
     assert ticks(ax)[:5] == ["0", "3", "6", "9", "12"]
@@ -94,7 +102,7 @@ def test_sixty_classes_have_sparse_ticks_in_natural_order_and_no_numbers():
 
 def test_dollars_and_long_labels_can_be_drawn():
     labels = ["$x^", "A$ and US$", "l" * 200, "two\nlines"]
-    ax = plot_confusion(predictions_of(labels, labels), "emotion", "closed")
+    ax = draw_confusion(predictions_of(labels, labels))
     ax.figure.canvas.draw()
     assert ticks(ax)[0] == r"\$x^"
     assert max(map(len, ticks(ax))) <= 18
@@ -103,7 +111,7 @@ def test_dollars_and_long_labels_can_be_drawn():
 
 def test_regression_states_errors_and_unit():
     predictions = predictions_of([20.0, 30.0, None], [23.0, 26.0, 99.0], task="age")
-    ax = plot_regression(predictions, "age", "closed")
+    ax = draw_regression(predictions)
     assert ax.get_xlabel() == "true age (years)"
     assert ax.get_ylabel() == "predicted age (years)"
     assert "RMSE 3.54, MAE 3.50 years (n = 2)" in ax.get_title()
@@ -113,7 +121,7 @@ def test_regression_states_errors_and_unit():
 
 
 def test_regression_with_another_unit_and_one_point():
-    ax = plot_regression(predictions_of([1.8], [1.8], "height"), "height", "closed", unit="m")
+    ax = draw_regression(predictions_of([1.8], [1.8], "height"), "height", unit="m")
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "true height (m)"
     assert "1.00 m" not in ax.get_title()
@@ -121,14 +129,12 @@ def test_regression_with_another_unit_and_one_point():
 
 def test_regression_of_words_is_refused():
     with pytest.raises(ReportError, match="'age' is drawn as numbers"):
-        plot_regression(predictions_of(["old"], ["young"], "age"), "age", "closed")
+        draw_regression(predictions_of(["old"], ["young"], "age"))
 
 
-def test_given_axes_are_used():
-    left, right = Figure().subplots(1, 2)
-    assert plot_confusion(predictions_of("ab", "ab"), "emotion", "closed", ax=left) is left
-    history = [{"epoch": 1, "plan_entropy": 0.9}]
-    assert plot_plan_entropy(history, ax=right) is right
+def test_missing_predicted_number_is_refused():
+    with pytest.raises(ReportError, match="1 recordings have an infinite number or no prediction"):
+        draw_regression(predictions_of([20.0, 30.0], [20.0, None], "age"))
 
 
 def test_scores_show_each_fold_and_the_mean(make_scores):
@@ -167,13 +173,6 @@ def test_chosen_metric(make_scores):
     scores, _ = make_scores()
     figure = plot_scores(scores, metrics={"age": "mae"})
     assert any(ax.get_xlabel().startswith("MAE (years)") for ax in figure.axes)
-
-
-def test_entropy_needs_transport():
-    ax = plot_plan_entropy([{"epoch": 1, "plan_entropy": 0.98}, {"epoch": 2, "plan_entropy": 0.9}])
-    assert "share of its maximum" in ax.get_ylabel()
-    with pytest.raises(ReportError, match="only TANGO transports"):
-        plot_plan_entropy([{"epoch": 1, "train_loss": 2.0}])
 
 
 def test_saved_figures_are_named_and_the_same_twice(make_scores, tmp_path):
@@ -222,9 +221,24 @@ def test_only_what_was_scored_is_drawn(make_scores):
 def test_missing_column_is_named(column):
     predictions = predictions_of("ab", "ab").drop(columns=column)
     with pytest.raises(ReportError, match=f"no column '{column}'"):
-        plot_confusion(predictions, "emotion", "closed")
+        draw_confusion(predictions)
 
 
 def test_pyplot_is_not_imported():
     code = "import sys, sfmforensics.report; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_drawn_is_of_no_interest_to_pyplot(make_scores, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # its import would fail
+    scores, predictions = make_scores()
+    kinds = {}
+    for task, protocol, kind, ax in draw_predictions(scores, predictions["tango"]):
+        kinds[task] = kind
+        assert ax.get_title().startswith(f"{task}, {protocol}\n")
+    assert kinds == {
+        "speaker": "confusion",
+        "emotion": "confusion",
+        "gender": "confusion",
+        "age": "regression",
+    }

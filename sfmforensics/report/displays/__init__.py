@@ -1,0 +1,24 @@
+"""Figures in scikit-learn's Display style: class methods compute, `plot` draws."""
+
+from sfmforensics.report.displays._axes import new_axes
+from sfmforensics.report.displays.confusion import ConfusionDisplay
+from sfmforensics.report.displays.corpus import CorpusDisplay
+from sfmforensics.report.displays.gap import ProtocolGapDisplay
+from sfmforensics.report.displays.learning import LearningCurveDisplay
+from sfmforensics.report.displays.projection import ProjectionDisplay, project
+from sfmforensics.report.displays.regression import RegressionDisplay
+from sfmforensics.report.displays.training import TrainingCurveDisplay
+from sfmforensics.report.displays.transport import TransportPlanDisplay
+
+__all__ = [
+    "ConfusionDisplay",
+    "CorpusDisplay",
+    "LearningCurveDisplay",
+    "ProjectionDisplay",
+    "ProtocolGapDisplay",
+    "RegressionDisplay",
+    "TrainingCurveDisplay",
+    "TransportPlanDisplay",
+    "new_axes",
+    "project",
+]

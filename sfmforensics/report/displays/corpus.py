@@ -1,0 +1,298 @@
+"""Who speaks in a corpus: ages and genders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.exceptions import TargetError
+from sfmforensics.report._bars import STYLES
+from sfmforensics.report._labels import UNITS, figure_text, natural_key
+from sfmforensics.report.displays._axes import VERMILLION, YELLOW, own_panels
+from sfmforensics.report.displays._tasks import as_text
+from sfmforensics.targets import as_frame
+
+GENDER_STYLES = [
+    *STYLES,
+    {"facecolor": YELLOW, "hatch": "\\\\"},
+    {"facecolor": VERMILLION, "hatch": "++"},
+]
+UNKNOWN = "not known"
+UNKNOWN_STYLE = {"facecolor": "0.85", "hatch": ""}
+
+
+class CorpusDisplay:
+    """Distribution of age and gender over recordings and over speakers.
+
+    Use `from_corpus` or `from_target` to make one.
+
+    Parameters
+    ----------
+    recordings : DataFrame of shape (n_recordings, 1 or 2)
+        ``age`` (years, float), ``gender`` (text), or both; missing where not known.
+    speakers : DataFrame of shape (n_speakers, 1 or 2) or None, default=None
+        The same columns, one row a speaker; None where speakers are not told apart.
+    bin_width : float, default=5
+        Years in a bin.
+    name : str or None, default=None
+        Name of the corpus, in the titles.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes of shape (1,) or (2,)
+        Recordings, then speakers if they are known.
+    figure_ : matplotlib.figure.Figure
+
+    Notes
+    -----
+    A bin holds its lower edge: with bins of 5 years, 20 to 24 for whole years. Where one speaker
+    is filed under several ages or genders, the median age and the most frequent gender count;
+    `sfmforensics describe` lists such speakers.
+
+    References
+    ----------
+    .. [1] The paper, appendix, Figures 3 to 5.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sfmforensics.datasets import make_speech_corpus
+    >>> display = CorpusDisplay.from_corpus(make_speech_corpus(6, 2, duration=0.3))
+    >>> [ax.get_title() for ax in display.axes_]
+    ['12 recordings', '6 speakers']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, recordings, speakers=None, *, bin_width=5, name=None):
+        self.recordings = recordings
+        self.speakers = speakers
+        self.bin_width = bin_width
+        self.name = name
+
+    @classmethod
+    def from_corpus(cls, corpus, *, bin_width=5, name=None, ax=None):
+        """Draw who speaks in a corpus.
+
+        Parameters
+        ----------
+        corpus : sklearn.utils.Bunch
+            As the loaders of `sfmforensics.datasets` give it. Its `groups` are the speakers if
+            its target does not name them.
+        bin_width, name, ax
+            As in `from_target`.
+
+        Returns
+        -------
+        CorpusDisplay
+
+        Raises
+        ------
+        TargetError
+            As in `from_target`.
+        """
+        target, groups = corpus.target, corpus.get("groups")
+        if "speaker" not in target.columns and groups is not None:
+            groups = pd.Series(groups, index=target.index, dtype=object)
+            target = target.assign(speaker=groups.where(groups != ""))
+        return cls.from_target(target, bin_width=bin_width, name=name, ax=ax)
+
+    @classmethod
+    def from_target(
+        cls,
+        target,
+        *,
+        age="age",
+        gender="gender",
+        speaker="speaker",
+        bin_width=5,
+        name=None,
+        ax=None,
+    ):
+        """Draw whom targets describe.
+
+        Parameters
+        ----------
+        target : DataFrame of shape (n_recordings, n_tasks)
+            Targets. Ages or genders may be missing, for some recordings or as a column.
+        age, gender, speaker : str
+            Names of the columns.
+        bin_width : float, default=5
+            Years in a bin.
+        name : str or None, default=None
+            Name of the corpus, in the titles.
+        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
+            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
+
+        Returns
+        -------
+        CorpusDisplay
+
+        Raises
+        ------
+        TargetError
+            There is neither age nor gender, or an age is no number.
+        ValueError
+            `bin_width` is not positive, or the axes are more or fewer than the panels.
+        """
+        target = as_frame(target)
+        if not bin_width > 0:
+            raise ValueError(f"bin_width is {bin_width!r}; use a number of years above 0")
+        columns = {}
+        if age in target:
+            columns["age"] = _ages(target[age], age)
+        if gender in target:
+            known = target[gender].notna()
+            columns["gender"] = as_text(target[gender]).where(known, None)
+        recordings = pd.DataFrame(columns)
+        if not columns or recordings.isna().all(axis=None):
+            found = ", ".join(map(repr, target.columns))
+            raise TargetError(
+                f"the targets hold no {age!r} and no {gender!r} to draw; they have {found}"
+            )
+        speakers = None
+        if speaker in target and target[speaker].notna().any():
+            speakers = recordings.groupby(target[speaker].to_numpy()).agg(
+                dict.fromkeys(columns, _usual)
+            )
+        return cls(recordings, speakers, bin_width=bin_width, name=name).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
+            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
+
+        Returns
+        -------
+        CorpusDisplay
+        """
+        panels = {"recordings": self.recordings}
+        if self.speakers is not None:
+            panels["speakers"] = self.speakers
+        axes = own_panels(ax, len(panels), (4.6 * len(panels), 3.6))
+        for panel, (what, frame) in zip(axes, panels.items(), strict=True):
+            draw = _draw_ages if "age" in frame else _draw_genders
+            draw(panel, frame, self.bin_width)
+            panel.set(ylabel=what)
+            title = f"{len(frame):,} {what if len(frame) != 1 else what[:-1]}"
+            panel.set_title(title if self.name is None else f"{figure_text(self.name)}: {title}")
+            panel.yaxis.get_major_locator().set_params(integer=True)
+            panel.spines[["top", "right"]].set_visible(False)
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self
+
+
+def count_ages(frame, bin_width=5):
+    """Count rows by age and gender.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``age``, and ``gender`` if that is known.
+    bin_width : float, default=5
+        Years in a bin.
+
+    Returns
+    -------
+    DataFrame of shape (n_bins, n_genders)
+        Index: lower edges of the bins, without gaps, then NaN for ages that are not known, if
+        there are such. Columns: genders, then "not known" for missing ones.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"age": [21.0, 24.0, 30.0, None], "gender": ["f", "m", "f", None]})
+    >>> count_ages(frame)
+    gender  f  m  not known
+    age
+    20.0    1  1          0
+    25.0    0  0          0
+    30.0    1  0          0
+    NaN     0  0          1
+    """
+    bins = np.floor(frame["age"] / bin_width)
+    genders = _genders(frame)
+    known = bins.dropna()
+    wanted = [] if known.empty else [*np.arange(known.min(), known.max() + 1)]
+    # Text stands for the missing age, since crosstab leaves out what is missing.
+    rows = bins.astype(object).where(bins.notna(), UNKNOWN)
+    counts = pd.crosstab(rows, genders)
+    wanted += [UNKNOWN] if UNKNOWN in counts.index else []
+    counts = counts.reindex(index=wanted, columns=_in_order(genders), fill_value=0)
+    edges = [np.nan if edge is UNKNOWN else edge * bin_width for edge in wanted]
+    return counts.set_axis(pd.Index(edges, name="age", dtype=float)).rename_axis(columns="gender")
+
+
+def _draw_ages(ax, frame, bin_width):
+    counts = count_ages(frame, bin_width)
+    n_bins = int(counts.index.notna().sum())
+    places = np.arange(len(counts)) + np.where(counts.index.isna(), 1.0, 0.5)
+    bottom = np.zeros(len(counts))
+    for gender, style in _styled(counts.columns):
+        one = counts[gender].to_numpy()
+        label = f"{figure_text(gender, 16)} ({one.sum():,})" if "gender" in frame else None
+        ax.bar(places, one, 1, bottom, edgecolor="black", linewidth=0.6, label=label, **style)
+        bottom += one
+    first = 0.0 if not n_bins else counts.index[0]
+    step = -(-n_bins // 10)
+    ticks = list(range(0, n_bins + 1, step or 1)) if n_bins else []
+    labels = [f"{first + tick * bin_width:g}" for tick in ticks]
+    if len(counts) > n_bins:
+        ticks, labels = [*ticks, places[-1]], [*labels, "not\nknown"]
+    ax.set_xticks(ticks, labels)
+    ax.set_xlabel(f"age ({UNITS['age']}; bins of {bin_width:g})")
+    _explain(ax, bottom.max(), counts.columns if "gender" in frame else [])
+
+
+def _draw_genders(ax, frame, _):
+    counts = _genders(frame).value_counts()
+    for place, (gender, style) in enumerate(_styled(_in_order(counts.index))):
+        label = f"{figure_text(gender, 16)} ({counts[gender]:,})"
+        ax.bar(place, counts[gender], 0.6, edgecolor="black", linewidth=0.6, label=label, **style)
+    names = _in_order(counts.index)
+    ax.set_xticks(range(len(names)), [figure_text(name, 12) for name in names])
+    ax.set(xlabel="gender", xlim=(-0.6, len(names) - 0.4))
+    _explain(ax, counts.max(), names)
+
+
+def _explain(ax, highest, genders):
+    """Add the legend, and room for it above the bars."""
+    n_rows = -(-len(genders) // 2)
+    ax.set_ylim(0, (1.05 + 0.1 * n_rows) * highest)
+    if n_rows:
+        ax.legend(loc="upper center", ncols=2, frameon=False, fontsize=9)
+
+
+def _genders(frame):
+    if "gender" not in frame:
+        return pd.Series("", index=frame.index, dtype=object, name="gender")
+    return frame["gender"].where(frame["gender"].notna(), UNKNOWN)
+
+
+def _in_order(genders):
+    return sorted(set(genders), key=lambda gender: (gender == UNKNOWN, natural_key(gender)))
+
+
+def _styled(genders):
+    for place, gender in enumerate(genders):
+        known = GENDER_STYLES[place % len(GENDER_STYLES)]
+        yield gender, UNKNOWN_STYLE if gender == UNKNOWN else known
+
+
+def _usual(values):
+    """The median of the numbers, or the most frequent label; None where nothing is known."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        return values.median()
+    counts = values.value_counts().sort_index(kind="stable")
+    return None if counts.empty else counts.idxmax()
+
+
+def _ages(column, name):
+    try:
+        ages = pd.to_numeric(column).astype(float)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"column {name!r} must hold years, but: {error}") from error
+    if np.isinf(ages).any():
+        raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
+    return ages
