@@ -27,6 +27,7 @@ ROOMS = [
     ["presets"],
     ["model_selection", "metrics", "paper"],
     ["experiment"],
+    ["audit"],
     ["report"],
     ["workflow"],
     ["_console"],

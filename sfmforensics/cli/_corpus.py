@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from sfmforensics._console import say, show_frame, tell
@@ -12,6 +14,7 @@ from sfmforensics.cli._options import (
     Cache,
     Corpus,
     Device,
+    Folds,
     OnError,
     Root,
     Seed,
@@ -20,20 +23,59 @@ from sfmforensics.cli._options import (
 )
 from sfmforensics.exceptions import AudioError, SFMForensicsError
 
+_NARROW = 20
+
 
 def describe(
     corpus: Corpus,
     root: Root,
-    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    views: Annotated[
+        str,
+        typer.Option(
+            metavar="SPEC[,SPEC]",
+            help="Views that near copies and alike voices are looked for in; '' for neither.",
+        ),
+    ] = "mfcc",
+    cache: Cache = CACHE,
+    device: Device = None,
+    folds: Folds = 5,
     seed: Seed = 0,
 ):
-    """Show counts, durations, distributions, copies, and what leaks between folds."""
+    """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
 
-    tables = describe_corpus(load_corpus(corpus, root), folds=folds, seed=seed, verbose=True)
+    tables = describe_corpus(
+        load_corpus(corpus, root),
+        views=specs(views),
+        cache=cache,
+        device=device,
+        folds=folds,
+        seed=seed,
+        verbose=True,
+    )
+    findings = tables.pop("findings", None)
     for title, frame in tables.items():
-        show_frame(frame, title)
+        gaps = {name: object for name in frame if frame[name].isna().any()}
+        show_frame(frame.astype(gaps).where(frame.notna(), None), title)
+    if findings is None:
+        tell("findings: none")
+    else:
+        show_frame(_in_lines(findings), "findings")
+
+
+def _in_lines(findings):
+    """What each finding is, why it matters and what to do, one below the other."""
+    return pd.DataFrame(
+        {
+            "finding": [
+                fill(f"{row.severity}: {row.finding}", _NARROW) for row in findings.itertuples()
+            ],
+            "what, why, and what to do": [
+                f"{row.what}.\n{row.why}\n-> {row.remedy}" for row in findings.itertuples()
+            ],
+        }
+    )
 
 
 def embed(

@@ -2,88 +2,174 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pandas as pd
 
-from sfmforensics.audio import audio_info, describe_source
+from sfmforensics.audio import describe_source
+from sfmforensics.audit import (
+    alike_voices,
+    audit_corpus,
+    find_leaks,
+    join_copies,
+    names_of,
+    near_copies,
+    recording_details,
+    shared_recordings,
+    speaker_conflicts,
+    unreadable,
+    with_evidence,
+)
 from sfmforensics.datasets import find_copies
-from sfmforensics.exceptions import AudioError, SFMForensicsError
-from sfmforensics.experiment import PROTOCOLS, SPEAKER, audit, make_splits
+from sfmforensics.experiment import SPEAKER
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.views import make_views
 
 _MANY = 15
+_ROWS = 10
 
 
-def describe_corpus(corpus, *, folds=5, seed=0, verbose=False):
-    """Counts, durations, distributions, copies, conflicts and leaks, as tables.
+def describe_corpus(
+    corpus,
+    *,
+    views=None,
+    cache=None,
+    device=None,
+    folds=5,
+    seed=0,
+    rows=_ROWS,
+    verbose=False,
+):
+    """Counts, durations, distributions, copies, conflicts, leaks and findings, as tables.
 
     Parameters
     ----------
     corpus : Bunch
         As the loaders of `sfmforensics.datasets` give it.
+    views : sequence of (str or BaseEmbedder) or None, default=None
+        Specs for `make_views`, by which near copies and alike voices are looked for; None or an
+        empty sequence leaves these out. A view that knows speakers sees more: one of speech
+        models more than "mfcc".
+    cache : path-like or None, default=None
+        Folder that keeps the embeddings.
+    device : str or None, default=None
+        A torch device; None takes CUDA if there is one.
     folds : int, default=5
         Number of folds that leaks are looked for in.
     seed : int, default=0
         Seed of these folds.
+    rows : int or None, default=10
+        Longest list of pairs, speakers or files; the last row says how many more there are. None
+        shows all.
     verbose : bool, default=False
-        Show a progress bar.
+        Show progress bars.
 
     Returns
     -------
     dict of str to DataFrame
-        Tables by title, in the order in which they are read. Recordings that cannot be read are
-        listed, not refused.
+        Tables by title, in the order in which they are read. Recordings that cannot be read or
+        embedded are listed, not refused. The last table, "findings", is that of
+        `sfmforensics.audit.audit_corpus`.
+
+    Raises
+    ------
+    ViewError, EmbedderError
+        A view cannot be made.
 
     Examples
     --------
     >>> from sfmforensics.datasets import make_speech_corpus
-    >>> tables = describe_corpus(make_speech_corpus(4, 5, duration=0.4))
+    >>> tables = describe_corpus(make_speech_corpus(5, 5, duration=0.4), views=["mfcc"])
     >>> list(tables)
-    ['corpus', 'labels', 'numbers', 'leaks between folds']
+    ['corpus', 'labels', 'numbers', 'leaks between folds', 'findings']
     """
-    copies = find_copies(corpus.data, verbose=verbose)
-    details, unreadable = _recordings(corpus.data)
-    tables = {"corpus": _overview(corpus, details, unreadable, copies)}
-    if len(unreadable):
-        tables["recordings that cannot be read"] = unreadable
-    tables |= _distributions(corpus.target)
-    for title, frame in (
-        ("copies under several speakers", _aliases(corpus, copies)),
-        ("speakers with several ages or genders", _conflicts(corpus.target)),
-    ):
-        if len(frame):
-            tables[title] = frame
-    tables["leaks between folds"] = _leaks(corpus.target, copies, folds, seed)
-    return tables
-
-
-def _recordings(data):
-    rows, unreadable = [], []
-    for recording in data:
-        try:
-            if isinstance(recording, tuple):
-                signal, rate = recording
-                rows.append(
-                    (rate, 1 if np.ndim(signal) == 1 else np.shape(signal)[1], len(signal) / rate)
-                )
-            else:
-                rows.append(audio_info(recording))
-        except AudioError as error:
-            unreadable.append((describe_source(recording), error.found))
-    return (
-        pd.DataFrame(rows, columns=["rate", "channels", "seconds"]),
-        pd.DataFrame(unreadable, columns=["path", "found"]),
+    data, target = corpus.data, corpus.target
+    union = make_views(*views, cache=cache, device=device, verbose=verbose) if views else None
+    if union is not None:
+        union.fit(data)  # says at once if a model is not there
+    copies = find_copies(data, verbose=verbose)
+    details = recording_details(data)
+    bad = unreadable(data, details)
+    near = alike = None
+    tables = {
+        "corpus": None,
+        "recordings that cannot be read": bad,
+    } | _distributions(target)
+    if union is not None:
+        X, refused = _embedded(union, data)
+        new = refused[~refused["path"].isin(bad["path"])]
+        tables["recordings that cannot be embedded"] = new.reset_index(drop=True)
+        near = near_copies(data, X, copies=copies, verbose=verbose)
+        tables["near copies"] = _with_names(near, corpus)
+        if SPEAKER in target:
+            alike = alike_voices(X, target[SPEAKER])
+            pairs = with_evidence(alike, target, copies)
+            names = ", ".join(name for name, _ in union.transformer_list)
+            tables[f"speakers whose voices are alike ({names})"] = _spoken(pairs)
+    tables["corpus"] = _overview(corpus, details, bad, copies, near, alike)
+    joined = copies if near is None else join_copies(copies, near)
+    tables["copies under several speakers"] = shared_recordings(corpus, joined)
+    tables["speakers with several ages or genders"] = speaker_conflicts(target)
+    leaks = find_leaks(target, copies, near=near, alike=alike, folds=folds, seed=seed)
+    tables["leaks between folds"] = leaks
+    tables["findings"] = audit_corpus(
+        corpus, copies=copies, near=near, alike=alike, details=details, leaks=leaks, folds=folds
     )
+    whole = ("corpus", "labels", "numbers", "leaks between folds", "findings")
+    return {
+        title: frame if title in whole else _cut(frame, rows)
+        for title, frame in tables.items()
+        if len(frame)
+    }
 
 
-def _overview(corpus, details, unreadable, copies):
+def _embedded(union, data):
+    """Vectors side by side, NaN where a recording cannot have all; and what was refused."""
+    blocks, refused = [], {}
+    for _, embedder in union.transformer_list:
+        vectors, usable, errors = embedder.transform_usable(data)
+        block = np.full((len(data), vectors.shape[1]), np.nan, dtype=np.float32)
+        block[usable] = vectors
+        blocks.append(block)
+        left_out = np.setdiff1d(np.arange(len(data)), usable)
+        for position, error in zip(left_out, errors, strict=True):
+            refused.setdefault(int(position), getattr(error, "found", str(error)))
+    rows = [(describe_source(data[position]), refused[position]) for position in sorted(refused)]
+    return np.hstack(blocks), pd.DataFrame(rows, columns=["path", "found"])
+
+
+def _with_names(near, corpus):
+    names = np.array(names_of(corpus.data), dtype=object)
+    shown = near.assign(first=names[near["first"]], second=names[near["second"]])
+    if SPEAKER in corpus.target:
+        speakers = corpus.target[SPEAKER].to_numpy()
+        shown["speakers"] = [
+            f"{speakers[row.first]} / {speakers[row.second]}" for row in near.itertuples()
+        ]
+    return shown.rename(columns={"lag_ms": "lag ms"})
+
+
+def _spoken(pairs):
+    words = {"one_voice": "one voice", "above_others": "sd above others"}
+    return pairs.rename(columns=words)
+
+
+def _cut(frame, rows):
+    """The first rows, and one that says how many more there are."""
+    if rows is None or len(frame) <= rows:
+        return frame
+    more = [f"... {len(frame) - rows} more", *[None] * (frame.shape[1] - 1)]
+    last = pd.DataFrame([more], columns=frame.columns, dtype=object)
+    return pd.concat([frame.head(rows).astype(object), last], ignore_index=True)
+
+
+def _overview(corpus, details, bad, copies, near, alike):
     rows = [
         ("recordings", f"{len(corpus.data)}"),
-        ("that cannot be read", f"{len(unreadable)}"),
+        ("that cannot be read", f"{len(bad)}"),
         ("that are copies of another", f"{len(copies) - len(np.unique(copies))}"),
     ]
+    if near is not None:
+        rows.append(("pairs that are near copies", f"{len(near)}"))
     if SPEAKER in corpus.target:
         counts = corpus.target[SPEAKER].value_counts()
         rows += [
@@ -93,16 +179,18 @@ def _overview(corpus, details, unreadable, copies):
                 f"{counts.min()} to {counts.max()}, median {counts.median():g}",
             ),
         ]
-    if len(details):
-        seconds = details.seconds
+    if alike is not None:
+        rows.append(("pairs of speakers alike", f"{len(alike)}"))
+    seconds = details["seconds"].dropna()
+    if len(seconds):
         rows += [
             ("hours", f"{seconds.sum() / 3600:.2f}"),
             (
                 "seconds a recording",
                 f"{seconds.min():.2f} to {seconds.max():.2f}, median {seconds.median():.2f}",
             ),
-            ("sampling rates", _listed(details.rate, " Hz")),
-            ("channels", _listed(details.channels, "")),
+            ("sampling rates", _listed(details["rate"], " Hz")),
+            ("channels", _listed(details["channels"], "")),
         ]
     return pd.DataFrame(rows, columns=["what", "found"])
 
@@ -135,61 +223,3 @@ def _distributions(target):
             numbers, columns=["task", "missing", "least", "median", "most", "sd"]
         )
     return found
-
-
-def _aliases(corpus, copies):
-    """Groups of speakers who share recordings."""
-    columns = ["speakers", "shared recordings", "an example"]
-    if SPEAKER not in corpus.target:
-        return pd.DataFrame(columns=columns)
-    frame = pd.DataFrame({"speaker": corpus.target[SPEAKER], "copy": copies})
-    frame["path"] = [describe_source(recording) for recording in corpus.data]
-    shared = {}
-    for _, group in frame.dropna().groupby("copy"):
-        speakers = tuple(sorted(group["speaker"].unique(), key=str))
-        if len(speakers) > 1:
-            shared.setdefault(speakers, []).append(" = ".join(map(os.path.basename, group["path"])))
-    rows = [(" = ".join(map(str, who)), len(what), what[0]) for who, what in shared.items()]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _conflicts(target):
-    """Speakers whose age or gender is not one."""
-    rows = []
-    if SPEAKER in target:
-        for task in ("age", "gender"):
-            if task in target:
-                values = target.groupby(SPEAKER)[task].unique()
-                for speaker, found in values.items():
-                    known = sorted(value for value in found if not pd.isna(value))
-                    if len(known) > 1:
-                        rows.append((speaker, task, ", ".join(f"{value}" for value in known)))
-    return pd.DataFrame(rows, columns=["speaker", "task", "found"])
-
-
-def _leaks(target, copies, folds, seed):
-    """What training shares with the test side, summed over the folds."""
-    rows = []
-    for protocol in PROTOCOLS:
-        for kept, title in ((None, "ignored"), (copies, "kept together")):
-            try:
-                splits = make_splits(target, protocol, folds=folds, seed=seed, copies=kept)
-            except SFMForensicsError as error:
-                rows.append((protocol, title, str(error), "", ""))
-                break
-            shared = audit(target, copies, {protocol: splits})["shared_copies"][protocol]
-            speakers = (
-                sum(
-                    len(
-                        set(target[SPEAKER].iloc[test].dropna())
-                        & set(target[SPEAKER].iloc[train].dropna())
-                    )
-                    for train, test in splits
-                )
-                / len(splits)
-                if SPEAKER in target
-                else 0
-            )
-            rows.append((protocol, title, f"{len(splits)} folds", f"{shared}", f"{speakers:g}"))
-    columns = ["protocol", "copies are", "split", "copies in training", "speakers on both sides"]
-    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,43 @@
+"""What in a corpus would make a figure too good, or wrong.
+
+`audit_corpus` gives all findings; the other functions give what they rest on.
+"""
+
+from sfmforensics.audit._copies import SAME_TAKE, join_copies, near_copies
+from sfmforensics.audit._corpus import audit_corpus
+from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted, findings_frame
+from sfmforensics.audit._labels import constant_labels, label_findings, speaker_conflicts
+from sfmforensics.audit._leaks import find_leaks
+from sfmforensics.audit._origin import (
+    association,
+    origin_findings,
+    recording_details,
+    unreadable,
+)
+from sfmforensics.audit._same import names_of, shared_recordings
+from sfmforensics.audit._voices import AS_ONE_VOICE, alike_voices, with_evidence
+
+__all__ = [
+    "AS_ONE_VOICE",
+    "NOTE",
+    "SAME_TAKE",
+    "SERIOUS",
+    "Finding",
+    "alike_voices",
+    "association",
+    "audit_corpus",
+    "constant_labels",
+    "counted",
+    "find_leaks",
+    "findings_frame",
+    "join_copies",
+    "label_findings",
+    "names_of",
+    "near_copies",
+    "origin_findings",
+    "recording_details",
+    "shared_recordings",
+    "speaker_conflicts",
+    "unreadable",
+    "with_evidence",
+]

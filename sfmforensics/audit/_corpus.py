@@ -1,0 +1,107 @@
+"""All findings about a corpus."""
+
+from __future__ import annotations
+
+from sfmforensics.audit._copies import near_copies
+from sfmforensics.audit._finding import SERIOUS, Finding, counted, findings_frame
+from sfmforensics.audit._labels import SPEAKER, label_findings
+from sfmforensics.audit._leaks import find_leaks
+from sfmforensics.audit._origin import origin_findings, recording_details, unreadable
+from sfmforensics.audit._same import copy_findings, names_of, voice_findings
+from sfmforensics.audit._voices import alike_voices
+from sfmforensics.datasets import find_copies
+from sfmforensics.datasets._base import name_few
+
+
+def audit_corpus(
+    corpus,
+    *,
+    X=None,
+    copies=None,
+    near=None,
+    alike=None,
+    details=None,
+    leaks=None,
+    folds=5,
+    seed=0,
+    verbose=False,
+):
+    """Say what in a corpus would make a figure wrong, or is to be known when one is read.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders of `sfmforensics.datasets` give it.
+    X : array-like of shape (n_recordings, n_features) or None, default=None
+        Embeddings of one or more views side by side; a row that holds NaN is not used. Without,
+        near copies and alike voices are not looked for.
+    copies : array-like of shape (n_recordings,) or None, default=None
+        As `sfmforensics.datasets.find_copies` gives them, which is called without.
+    near, alike, details, leaks : DataFrame or None, default=None
+        What `near_copies`, `alike_voices`, `recording_details` and `find_leaks` gave, where that
+        is known already.
+    folds : int, default=5
+        Number of folds that leaks are looked for in; labels with fewer recordings are rare.
+    seed : int, default=0
+        Seed of the folds.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    DataFrame of shape (n_findings, 5)
+        Columns severity ("serious" or "note"), finding, what, why, remedy: text, so that
+        ``to_dict("records")`` is JSON. The serious ones come first. Findings are:
+
+        - "cannot be read";
+        - "exact copies", "near copies", "one recording under two speakers", "one recording with
+          two labels";
+        - "voices alike";
+        - "several ages", "several genders", and so on for what else is constant for a speaker;
+        - "one label for all", "rare labels", "labels of one speaker", "missing labels", "told by
+          the speaker";
+        - "LABEL goes with sampling rate", "... number of channels", "... file format", "...
+          length", "... folder".
+
+    Examples
+    --------
+    >>> from sfmforensics.datasets import make_speech_corpus
+    >>> corpus = make_speech_corpus(4, 6, duration=0.4)
+    >>> audit_corpus(corpus)[["severity", "finding"]].values.tolist()
+    [['note', 'told by the speaker']]
+    >>> corpus.data[7] = corpus.data[0]
+    >>> audit_corpus(corpus).finding.tolist()[0]
+    'one recording under two speakers'
+    """
+    data, target = corpus.data, corpus.target
+    copies = find_copies(data, verbose=verbose) if copies is None else copies
+    details = recording_details(data) if details is None else details
+    if near is None and X is not None:
+        near = near_copies(data, X, copies=copies, verbose=verbose)
+    if alike is None and X is not None and SPEAKER in target:
+        alike = alike_voices(X, target[SPEAKER])
+    if leaks is None:
+        leaks = find_leaks(target, copies, near=near, alike=alike, folds=folds, seed=seed)
+    return findings_frame(
+        [
+            *_unreadable(data, details),
+            *copy_findings(corpus, copies, near, leaks),
+            *voice_findings(alike, leaks),
+            *label_findings(target, folds=folds),
+            *origin_findings(target, details),
+        ]
+    )
+
+
+def _unreadable(data, details):
+    found = unreadable(data, details)["found"]
+    if len(found):
+        bad = details["found"].notna()
+        names = [name for name, refused in zip(names_of(data), bad, strict=True) if refused]
+        yield Finding(
+            SERIOUS,
+            "cannot be read",
+            f"{counted(len(found), 'recording')} ({name_few(sorted(names))})",
+            "evaluate and train stop at such a recording.",
+            "Leave it out of the corpus, or replace it.",
+        )

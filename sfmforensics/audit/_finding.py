@@ -1,0 +1,80 @@
+"""What an audit says: one finding a row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+
+SERIOUS = "serious"
+NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing in a corpus that a reader of its figures must know.
+
+    Parameters
+    ----------
+    severity : {"serious", "note"}
+        "serious" makes a figure wrong unless something is done; "note" says how to read it.
+    finding : str
+        Short name.
+    what : str
+        Names and counts, in plain words.
+    why : str
+        Why it matters.
+    remedy : str
+        What to do about it.
+    """
+
+    severity: str
+    finding: str
+    what: str
+    why: str
+    remedy: str
+
+
+def findings_frame(findings):
+    """Put findings into a table, the serious ones first.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+
+    Returns
+    -------
+    DataFrame of shape (n_findings, 5)
+        Columns severity, finding, what, why, remedy, all text.
+
+    Examples
+    --------
+    >>> few = Finding("note", "rare labels", "calm: 2", "too few", "join labels")
+    >>> same = Finding("serious", "one label for all", "emotion", "nothing to learn", "leave out")
+    >>> findings_frame([few, same]).finding.tolist()
+    ['one label for all', 'rare labels']
+    """
+    rows = sorted(map(asdict, findings), key=lambda row: row["severity"] != SERIOUS)
+    return pd.DataFrame(rows, columns=[field.name for field in fields(Finding)])
+
+
+def counted(number, word):
+    """Write a number with its word.
+
+    Parameters
+    ----------
+    number : int
+    word : str
+        For one.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(2, "pair"), counted(2, "copy")
+    ('1 pair', '2 pairs', '2 copies')
+    """
+    many = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{number} {word if number == 1 else many}"

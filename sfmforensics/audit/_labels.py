@@ -1,0 +1,226 @@
+"""What is wrong with labels by themselves: conflicts, constants, rarities, gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
+from sfmforensics.datasets._base import name_few
+from sfmforensics.targets import CLASSIFICATION, task_kind
+
+SPEAKER = "speaker"
+
+_BODY = ("gender", "age")
+"""What a speaker has one of, whatever the recordings say."""
+
+_MOSTLY = 0.8
+_ENOUGH = 5
+_SHOWN = 5
+
+
+def label_findings(target, *, folds=5):
+    """Say what stands in the way of learning from labels.
+
+    Parameters
+    ----------
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels; some may be missing.
+    folds : int, default=5
+        Labels with fewer recordings are rare.
+
+    Returns
+    -------
+    list of Finding
+
+    Examples
+    --------
+    >>> target = pd.DataFrame({"speaker": list("aabb"), "age": [20.0, 31, 40, 40]})
+    >>> [found.finding for found in label_findings(target, folds=2)]
+    ['several ages', 'told by the speaker']
+    """
+    return [
+        *_several(target),
+        *_constant(target),
+        *_rare(target, folds),
+        *_of_one_speaker(target),
+        *_missing(target),
+        *_told_by_speaker(target),
+    ]
+
+
+def constant_labels(target):
+    """Columns of which a speaker has one value, but for mistakes.
+
+    Parameters
+    ----------
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels, with a column "speaker"; without it there are none.
+
+    Returns
+    -------
+    list of str
+        Gender and age, and columns with one value for 80 % of speakers or more, counting speakers
+        with two labels or more, of whom there must be five or all be constant.
+
+    Examples
+    --------
+    >>> target = pd.DataFrame({"speaker": list("aabb"), "word": [1, 2, 1, 2], "city": list("ppqq")})
+    >>> constant_labels(target)
+    ['city']
+    """
+    if SPEAKER not in target:
+        return []
+    found = []
+    for column in target.columns.drop(SPEAKER):
+        several = _values_of_speakers(target, column)
+        several = several[several["labels"] > 1]
+        if not len(several) or target[column].nunique() < 2:
+            continue
+        share = (several["values"] == 1).mean()
+        if column in _BODY or share == 1 or (share >= _MOSTLY and len(several) >= _ENOUGH):
+            found.append(column)
+    return found
+
+
+def speaker_conflicts(target):
+    """List speakers who have several values of what a speaker has one of.
+
+    Parameters
+    ----------
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels.
+
+    Returns
+    -------
+    DataFrame
+        Columns speaker, task, found.
+
+    Examples
+    --------
+    >>> speaker_conflicts(pd.DataFrame({"speaker": list("aab"), "age": [20.0, 31.0, 40.0]}))
+      speaker task       found
+    0       a  age  20.0, 31.0
+    """
+    rows = []
+    for column in constant_labels(target):
+        counts = _values_of_speakers(target, column)["values"]
+        for speaker in sorted(counts.index[counts > 1], key=str):
+            values = target.loc[target[SPEAKER] == speaker, column].dropna().unique()
+            values = np.sort(values) if values.dtype.kind in "if" else sorted(values, key=str)
+            rows.append((speaker, column, ", ".join(map(str, values))))
+    return pd.DataFrame(rows, columns=["speaker", "task", "found"])
+
+
+def _values_of_speakers(target, column):
+    groups = target.groupby(SPEAKER)[column]
+    return pd.DataFrame({"labels": groups.count(), "values": groups.nunique()})
+
+
+def _several(target):
+    conflicts = speaker_conflicts(target)
+    for column, rows in conflicts.groupby("task", sort=False):
+        named = [f"{row.speaker}: {row.found}" for row in rows.itertuples()]
+        yield Finding(
+            SERIOUS if column in _BODY else NOTE,
+            f"several {column}s",
+            f"{counted(len(rows), 'speaker')} with more than one {column} "
+            f"({name_few(named, _SHOWN)})",
+            "A label is wrong, two people share a name, or years lie between the recordings.",
+            "Correct the labels, give each person a name of their own, or leave the speaker out.",
+        )
+
+
+def _constant(target):
+    for column in target:
+        known = target[column].dropna()
+        if len(known.unique()) > 1 or not len(target):
+            continue
+        what = f"{column}: every label is {known.iloc[0]}" if len(known) else f"{column}: no label"
+        yield Finding(
+            SERIOUS,
+            "one label for all",
+            what,
+            "There is nothing to learn, and every model is right each time.",
+            f"Leave the column {column} out, or add recordings with other labels.",
+        )
+
+
+def _rare(target, folds):
+    for column in target:
+        if task_kind(target[column]) != CLASSIFICATION:
+            continue
+        counts = target[column].value_counts()
+        rare = counts[counts < folds]
+        if not len(rare) or len(counts) < 2:
+            continue
+        named = [
+            f"{label} ({rare[label]})"
+            for label in sorted(rare.index, key=lambda label: (rare[label], str(label)))
+        ]
+        yield Finding(
+            NOTE,
+            "rare labels",
+            f"{column}: {len(rare)} of {counted(len(counts), 'label')} have fewer recordings than "
+            f"there are folds, {folds} ({name_few(named, _SHOWN)})",
+            "In some folds such a label is not tested, or hardly learnt.",
+            "Use fewer folds, join labels, or read the mean over labels (uar) with care.",
+        )
+
+
+def _of_one_speaker(target):
+    if SPEAKER not in target or target[SPEAKER].nunique() < 2:
+        return
+    for column in target.columns.drop(SPEAKER):
+        if task_kind(target[column]) != CLASSIFICATION or target[column].nunique() < 2:
+            continue
+        speakers = target.groupby(column)[SPEAKER].nunique()
+        alone = sorted(speakers.index[speakers == 1], key=str)
+        if alone:
+            yield Finding(
+                NOTE,
+                "labels of one speaker",
+                f"{column}: {name_few(alone, _SHOWN)}",
+                "With this speaker's voice unheard (disjoint) the label cannot be learnt; else it "
+                "is told by the voice.",
+                "Record it from other speakers, or leave the label out.",
+            )
+
+
+def _missing(target):
+    gaps = target.isna().sum()
+    gaps = gaps[(gaps > 0) & (gaps < len(target))]
+    if len(gaps):
+        named = [f"{column}: {count} of {len(target)}" for column, count in gaps.items()]
+        speaker = " Without a speaker it is left out under disjoint." if SPEAKER in gaps else ""
+        yield Finding(
+            NOTE,
+            "missing labels",
+            name_few(named, _SHOWN),
+            f"A recording without a label counts neither in training nor in scores.{speaker}",
+            "Look whether they are missing at random; figures are for the others only.",
+        )
+
+
+def _told_by_speaker(target):
+    constant = constant_labels(target)
+    if target.get(SPEAKER, pd.Series(dtype=object)).nunique() < 2:
+        return
+    if "emotion" in constant:
+        yield Finding(
+            SERIOUS,
+            "told by the speaker",
+            "emotion: each speaker has one",
+            "Whoever knows the voice knows the emotion: the two cannot be told apart.",
+            "Record every speaker with several emotions; do not trust the figures of emotion.",
+        )
+    others = [column for column in constant if column != "emotion"]
+    if others:
+        yield Finding(
+            NOTE,
+            "told by the speaker",
+            f"{name_few(others, _SHOWN)}: a speaker has one value",
+            "Under closed folds, with every speaker in training, the figures measure how well "
+            "speakers are remembered.",
+            "Read these tasks under disjoint.",
+        )
