@@ -59,6 +59,17 @@ def show_scores(scores, corpus, console):
         )
 
 
+def show_comparisons(scores, console):
+    """Say which differences between models are more than chance."""
+    from sfmforensics.metrics import METRICS, compare_models
+    from sfmforensics.report import format_comparisons
+
+    default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
+    found = compare_models(scores[scores["metric"].isin(list(default))])
+    if len(found):
+        show_frame(format_comparisons(found), "differences, paired over the folds", console)
+
+
 def tell(text):
     """Print a line that may hold a path: as it is, so that it can be copied."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)

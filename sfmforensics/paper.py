@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from itertools import combinations
 
 import pandas as pd
 
@@ -14,6 +15,17 @@ _FIGURES = {
     "gr_accuracy": ("gender", "accuracy", 100),
     "ae_rmse": ("age", "rmse", 1),
 }
+_PAIRS = ("mvmt-concat", "tango")
+_ONE_SIDED = ("tango-x1-to-x2", "tango-x2-to-x1")
+_OF_ALL = {1: ("svst",), 2: ("svmt",), 6: ()}
+_OF_CORPUS = {
+    "cremad": {3: _PAIRS, 7: _ONE_SIDED},
+    "baved": {4: _PAIRS, 8: _ONE_SIDED},
+    "emodb": {5: _PAIRS, 9: _ONE_SIDED},
+}
+BEST_OF = 6
+"""Table 6 has no system of its own: of each, the best figures."""
+
 _SETUPS = {"tango": ("tango",), "concat": ("mvmt-concat",), "single": ("svst", "svmt")}
 
 
@@ -120,19 +132,130 @@ def paper_rows(corpus_name, views, model):
     2   gender  accuracy  1.0000
     3      age      rmse  1.3800
     """
+    figures = paper_figures(corpus_name)
+    keep = figures["setup"].isin(_SETUPS.get(model, ()))
+    keep &= _views_of(figures).map(_in_order(views).__eq__)
+    return figures[keep].reset_index(drop=True)
+
+
+def paper_figures(corpus_name):
+    """Give all published figures of a corpus, one a row.
+
+    Parameters
+    ----------
+    corpus_name : str
+        As in `paper_rows`.
+
+    Returns
+    -------
+    DataFrame of shape (n_figures, 8)
+        As in `paper_rows`; "view_2" is empty where there is one view.
+
+    Examples
+    --------
+    >>> len(paper_figures("baved"))
+    648
+    """
     results = load_paper_results()
-    keep = results["dataset"].map(_plain) == _plain(corpus_name)
-    keep &= results["setup"].isin(_SETUPS.get(model, ()))
-    keep &= _views_of(results).map(_in_order(views).__eq__)
+    results = results[results["dataset"].map(_plain) == _plain(corpus_name)]
     described = ["table", "dataset", "setup", "view_1", "view_2"]
     rows = [
         # As many decimals as are published; dividing leaves more.
         {"task": task, "metric": metric, "value": round(row[column] / divisor, 4)}
         | {name: row[name] for name in described}
-        for row in results[keep].to_dict("records")
+        for row in results.fillna({"view_2": ""}).to_dict("records")
         for column, (task, metric, divisor) in _FIGURES.items()
     ]
     return pd.DataFrame(rows, columns=["task", "metric", "value", *described])
+
+
+def paper_tables(corpus_name):
+    """Give the tables that tell of a corpus, and the systems in each.
+
+    Parameters
+    ----------
+    corpus_name : str
+        Name of the corpus. Of one that the paper does not have, the tables are numbered as those of
+        BAVED.
+
+    Returns
+    -------
+    dict of int to tuple of str
+        By number, in order: the names of the systems, as in `load_paper_results`. Table 6, the best
+        of each system, has none of its own.
+
+    Examples
+    --------
+    >>> list(paper_tables("emodb"))
+    [1, 2, 5, 6, 9]
+    >>> paper_tables("baved")[4]
+    ('mvmt-concat', 'tango')
+    """
+    own = _OF_CORPUS.get(_plain(corpus_name), _OF_CORPUS["baved"])
+    return dict(sorted((_OF_ALL | own).items()))
+
+
+def plan_rows(corpus_name, views, tables=None):
+    """List the rows of the paper's tables that views allow.
+
+    Parameters
+    ----------
+    corpus_name : str
+        Name of the corpus.
+    views : sequence of str
+        Names of the views that there are.
+    tables : sequence of int or None, default=None
+        Numbers of tables; by default all that tell of the corpus. Table 6 needs all others.
+
+    Returns
+    -------
+    list of (int, str, tuple of str)
+        Number of the table, name of the system, and its views: x1 and x2 as the paper has them, or
+        in the order given where it has no such pair.
+
+    Raises
+    ------
+    DatasetError
+        There is no such table of this corpus.
+    ViewError
+        None of the tables can be filled: pairs need two views.
+
+    Examples
+    --------
+    >>> for row in plan_rows("baved", ["mfcc", "whisper"], [2, 4]):
+    ...     print(row)
+    (2, 'svmt', ('mfcc',))
+    (2, 'svmt', ('whisper',))
+    (4, 'mvmt-concat', ('whisper', 'mfcc'))
+    (4, 'tango', ('whisper', 'mfcc'))
+    """
+    known = paper_tables(corpus_name)
+    asked = list(known) if tables is None else list(dict.fromkeys(tables))
+    for number in asked:
+        if number not in known:
+            raise DatasetError(
+                f"the paper's table {number} does not tell of {corpus_name}; there are "
+                f"{', '.join(map(str, known))}"
+            )
+    if BEST_OF in asked:
+        asked = list(known)
+    results = load_paper_results()
+    ordered = {
+        frozenset(pair): pair for pair in zip(results["view_1"], results["view_2"], strict=True)
+    }
+    pairs = [ordered.get(frozenset(pair), pair) for pair in combinations(dict.fromkeys(views), 2)]
+    rows = []
+    for number in asked:
+        for setup in known[number]:
+            of = [(view,) for view in dict.fromkeys(views)] if setup in ("svst", "svmt") else pairs
+            rows += [(number, setup, chosen) for chosen in of]
+    if not rows:
+        raise ViewError(
+            f"tables {', '.join(map(str, asked))} are of pairs of views, but only "
+            f"{', '.join(views)} was given; add another (--views mfcc,prosody), or a table of "
+            "single views (--tables 1,2)"
+        )
+    return rows
 
 
 def _plain(name):
@@ -145,7 +268,7 @@ def _in_order(views):
 
 def _views_of(results):
     pairs = results[["view_1", "view_2"]].itertuples(index=False)
-    return pd.Series([sorted(view for view in pair if isinstance(view, str)) for pair in pairs])
+    return pd.Series([sorted(v for v in pair if isinstance(v, str) and v) for pair in pairs])
 
 
 def paper_rows_of(scores, corpus_name):

@@ -142,8 +142,29 @@ def test_describe_shows_what_is_wrong_with_a_corpus(here, corpus, capsys):
         f"{here / 'text.wav'} it cannot be read as sound",
         f"s01 = s02 1 {Path(corpus.data[0]).name} = copy.wav",
         "s03 age",
+        "serious: one s01 = s02: 1 recording.",
+        "pairs that are near copies 0",
     ):
         assert row in " ".join(done.stdout.replace("│", " ").split())
+    assert (here / "embeddings").is_dir()
+
+
+def test_describe_looks_for_near_copies_in_the_views_that_are_named(manifest, here, capsys):
+    describe = ["describe", "--corpus", "manifest", "--root", manifest, "--folds", "2"]
+    assert main([*describe, "--views", ""]) == 0
+    assert "near copies" not in capsys.readouterr().out
+    assert not (here / "embeddings").exists()
+    signal, rate = soundfile.read(pd.read_csv(manifest)["path"][1])
+    soundfile.write("quiet.ogg", 0.5 * signal, rate)
+    table = pd.read_csv(manifest, dtype=object)
+    table.loc[len(table)] = ["quiet.ogg", *table.iloc[1, 1:]]
+    table.to_csv(manifest, index=False)
+    assert main([*describe, "--views", "mfcc,prosody", "--cache", "kept"]) == 0
+    said = capsys.readouterr().out
+    assert "pairs that are near copies │ 1" in said
+    assert "quiet.ogg" in said
+    assert len(list((here / "kept").iterdir())) == 2
+    assert "wisper" in refused(capsys, *describe, "--views", "wisper")
 
 
 def bad(kind, here):

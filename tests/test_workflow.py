@@ -50,11 +50,17 @@ def test_evaluate_writes_what_the_design_names(corpus, cache, tmp_path):
     assert first.columns.tolist() == ["path", "fold", "protocol", "task", "true", "predicted"]
     assert set(first.path) == set(corpus.data)
     assert (tmp_path / "predictions-svm.csv").exists()
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    assert set(intervals["by"]) == {"all", "emotion", "gender", "age"}
+    whole = intervals[(intervals["by"] == "all") & (intervals["metric"] == "accuracy")]
+    assert ((whole["low"] <= whole["value"]) & (whole["value"] <= whole["high"])).all()
+    compared = pd.read_csv(tmp_path / "comparisons.csv")
+    assert set(compared["model_1"] + compared["model_2"]) == {"tangosvm"}
     config = json.loads((tmp_path / "config.json").read_text())
     assert set(config) == {
         *("command", "corpus", "root", "views", "specs", "models", "preset", "parameters"),
-        *("protocols", "folds", "seed", "recordings", "speakers", "tasks", "audit", "versions"),
-        *("created", "seconds"),
+        *("protocols", "folds", "repeats", "splits", "seed", "recordings", "speakers", "tasks"),
+        *("audit", "versions", "created", "seconds"),
     }
     assert (config["recordings"], config["speakers"], config["folds"]) == (36, 6, 3)
     assert config["models"] == ["tango", "svm"]
@@ -123,7 +129,7 @@ def test_a_model_named_twice_is_evaluated_once(corpus, cache, tmp_path):
     found = evaluate_corpus(
         corpus, VIEWS, tmp_path, models=("svm", "svm"), folds=2, protocol="closed", cache=cache
     )
-    assert len(found.scores) == 2 * 8
+    assert len(found.scores) == 2 * 13
     assert json.loads((tmp_path / "config.json").read_text())["models"] == ["svm"]
 
 

@@ -10,7 +10,7 @@ import typer
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics.cli._corpus import describe, embed
-from sfmforensics.cli._evaluate import demo, evaluate, report
+from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train
 from sfmforensics.exceptions import SFMForensicsError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
 )
-for command in (demo, describe, embed, evaluate, train, predict, report):
+for command in (demo, describe, embed, evaluate, reproduce, train, predict, report):
     app.command()(command)
 
 _INTERRUPTED = 130

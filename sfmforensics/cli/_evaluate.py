@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sfmforensics._console import err, out, show_scores, tell
+from sfmforensics._console import err, out, show_comparisons, show_scores, tell
 from sfmforensics.cli._options import (
     CACHE,
     Cache,
     Corpus,
     Device,
     Epochs,
+    Folds,
+    Jobs,
     Preset,
     PresetOption,
     Protocol,
+    ProtocolOption,
+    Repeats,
     Root,
     Seed,
     Views,
     specs,
 )
+from sfmforensics.exceptions import SFMForensicsError
 
 
 def demo(
@@ -45,31 +51,97 @@ def evaluate(
         typer.Option(metavar="MODEL[,MODEL]", help="Some of tango, concat, single, svm."),
     ] = "tango",
     preset: PresetOption = Preset.tuned,
-    protocol: Annotated[
-        Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
-    ] = Protocol.both,
-    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    protocol: ProtocolOption = Protocol.both,
+    folds: Folds = 5,
+    repeats: Repeats = 1,
+    each_speaker: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-speaker-out", help="Under disjoint: as many folds as there are speakers."
+        ),
+    ] = False,
     seed: Seed = 0,
     epochs: Epochs = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds at a time.")] = 1,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON|FILE",
+            help="Values to choose from inside each training side, such as "
+            """'{"reg": [0.05, 0.1]}', or a file that holds this.""",
+        ),
+    ] = None,
+    jobs: Jobs = 1,
     cache: Cache = CACHE,
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
     device: Device = None,
 ):
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
+    from sfmforensics.experiment import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
 
-    loaded = load_corpus(corpus, root)
-    models = specs(model)
     found = evaluate_corpus(
-        loaded,
+        load_corpus(corpus, root),
         specs(views),
         output,
-        models=models,
+        models=specs(model),
+        preset=preset,
+        protocol=protocol,
+        folds=EACH_SPEAKER if each_speaker else folds,
+        repeats=repeats,
+        seed=seed,
+        epochs=epochs,
+        search=None if search is None else _grid(search),
+        cache=cache,
+        device=device,
+        n_jobs=jobs,
+        name=corpus,
+        root=root,
+        command=shlex.join(["sfmforensics", *context.obj]),
+        verbose=True,
+    )
+    show_scores(found.scores, corpus, out)
+    show_comparisons(found.scores, out)
+    tell(f"\nTables and figures: {output}/")
+    tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
+
+
+def reproduce(
+    context: typer.Context,
+    corpus: Corpus,
+    root: Root,
+    views: Views = "mfcc,prosody",
+    tables: Annotated[
+        str | None,
+        typer.Option(metavar="N[,N]", help="Numbers of the paper's tables; all of the corpus."),
+    ] = None,
+    preset: PresetOption = Preset.paper,
+    protocol: ProtocolOption = Protocol.both,
+    folds: Folds = 5,
+    repeats: Repeats = 1,
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    jobs: Jobs = 1,
+    cache: Cache = CACHE,
+    output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "reproduction"
+    ),
+    device: Device = None,
+):
+    """Fill the paper's tables, beside its own figures; what is done already is kept."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.report import tables_of, to_rich
+    from sfmforensics.workflow import reproduce_tables
+
+    whole = reproduce_tables(
+        load_corpus(corpus, root),
+        specs(views),
+        output,
+        tables=None if tables is None else _numbers(tables),
         preset=preset,
         protocol=protocol,
         folds=folds,
+        repeats=repeats,
         seed=seed,
         epochs=epochs,
         cache=cache,
@@ -80,9 +152,42 @@ def evaluate(
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
-    show_scores(found.scores, corpus, out)
-    tell(f"\nTables and figures: {output}/")
+    for _, title, frame in tables_of(whole):
+        out.print(to_rich(frame, title))
+    tell(f"\nTables: {output}/reproduction.csv, .md and .tex")
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
+
+
+def _grid(text):
+    """Values to search, from JSON or from a file of it."""
+    source = Path(text)
+    given = text.lstrip().startswith("{")
+    try:
+        found = json.loads(text if given else source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SFMForensicsError(
+            f"--search {text}: no such file ({error.strerror}), nor JSON, which begins with {{"
+        ) from error
+    except ValueError as error:
+        raise SFMForensicsError(
+            f"--search {text}: this is not JSON ({error}); write it as in "
+            """'{"reg": [0.05, 0.1]}'"""
+        ) from error
+    if not isinstance(found, dict):
+        raise SFMForensicsError(
+            f"--search {text}: it holds no parameters by name; write it as in "
+            """'{"reg": [0.05, 0.1]}'"""
+        )
+    return found
+
+
+def _numbers(text):
+    try:
+        return [int(part) for part in specs(text)]
+    except ValueError as error:
+        raise SFMForensicsError(
+            f"--tables {text}: the paper's tables have numbers, as in --tables 1,2,4"
+        ) from error
 
 
 def report(

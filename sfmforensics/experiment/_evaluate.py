@@ -47,6 +47,8 @@ class Evaluation:
     trials : dict of (str, str) to list of Trials
         By model and protocol: what the equal error rate of each fold rests on, where the model
         gives scores of speakers. Rows are those of all recordings.
+    fitted : dict of (str, str) to estimator
+        By model and protocol: what was fitted in the first fold, to be looked at.
     choices : DataFrame
         Columns model, views, protocol, fold, parameter, value: what a nested search chose.
     """
@@ -55,6 +57,7 @@ class Evaluation:
     predictions: dict
     rows: dict = field(default_factory=dict)
     trials: dict = field(default_factory=dict)
+    fitted: dict = field(default_factory=dict)
     choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOICE_COLUMNS))
 
 
@@ -139,17 +142,19 @@ def evaluate(
     ]
     run = partial(_run_fold, X=X, target=target, copies=copies, search=search, seed=seed)
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(run)(models[name], protocol=protocol, train=train, test=test)
-        for name, protocol, _, train, test in jobs
+        delayed(run)(models[name], protocol=protocol, train=train, test=test, keep=fold == 0)
+        for name, protocol, fold, train, test in jobs
     )
     scores, choices = [], []
     predictions, tested = {name: [] for name in models}, {name: [] for name in models}
-    trials = {}
+    trials, kept = {}, {}
     for (name, protocol, fold, _, test), outcome in zip(jobs, outcomes, strict=True):
-        predicted, compared, chosen = outcome
+        predicted, compared, chosen, fitted = outcome
         row = [name, views, protocol, fold]
         scores += [[*row, *score] for score in _fold_scores(target.iloc[test], protocol, outcome)]
         choices += [[*row, parameter, value] for parameter, value in chosen.items()]
+        if fitted is not None:
+            kept[name, protocol] = fitted
         if compared is not None:
             trials.setdefault((name, protocol), []).append(compared)
         for task in _answered(target, protocol):
@@ -177,6 +182,7 @@ def evaluate(
         },
         {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},
         trials,
+        kept,
         pd.DataFrame(choices, columns=CHOICE_COLUMNS),
     )
 
@@ -187,7 +193,7 @@ def _answered(target, protocol):
 
 
 def _fold_scores(true, protocol, outcome):
-    predicted, compared, _ = outcome
+    predicted, compared, *_ = outcome
     true = true.reset_index(drop=True)
     for task in true:
         if task in _answered(true, protocol):
@@ -198,8 +204,8 @@ def _fold_scores(true, protocol, outcome):
             yield task, "eer", equal_error_rate(compared.scores, compared.same)
 
 
-def _run_fold(model, protocol, train, test, *, X, target, copies, search, seed):
-    """Answers, trials and chosen parameters of one fold."""
+def _run_fold(model, protocol, train, test, keep, *, X, target, copies, search, seed):
+    """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
     # A task of which this fold's training side has no label cannot be learnt here.
     known = target.columns[target.iloc[train].notna().any()]
@@ -219,7 +225,8 @@ def _run_fold(model, protocol, train, test, *, X, target, copies, search, seed):
     if search:
         fitted, chosen = fitted.best_estimator_, fitted.best_params_
     predicted = fitted.predict(rows[test]).reset_index(drop=True)
-    return predicted, _compare(fitted, rows[test], target, test, protocol, copies), chosen
+    compared = _compare(fitted, rows[test], target, test, protocol, copies)
+    return predicted, compared, chosen, fitted if keep else None
 
 
 def _skill(estimator, X, y, tasks):

@@ -52,7 +52,8 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     folds together, so that an error or a recall can differ from the mean over the folds; the equal
     error rate is the mean over the folds.
 
-    Groups are those of every label but the speaker with at most 12 classes, and decades of an age (quartiles of
+    Groups are those of every label but the speaker with at most 12 classes, and decades of an age
+    (quartiles of
     any other number). A task by its own label has its first metric only: the recall of each class.
 
     Examples

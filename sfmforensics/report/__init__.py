@@ -8,30 +8,47 @@ Examples
 ...     "task": "gender", "metric": "accuracy", "value": [0.9, 1.0],
 ... })
 >>> print(to_markdown(format_summary(summarise(scores))))
-| protocol | model | views | GR % |
-| --- | --- | --- | ---: |
-| closed | tango | mfcc | 95.0 ± 7.1 |
+| model | views | GR %: closed |
+| --- | --- | ---: |
+| tango | mfcc | 95.0 ± 7.1 |
 """
 
-from sfmforensics.report.figures import (
-    plot_confusion,
-    plot_plan_entropy,
-    plot_regression,
-    plot_scores,
-    save_figures,
+from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
+from sfmforensics.report.displays import (
+    ConfusionDisplay,
+    CorpusDisplay,
+    LearningCurveDisplay,
+    ProjectionDisplay,
+    ProtocolGapDisplay,
+    RegressionDisplay,
+    TrainingCurveDisplay,
+    TransportPlanDisplay,
 )
+from sfmforensics.report.figures import plot_scores, save_figures
 from sfmforensics.report.html import write_report
+from sfmforensics.report.reproduction import reproduction_table, tables_of, write_reproduction
 from sfmforensics.report.tables import format_summary, summarise, to_markdown, to_rich
 
 __all__ = [
+    "ConfusionDisplay",
+    "CorpusDisplay",
+    "LearningCurveDisplay",
+    "ProjectionDisplay",
+    "ProtocolGapDisplay",
+    "RegressionDisplay",
+    "TrainingCurveDisplay",
+    "TransportPlanDisplay",
+    "format_comparisons",
+    "format_groups",
+    "format_intervals",
     "format_summary",
-    "plot_confusion",
-    "plot_plan_entropy",
-    "plot_regression",
     "plot_scores",
+    "reproduction_table",
     "save_figures",
     "summarise",
+    "tables_of",
     "to_markdown",
     "to_rich",
     "write_report",
+    "write_reproduction",
 ]

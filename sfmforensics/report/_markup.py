@@ -72,7 +72,8 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     Parameters
     ----------
     header : sequence of str
-        Titles of the columns.
+        Titles of the columns. Neighbours such as "SER %: closed" and "SER %: disjoint" share a
+        heading, "SER %", above their own.
     rows : iterable of sequence
         Cells; the first of each row is its header.
     caption : str
@@ -92,10 +93,6 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     True
     """
     styles = ["label" if title in text_columns else "number" for title in header]
-    titles = [
-        tag("th", title, scope="col", class_=style)
-        for title, style in zip(header, styles, strict=True)
-    ]
     body = []
     for row in rows:
         cells = [
@@ -105,7 +102,7 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     built = tag(
         "table",
         tag("caption", tag("span", caption)),
-        tag("thead", tag("tr", *titles)),
+        tag("thead", *_header_rows(list(header), styles)),
         tag("tbody", *body),
         class_="sortable" if sortable else None,
     )
@@ -113,7 +110,27 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     return tag("div", built, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
-def png(source, alt, caption):
+def _header_rows(header, styles):
+    """One row of titles, or two where neighbours share the part before a colon."""
+    parts = [title.partition(": ") for title in header]
+    grouped = any(colon for _, colon, _ in parts)
+    upper, lower = [], []
+    for column, (first, colon, second) in enumerate(parts):
+        leaf = {"scope": "col", "class_": styles[column], "data_column": str(column)}
+        if not colon:
+            spans = {"rowspan": "2"} if grouped else {}
+            upper.append(tag("th", first, **leaf, **spans))
+            continue
+        if column == 0 or parts[column - 1][:2] != (first, colon):
+            width = 1
+            while column + width < len(parts) and parts[column + width][:2] == (first, colon):
+                width += 1
+            upper.append(tag("th", first, scope="colgroup", colspan=str(width), class_="group"))
+        lower.append(tag("th", second, **leaf))
+    return [tag("tr", *row) for row in (upper, lower) if row]
+
+
+def png(source, alt, caption, *, wide=False):
     """Build a figure with the picture inside the page.
 
     Parameters
@@ -124,11 +141,21 @@ def png(source, alt, caption):
         What the picture shows, for those who do not see it.
     caption : str
         Line below it.
+    wide : bool, default=False
+        Whether the picture keeps a size at which it can be read, and scrolls on a narrow screen.
 
     Returns
     -------
     Markup
     """
     image = tag("img", src=f"data:image/png;base64,{source}", alt=alt)
-    scroll = tag("div", image, class_="scroll", role="region", aria_label=caption, tabindex="0")
-    return tag("figure", scroll, tag("figcaption", caption))
+    if wide:
+        image = tag(
+            "div", image, class_="scroll wide", role="region", aria_label=caption, tabindex="0"
+        )
+    return tag("figure", image, tag("figcaption", caption))
+
+
+def details(title, content):
+    """Build a part of the page that opens when it is asked for."""
+    return tag("details", tag("summary", title), content)

@@ -10,25 +10,47 @@ import pandas as pd
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS, require_columns
+from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS
+from sfmforensics.report.reproduction import COLUMNS as REPRODUCTION_COLUMNS
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of `evaluate`.
+    """One run of ``evaluate`` or ``reproduce``.
 
     Parameters
     ----------
+    directory : Path
+        Where it was written.
     scores : DataFrame
         Columns model, views, protocol, fold, task, metric, value.
     predictions : dict of str to DataFrame
         By model, where they were written.
     config : dict
         Settings of the run.
+    intervals, comparisons, reproduction : DataFrame or None
+        Tables of these names, where they were written.
     """
 
+    directory: Path
     scores: pd.DataFrame
     predictions: dict
     config: dict
+    intervals: pd.DataFrame | None = None
+    comparisons: pd.DataFrame | None = None
+    reproduction: pd.DataFrame | None = None
+
+    @property
+    def shown(self):
+        """Name and views of the model that is shown in detail."""
+        named = self.config.get("predictions")
+        if isinstance(named, dict) and {"model", "views"} <= set(named):
+            return str(named["model"]), str(named["views"])
+        models = self.config.get("models")
+        found = self.scores[["model", "views"]].drop_duplicates()
+        if isinstance(models, list) and models and str(models[0]) in set(found["model"]):
+            found = found[found["model"] == str(models[0])]
+        return tuple(found.iloc[0])
 
 
 def read_run(directory):
@@ -69,11 +91,47 @@ def read_run(directory):
             f"{directory / 'scores.csv'}: column 'value' must hold numbers, but: {error}"
         ) from error
     config = _read_config(directory / "config.json")
-    return Run(scores, _read_predictions(directory, scores, config), config)
+    return Run(
+        directory,
+        scores,
+        _read_predictions(directory, scores, config),
+        config,
+        _read_numbers(directory / "intervals.csv", INTERVAL_COLUMNS, ("value", "low", "high", "n")),
+        _read_numbers(
+            directory / "comparisons.csv", COMPARISON_COLUMNS, ("difference", "sd", "p", "p_holm")
+        ),
+        _read_numbers(
+            directory / "reproduction.csv",
+            REPRODUCTION_COLUMNS,
+            ("table", "mean", "sd", "paper", "difference", "paper_all"),
+        ),
+    )
+
+
+def _read_numbers(path, columns, numbers):
+    """Read a table that need not be there; comparisons may be of nothing."""
+    if not path.is_file():
+        return None
+    try:
+        frame = _read_table(path, columns, empty=True)
+    except ReportError as error:
+        raise ReportError(f"{error}; remove the file to leave it out") from error
+    given = [name for name in numbers if name in frame]
+    try:
+        return frame.assign(**{name: pd.to_numeric(frame[name]) for name in given})
+    except (TypeError, ValueError) as error:
+        raise ReportError(
+            f"{path}: columns {', '.join(given)} hold numbers, but: {error}"
+        ) from error
 
 
 def _read_predictions(directory, scores, config):
     scored = list(dict.fromkeys(scores["model"]))
+    shown = config.get("predictions")
+    if isinstance(shown, dict) and shown.get("model") in scored:  # of several systems, this one
+        path = directory / "predictions.csv"
+        model = shown["model"]
+        return {model: _read_table(path, PREDICTION_COLUMNS)} if path.is_file() else {}
     named = config.get("models")
     named = [str(model) for model in named] if isinstance(named, list) else []
     # The file without a name belongs to the first model that was asked for.
@@ -89,7 +147,7 @@ def _read_predictions(directory, scores, config):
     }
 
 
-def _read_table(path, columns):
+def _read_table(path, columns, empty=False):
     if not path.is_file():
         raise ReportError(f"{path} is missing; {_remedy(path.parent)}")
     try:
@@ -97,7 +155,8 @@ def _read_table(path, columns):
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:  # of pandas: no rows, ragged rows; no UTF-8
         raise ReportError(f"{path} cannot be read: {error}; {_remedy(path.parent)}") from error
-    require_columns(frame, columns, path)
+    if not (empty and frame.empty and set(columns) <= set(frame.columns)):
+        require_columns(frame, columns, path)
     names = [name for name in columns if name not in ("true", "predicted", "value")]
     return frame.assign(**{name: frame[name].fillna("") for name in names})
 

@@ -23,7 +23,8 @@ MEANING = {
     "disjoint": (
         "All recordings of a speaker are on one side, so the test voices were never heard. These "
         "scores say what to expect of a stranger. Speaker recognition is not defined here: "
-        "nobody can name a voice that they never heard."
+        "nobody can name a voice that they never heard. What can be measured is whether two "
+        "recordings of strangers are told apart (equal error rate, EER)."
     ),
 }
 
@@ -43,14 +44,17 @@ SETTINGS = {
     "tasks": "tasks",
     "views": "views",
     "models": "models",
+    "specs": "where the views come from",
     "preset": "preset",
     "protocols": "protocols",
     "folds": "folds",
+    "repeats": "repeats of the folds",
+    "splits": "fits by protocol",
     "seed": "seed",
     "created": "created",
     "seconds": "seconds",
 }
-ELSEWHERE = ("audit", "command", "versions")
+ELSEWHERE = ("audit", "command", "versions", "figures", "predictions")
 
 
 def overview(run):
@@ -106,8 +110,18 @@ def audit(config):
     sentences = [
         known[key](value) if key in known else f"{key}: {plain(value)}"
         for key, value in found.items()
+        if key != "findings"
     ]
-    return tag("ul", *(tag("li", sentence) for sentence in sentences))
+    built = tag("ul", *(tag("li", sentence) for sentence in sentences))
+    findings = found.get("findings")
+    if not isinstance(findings, list):
+        return built
+    if not findings:
+        return join([built, tag("p", "Nothing else was found in the corpus to be known.")])
+    told = ("severity", "finding", "what", "why", "remedy")
+    rows = [[plain(one.get(name, "")) for name in told] for one in findings]
+    header = ("severity", "finding", "what was found", "why it matters", "what to do")
+    return join([built, _wrapped(header, rows, "Findings about the corpus")])
 
 
 def settings(config):

@@ -12,7 +12,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     if (first !== second) return first ? 1 : -1; // what is not defined stays last
     return sign * a.text.localeCompare(b.text);
   };
-  [...table.tHead.rows[0].cells].forEach((header, column) => {
+  const headers = table.tHead.querySelectorAll("[data-column]");
+  headers.forEach((header) => {
+    const column = Number(header.dataset.column);
     const button = document.createElement("button");
     button.type = "button";
     button.title = "Sort by this column";
@@ -20,7 +22,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     header.append(button);
     button.addEventListener("click", () => {
       const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      for (const other of headers) other.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
       [...body.rows]
         .sort((a, b) => compare(key(a, column), key(b, column), sign))

@@ -17,8 +17,9 @@ from sfmforensics.report._labels import (
     require_columns,
 )
 
-ROW = ["protocol", "model", "views"]
-UNDEFINED = "not defined"
+SYSTEM = ["model", "views"]
+ROW = ["protocol", *SYSTEM]
+TEXT = (*ROW, "system", "task", "group", "first", "second")
 UNKNOWN = "n/a"
 
 
@@ -82,7 +83,7 @@ def summarise(scores):
 
 
 def format_summary(summary, *, metrics=None, paper=None):
-    """Write a summary as a person reads it.
+    """Write a summary as a person reads it, the protocols side by side.
 
     Parameters
     ----------
@@ -94,14 +95,14 @@ def format_summary(summary, *, metrics=None, paper=None):
         Published figures: columns ``task, metric, value``, in the unit of the scores, see
         `sfmforensics.paper.paper_rows`. Its column "setup", if any, tells the paper's systems
         apart. With columns "model" and "views", figures stand below the row that they belong to,
-        otherwise below all rows of "closed", which is the paper's protocol.
+        otherwise below all rows. They stand in the columns of "closed", the paper's protocol.
 
     Returns
     -------
     DataFrame of str
-        Columns "protocol", "model", "views", then one for each task and metric, such as
-        "ASR %" and "AE years". Cells are ``mean ± sd``: percent with one decimal, other numbers
-        with two.
+        Columns "model", "views", then one for each task, metric and protocol, such as
+        "ASR %: closed" and "AE years: disjoint"; none for what a protocol does not define. Cells
+        are ``mean ± sd``: percent with one decimal, other numbers with two.
 
     Raises
     ------
@@ -116,20 +117,27 @@ def format_summary(summary, *, metrics=None, paper=None):
     ... })
     >>> paper = pd.DataFrame({"task": ["age"], "metric": ["rmse"], "value": [1.44]})
     >>> format_summary(summarise(scores), paper=paper)
-       protocol  model views      AE years
-    0    closed  tango  mfcc   2.50 ± 0.71
-    1    closed  paper  mfcc          1.44
-    2  disjoint  tango  mfcc  10.00 ± 1.41
+       model views AE years: closed AE years: disjoint
+    0  tango  mfcc      2.50 ± 0.71       10.00 ± 1.41
+    1  paper  mfcc             1.44
     """
-    pairs = _shown(summary, metrics)
-    lines = []
-    for protocol, model, views in summary.index:
-        row = summary.loc[(protocol, model, views)]
-        cells = [_cell(row, task, metric, protocol) for task, metric in pairs]
-        lines.append([protocol, model, views, *cells])
-    for line in _paper_lines(paper, pairs, lines):
-        lines.insert(_place(line, lines), [line[0], line[1], line[2], *line[4]])
-    return pd.DataFrame(lines, columns=[*ROW, *(heading(*pair) for pair in pairs)], dtype=object)
+    protocols = in_order(summary.index.get_level_values("protocol"))
+    columns = [
+        (task, metric, protocol)
+        for task, metric in _shown(summary, metrics)
+        for protocol in protocols
+        if is_defined(task, protocol, metric)
+    ]
+    systems = dict.fromkeys((model, views) for _, model, views in summary.index)
+    lines = [
+        [*system, *(_cell(summary, system, *column) for column in columns)] for system in systems
+    ]
+    if "closed" in protocols:
+        for model, label, views, figures in _paper_lines(paper, systems):
+            cells = [_published(figures, *column) for column in columns]
+            lines.insert(_place(model, views, lines), [label, views, *cells])
+    titles = [f"{heading(task, metric)}: {protocol}" for task, metric, protocol in columns]
+    return pd.DataFrame(lines, columns=[*SYSTEM, *titles], dtype=object)
 
 
 def to_markdown(frame):
@@ -151,7 +159,7 @@ def to_markdown(frame):
     | --- | ---: |
     | a\|b | 93.2 |
     """
-    rule = ["---" if name in ROW else "---:" for name in frame.columns]
+    rule = ["---" if name in TEXT else "---:" for name in frame.columns]
     rows = [_markdown_cells(frame.columns), rule, *map(_markdown_cells, frame.to_numpy())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -178,13 +186,13 @@ def to_rich(frame, title=None):
     # Text, not str: rich would read [brackets] in a label as its own markup.
     table = Table(title=None if title is None else Text(str(title)))
     for name in frame.columns:
-        table.add_column(Text(str(name)), justify="left" if name in ROW else "right")
+        table.add_column(Text(str(name)), justify="left" if name in TEXT else "right")
     for row in frame.to_numpy():
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
 
 
-def number(value, metric, task=None, protocol=None):
+def number(value, metric):
     """Write one score.
 
     Parameters
@@ -193,8 +201,6 @@ def number(value, metric, task=None, protocol=None):
         Score; NaN where nothing was measured.
     metric : str
         Its metric.
-    task, protocol : str or None, default=None
-        Where it was measured, if it may be missing because it is not defined there.
 
     Returns
     -------
@@ -203,11 +209,11 @@ def number(value, metric, task=None, protocol=None):
 
     Examples
     --------
-    >>> number(0.932, "uar"), number(float("nan"), "accuracy", "speaker", "disjoint")
-    ('93.2', 'not defined')
+    >>> number(0.932, "uar"), number(1.444, "rmse"), number(float("nan"), "accuracy")
+    ('93.2', '1.44', 'n/a')
     """
     if pd.isna(value):
-        return UNKNOWN if is_defined(task, protocol) else UNDEFINED
+        return UNKNOWN
     return f"{value * 100:.1f}" if is_share(metric) else f"{value:.2f}"
 
 
@@ -232,45 +238,45 @@ def _shown(summary, metrics):
     return shown
 
 
-def _cell(row, task, metric, protocol):
+def _cell(summary, system, task, metric, protocol):
+    if (protocol, *system) not in summary.index:
+        return UNKNOWN
+    row = summary.loc[(protocol, *system)]
     mean, sd = row[(task, metric, "mean")], row[(task, metric, "sd")]
-    text = number(mean, metric, task, protocol)
+    text = number(mean, metric)
     return text if pd.isna(mean) or pd.isna(sd) else f"{text} ± {number(sd, metric)}"
 
 
-def _paper_lines(paper, pairs, lines):
-    """Give (protocol, label, views, model or None, cells) of each published system."""
+def _paper_lines(paper, systems):
+    """Give (model or None, label, views, figures) of each published system."""
     if paper is None or paper.empty:
         return
     require_columns(paper, ("task", "metric", "value"), "the paper's figures")
     by = [name for name in ("model", "views", "setup") if name in paper.columns]
     groups = paper.groupby(by, sort=False) if by else [((), paper)]
-    views = {line[2] for line in lines}
+    views = {views for _, views in systems}
     only = views.pop() if len(views) == 1 else ""
     for key, figures in groups:
         known = dict(zip(by, key, strict=True))
         values = figures.groupby(["task", "metric"])["value"].first()
-        cells = [_published(values, pair) for pair in pairs]
-        model = known.get("model")
-        system = known.get("setup", model)
+        system = known.get("setup", known.get("model"))
         label = "paper" if system is None else f"paper ({system})"
-        yield "closed", label, known.get("views", only), model, cells
+        yield known.get("model"), label, known.get("views", only), values
 
 
-def _published(values, pair):
-    return number(values[pair], pair[1]) if pair in values else UNKNOWN
+def _published(values, task, metric, protocol):
+    if protocol != "closed":
+        return ""
+    return number(values[task, metric], metric) if (task, metric) in values else UNKNOWN
 
 
-def _place(line, lines):
-    """Find where a published row goes: below its own, else below the paper's protocol."""
-    protocol, _, views, model, _ = line
-    same = [i for i, other in enumerate(lines) if other[0] == protocol]
-    place = max(same, default=len(lines) - 1) + 1
-    if [protocol, model, views] in (other[:3] for other in lines):
-        place = next(i for i in same if lines[i][:3] == [protocol, model, views]) + 1
-        # Below what the paper has already said about this model.
-        while place < len(lines) and lines[place][1].startswith("paper ("):
-            place += 1
+def _place(model, views, lines):
+    """Find where a published row goes: below its own, else below all."""
+    own = [place for place, line in enumerate(lines) if line[:2] == [model, views]]
+    place = own[0] + 1 if own else len(lines)
+    # Below what the paper has already said about this model.
+    while place < len(lines) and lines[place][0].startswith("paper ("):
+        place += 1
     return place
 
 

@@ -1,15 +1,17 @@
-"""What the commands do, for those who call them from Python: embed, evaluate, train, predict."""
+"""What the commands do, for those who call them from Python."""
 
 from sfmforensics._versions import versions
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
 from sfmforensics.workflow._models import load_model, predict_files, train_model
+from sfmforensics.workflow._reproduce import reproduce_tables
 
 __all__ = [
     "embed_corpus",
     "evaluate_corpus",
     "load_model",
     "predict_files",
+    "reproduce_tables",
     "train_model",
     "versions",
 ]

@@ -6,11 +6,22 @@ from sfmforensics.exceptions import SFMForensicsError, ViewError
 from sfmforensics.presets import make_estimator
 
 
-def build_estimator(model, preset, views, seed, epochs, device):
-    """Build a model by name, or say at once why it cannot be."""
+def check_model(model, preset, device):
+    """Refuse a model, a preset or a device that is not there, before anything is computed."""
     from sfmforensics.nn.runtime import check_device
 
     check_device(device)
+    return make_estimator(model, preset)
+
+
+def recording_names(recordings):
+    """Give a name for each recording: its path, or its number."""
+    return [r if isinstance(r, str) else f"recording {i}" for i, r in enumerate(recordings)]
+
+
+def build_estimator(model, preset, views, seed, epochs, device):
+    """Build a model by name, or say at once why it cannot be."""
+    check_model(model, preset, device)
     overrides = {"random_state": seed}
     if model != "svm":
         overrides["device"] = device or "auto"

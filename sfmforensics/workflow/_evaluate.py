@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from sfmforensics._files import write_atomically
 from sfmforensics._progress import progress
-from sfmforensics._versions import versions
-from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.experiment import SPEAKER, audit, evaluate, make_splits, protocols_of
+from sfmforensics.experiment import evaluate, make_splits, protocols_of, score_intervals
+from sfmforensics.metrics import compare_models
 from sfmforensics.presets import MODELS
-from sfmforensics.targets import task_kind
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import build_estimator, make_folder
+from sfmforensics.workflow._common import build_estimator, make_folder, recording_names
+from sfmforensics.workflow._figures import draw_figures
+from sfmforensics.workflow._results import make_folds, settings_of, write_results
 
 
 def evaluate_corpus(
@@ -28,8 +25,10 @@ def evaluate_corpus(
     preset="tuned",
     protocol="both",
     folds=5,
+    repeats=1,
     seed=0,
     epochs=None,
+    search=None,
     cache=None,
     device=None,
     n_jobs=1,
@@ -47,20 +46,26 @@ def evaluate_corpus(
     views : sequence of str
         Specs for `make_views`.
     output : path-like
-        Folder for ``scores.csv``, ``predictions.csv`` (of the first model; of each further one
-        ``predictions-MODEL.csv``), ``config.json`` and the figures.
+        Folder for ``scores.csv``, ``intervals.csv``, ``comparisons.csv``, ``predictions.csv`` (of
+        the first model; of each further one ``predictions-MODEL.csv``), ``config.json`` and the
+        figures.
     models : sequence of str, default=("tango",)
         Of `sfmforensics.presets.MODELS`.
     preset : {"paper", "tuned"}, default="tuned"
         Settings of the models.
     protocol : {"closed", "disjoint", "both"}, default="both"
         Which folds.
-    folds : int, default=5
-        Number of folds.
+    folds : int or "speakers", default=5
+        Number of folds; "speakers" leaves out one speaker after the other under "disjoint".
+    repeats : int, default=1
+        How often the folds are drawn.
     seed : int, default=0
         Seed of the folds and of the models.
     epochs : int or None, default=None
         Passes over the data; the preset's by default.
+    search : dict of str to list, or None, default=None
+        Values of parameters to choose from in each fold, inside its training side; see
+        `sfmforensics.experiment.evaluate`.
     cache : path-like or None, default=None
         Folder that keeps the embeddings.
     device : str or None, default=None
@@ -84,8 +89,6 @@ def evaluate_corpus(
     AudioError
         A recording cannot be used; vectors computed before are in the cache.
     """
-    from sfmforensics.report import save_figures
-
     started = time.monotonic()
     protocols = protocols_of(protocol)
     models = list(dict.fromkeys(models))
@@ -94,15 +97,17 @@ def evaluate_corpus(
     estimators = {
         model: build_estimator(model, preset, views, seed, epochs, device) for model in models
     }
+    for model, estimator in estimators.items():
+        _check_search(search, model, estimator)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
-    copies = find_copies(corpus.data, verbose=verbose)
-    splits = {
-        p: make_splits(corpus.target, p, folds=folds, seed=seed, copies=copies) for p in protocols
-    }
-    output = Path(output)
-    make_folder(output)
+    # With as little as can be, so that a protocol that the labels do not allow is refused now.
+    for name_ in protocols:
+        make_splits(corpus.target, name_, folds=folds, seed=seed)
+    make_folder(Path(output))
     X = union.transform(corpus.data)
+    made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
+    splits, copies = made.splits, made.copies
     names = [view for view, _ in union.transformer_list]
     fits = len(models) * sum(map(len, splits.values()))
     with progress("evaluating", fits, verbose) as advance:
@@ -112,45 +117,54 @@ def evaluate_corpus(
             estimators,
             splits,
             views="+".join(names),
-            paths=_names(corpus.data),
+            paths=recording_names(corpus.data),
+            copies=copies,
+            search=search,
+            seed=seed,
             n_jobs=n_jobs,
             advance=advance,
         )
-    config = {
-        "command": command,
-        "corpus": name,
-        "root": str(root),
-        "views": names,
-        "specs": [str(view) for view in views],
-        "models": models,
-        "preset": preset,
-        "parameters": {
-            model: {key: _plain(value) for key, value in estimator.get_params().items()}
-            for model, estimator in estimators.items()
-        },
-        "protocols": list(protocols),
-        "folds": folds,
-        "seed": seed,
-        "recordings": len(corpus.data),
-        "speakers": int(corpus.target[SPEAKER].nunique()) if SPEAKER in corpus.target else None,
-        "tasks": {str(task): task_kind(corpus.target[task]) for task in corpus.target},
-        "audit": audit(corpus.target, copies, splits),
-        "versions": versions(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    write_atomically(output / "scores.csv", found.scores.to_csv(index=False))
-    for position, (model, predictions) in enumerate(found.predictions.items()):
-        file = "predictions.csv" if position == 0 else f"predictions-{model}.csv"
-        write_atomically(output / file, predictions.to_csv(index=False))
-    write_atomically(output / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
-    save_figures(output, found.scores, found.predictions[models[0]])
+    intervals = score_intervals(
+        found, corpus.target, views="+".join(names), copies=copies, seed=seed
+    )
+    config = settings_of(
+        corpus,
+        X,
+        names,
+        views,
+        made,
+        command=command,
+        name=name,
+        root=root,
+        models=models,
+        preset=preset,
+        parameters={model: estimator.get_params() for model, estimator in estimators.items()},
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        seconds=time.monotonic() - started,
+    )
+    if search:
+        config["search"] = search
+        config["chosen"] = found.choices.astype(str).to_dict("records")
+    compared = compare_models(found.scores, folds=folds if isinstance(folds, int) else None)
+    shown = found.fitted[models[0], list(splits)[-1]]
+    config["figures"] = draw_figures(
+        Path(output), corpus.target, X, splits, found.scores, shown, models[0]
+    )
+    write_results(Path(output), found.scores, found.predictions, intervals, compared, config)
     return found
 
 
-def _names(recordings):
-    return [r if isinstance(r, str) else f"recording {i}" for i, r in enumerate(recordings)]
-
-
-def _plain(value):
-    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
+def _check_search(search, model, estimator):
+    for parameter, values in (search or {}).items():
+        if parameter not in estimator.get_params():
+            found = ", ".join(sorted(estimator.get_params()))
+            raise SFMForensicsError(
+                f"{model} has no parameter {parameter!r} to search; there are {found}"
+            )
+        if not isinstance(values, (list, tuple)) or not values:
+            raise SFMForensicsError(
+                f"the search of {parameter!r} has {values!r}; give a list of values, as in "
+                f'{{"{parameter}": [...]}}'
+            )

@@ -1,0 +1,85 @@
+"""The pictures of the page: bars, what was confused, and figures that the run has kept."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+
+import numpy as np
+
+from sfmforensics.report._bars import plot_scores
+from sfmforensics.report._markup import details, join, png, tag
+from sfmforensics.report._predictions import confusion_display
+from sfmforensics.report.figures import draw_predictions, save_png
+
+
+def bars(run):
+    """Draw the means of the folds."""
+    alt = "Bars: the means of the table above, by task, model and protocol; points: single folds."
+    return png(_encoded(plot_scores(run.scores)), alt, alt, wide=True)
+
+
+def kept(run):
+    """Show the figures that were drawn when the recordings' vectors were at hand."""
+    for figure in run.config.get("figures") or []:
+        path = run.directory / str(figure.get("file", ""))
+        # Only what the run itself wrote beside its tables.
+        if path.parent != run.directory or path.suffix != ".png" or not path.is_file():
+            continue
+        yield tag("h3", str(figure.get("title", path.stem)))
+        text = str(figure.get("text", ""))
+        yield png(base64.b64encode(path.read_bytes()).decode("ascii"), text, text, wide=True)
+
+
+def predictions(run):
+    """Draw what was taken for what, of each model."""
+    if not run.predictions:
+        yield tag("p", "There is no predictions.csv, so what was confused cannot be shown.")
+        return
+    yield tag(
+        "p",
+        "All folds together, so an error here can differ a little from the mean over the folds. "
+        "In a confusion matrix a row is a true class, and its cells say what it was taken for.",
+    )
+    for place, (model, answers) in enumerate(run.predictions.items()):
+        rows = {}
+        for task, *drawn in draw_predictions(run.scores, answers):
+            rows.setdefault(task, []).append(_drawing(answers, model, task, *drawn))
+        # A row for each task, so that its protocols stand side by side.
+        pictures = join(tag("div", *row, class_="pair") for row in rows.values())
+        if place == 0:
+            yield join([tag("h3", model), pictures])
+        else:
+            yield details(f"The same for {model}", pictures)
+
+
+def _drawing(answers, model, task, protocol, kind, ax):
+    measured = ax.get_title().replace("\\$", "$").partition("\n")[2]
+    if kind == "regression":
+        caption = f"{task}, {protocol}: predicted against true"
+        alt = f"Scatter plot of predicted against true {task}, {protocol}, {model}: {measured}."
+    else:
+        caption = f"{task}, {protocol}: what each class was taken for"
+        worst = _worst(confusion_display(answers, task, protocol).shares)
+        alt = f"Confusion matrix of {task}, {protocol}, {model}: {measured}. {worst}"
+    return png(_encoded(ax.figure), alt, caption)
+
+
+def _worst(shares):
+    """Put the most frequent confusion into words."""
+    wrong = shares.to_numpy(dtype=float, copy=True)
+    np.fill_diagonal(wrong, np.nan)
+    if not np.nansum(wrong):
+        return "Nothing was confused."
+    true, predicted = np.unravel_index(np.nanargmax(wrong), wrong.shape)
+    share = wrong[true, predicted] * 100
+    return (
+        f"Most confused: {shares.index[true]} was taken for {shares.columns[predicted]} "
+        f"in {share:.0f} % of its recordings."
+    )
+
+
+def _encoded(figure):
+    buffer = BytesIO()
+    save_png(figure, buffer)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,294 @@
+"""The paper's tables filled with figures of one's own: CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics._files import write_atomically
+from sfmforensics.paper import BEST_OF, paper_figures
+from sfmforensics.report._labels import heading, in_order, is_defined, is_share
+from sfmforensics.report._sections import plain
+from sfmforensics.report.tables import number, to_markdown
+
+COLUMNS = [
+    *("table", "setup", "view_1", "view_2", "protocol", "task", "metric"),
+    *("folds", "mean", "sd", "low", "high", "paper", "difference"),
+]
+
+TITLES = {
+    "svst": "one view, one task at a time",
+    "svmt": "one view, all tasks at once",
+    "mvmt-concat": "two views, concatenated",
+    "tango": "two views, transported both ways",
+    "tango-x1-to-x2": "two views, x1 transported to x2",
+    "tango-x2-to-x1": "two views, x2 transported to x1",
+}
+
+
+def reproduction_table(scores, intervals, plan, corpus_name):
+    """Put every figure beside the one that the paper reports.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As `evaluate` gives them; "model" is the name of a system, such as "tango-x1-to-x2".
+    intervals : DataFrame
+        As `score_intervals` gives them, of the same systems.
+    plan : list of (int, str, tuple of str)
+        As `sfmforensics.paper.plan_rows` gives it.
+    corpus_name : str
+        Which corpus; the paper has figures of three.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``table, setup, view_1, view_2, protocol, task, metric, folds, mean, sd, low, high,
+        paper, difference``. Shares are between 0 and 1. Bounds are those of the score of all folds
+        together. "difference" is ours minus the paper's: above 0 ours is better in an accuracy and
+        worse in an error. The paper has "closed" only.
+    """
+    columns = ["model", "views", "protocol", "task", "metric"]
+    bounds = intervals[intervals["by"] == "all"].set_index(columns)[["low", "high"]]
+    published = paper_figures(corpus_name).set_index(
+        ["setup", "view_1", "view_2", "task", "metric"]
+    )["value"]
+    rows = []
+    for table, setup, views in plan:
+        own = scores[(scores["model"] == setup) & (scores["views"] == "+".join(views))]
+        for (protocol, task, metric), found in own.groupby(
+            ["protocol", "task", "metric"], sort=False
+        ):
+            value = found["value"].astype(float)
+            key = (setup, "+".join(views), protocol, task, metric)
+            low, high = bounds.loc[key] if key in bounds.index else (np.nan, np.nan)
+            view_1, view_2 = views if len(views) == 2 else (*views, "")
+            told = (setup, view_1, view_2, task, metric)
+            paper = published.get(told, np.nan) if protocol == "closed" else np.nan
+            rows.append(
+                [table, setup, view_1, view_2, protocol, task, metric]
+                + [value.notna().sum(), value.mean(), value.std(), low, high]
+                + [paper, value.mean() - paper]
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def best_of(table, corpus_name):
+    """The best figure of each system, as in the paper's Table 6.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `reproduction_table`.
+    corpus_name : str
+        Which corpus.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, and "paper_all": the paper's best over all its views. "paper" is its best
+        over the views that there are here. "view_1" and "view_2" say which views were the best.
+
+    Notes
+    -----
+    The best of several systems is picked by its test scores, so it is better than what the next
+    recordings will show; the paper's table does so as well.
+    """
+    published = paper_figures(corpus_name)
+    rows = []
+    for (setup, protocol, task, metric), found in table.groupby(
+        ["setup", "protocol", "task", "metric"], sort=False
+    ):
+        if setup not in ("svst", "svmt", "mvmt-concat", "tango") or found["mean"].isna().all():
+            continue
+        less = metric in ("rmse", "mae", "eer")
+        pick = "min" if less else "max"
+        row = found.loc[getattr(found["mean"], f"idx{pick}")()].to_dict() | {"table": BEST_OF}
+        told = published[(published["setup"] == setup) & (published["metric"] == metric)]
+        told = told[told["task"] == task]["value"]
+        closed = protocol == "closed"
+        row["paper"] = getattr(found["paper"], pick)()
+        row["paper_all"] = getattr(told, pick)() if closed and len(told) else np.nan
+        row["difference"] = row["mean"] - row["paper"]
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*COLUMNS, "paper_all"])
+
+
+def layout(table):
+    """Write one of the paper's tables as a person reads it: protocols side by side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `reproduction_table` or `best_of`, of one number.
+
+    Returns
+    -------
+    DataFrame of str
+        A row for each system and views; of each task what the paper reports, ours under closed
+        (mean ± standard deviation over the folds, and the difference in brackets), and under
+        disjoint.
+    """
+    metrics = [m for m in ("accuracy", "rmse") if m in set(table["metric"])]
+    table = table[table["metric"].isin(metrics)]
+    tasks = list(dict.fromkeys(table["task"]))
+    protocols = in_order(table["protocol"])
+    lines = []
+    for (setup, view_1, view_2), found in _systems(table):
+        views = f"{view_1} + {view_2}" if view_2 else view_1
+        line = {"system": setup} | ({"views": views} if views else {})
+        for task in tasks:
+            own = found[found["task"] == task]
+            metric = table.loc[table["task"] == task, "metric"].iloc[0]
+            name = heading(task, metric)
+            if table["paper"].notna().any():
+                line[f"{name}: paper"] = _published(own, metric)
+            for protocol in protocols:
+                if not is_defined(task, protocol):
+                    continue
+                part = own[own["protocol"] == protocol]
+                line[f"{name}: {protocol}"] = _cell(part.iloc[0], metric) if len(part) else "n/a"
+        lines.append(line)
+    return pd.DataFrame(lines, dtype=object)
+
+
+def write_reproduction(output, scores, intervals, plan, config):
+    """Write ``reproduction.csv``, ``reproduction.md`` and ``reproduction.tex``.
+
+    Parameters
+    ----------
+    output : path-like
+        Folder.
+    scores, intervals, plan
+        As for `reproduction_table`.
+    config : dict
+        Settings of the run.
+
+    Returns
+    -------
+    DataFrame
+        What is in ``reproduction.csv``.
+    """
+    corpus = config["corpus"]
+    table = reproduction_table(scores, intervals, plan, corpus)
+    best = best_of(table, corpus)
+    whole = pd.concat([table, best], ignore_index=True) if len(best) else table
+    output = Path(output)
+    write_atomically(output / "reproduction.csv", whole.to_csv(index=False))
+    write_atomically(output / "reproduction.md", _markdown(whole, config))
+    write_atomically(output / "reproduction.tex", _latex(whole, config))
+    return whole
+
+
+def tables_of(whole):
+    """Number, title and text of each table, in order.
+
+    Parameters
+    ----------
+    whole : DataFrame
+        What is in ``reproduction.csv``.
+
+    Yields
+    ------
+    number : int
+    title : str
+    frame : DataFrame of str
+        From `layout`.
+    """
+    for number_, found in whole.groupby("table"):
+        setups = dict.fromkeys(found["setup"])
+        what = (
+            "the best of each system"
+            if number_ == BEST_OF
+            else "; ".join(TITLES.get(setup, setup) for setup in setups)
+        )
+        found = found.assign(view_1="", view_2="") if number_ == BEST_OF else found
+        yield int(number_), f"Table {number_}: {what}", layout(found)
+
+
+def notes(config):
+    """What a reader must know to read the tables, a sentence each."""
+    return [
+        "Ours: mean ± standard deviation over the folds; in brackets ours minus the paper's. "
+        "Percentages, more is better; years (RMSE), less is better.",
+        "closed: every speaker is in training and test, as in the paper; age and gender then "
+        "largely measure how well speakers are remembered. disjoint: no speaker is in both; the "
+        "paper has no such figures.",
+        f"Views here: {plain(config.get('specs'))}. The paper's views of these names may be "
+        "larger models, its folds are not published, nor is its number of epochs: a "
+        "comparison of kind, not of decimals.",
+        "Table 6 picks the best figure by the test scores, as the paper does: it flatters.",
+    ]
+
+
+def _systems(table):
+    return table.fillna({"view_1": "", "view_2": ""}).groupby(
+        ["setup", "view_1", "view_2"], sort=False
+    )
+
+
+def _cell(row, metric):
+    text = number(row["mean"], metric)
+    if pd.notna(row["sd"]):
+        text += f" ± {number(row['sd'], metric)}"
+    if pd.notna(row["difference"]):
+        sign = "+" if row["difference"] >= 0 else "-"
+        text += f" ({sign}{number(abs(row['difference']), metric)})"
+    return text
+
+
+def _published(own, metric):
+    known = own["paper"].dropna()
+    if known.empty:
+        return "n/a"
+    # Two decimals, as it was printed.
+    text = f"{known.iloc[0] * (100 if is_share(metric) else 1):.2f}"
+    if "paper_all" in own and own["paper_all"].notna().any():
+        best = own["paper_all"].dropna().iloc[0] * (100 if is_share(metric) else 1)
+        text += f" (all views {best:.2f})"
+    return text
+
+
+def _head(config):
+    versions = config.get("versions") or {}
+    shown = [
+        f"{name} {versions[name]}"
+        for name in ("sfmforensics", "python", "torch")
+        if name in versions
+    ]
+    return (
+        f"{config.get('created', '')[:10]}, {', '.join(shown)}; preset {config.get('preset')}, "
+        f"{plain(config.get('splits'))} folds, seed {config.get('seed')}, "
+        f"{config.get('recordings')} recordings."
+    )
+
+
+def _markdown(whole, config):
+    parts = [f"# The paper's tables on {config['corpus']}", _head(config)]
+    parts.append("\n".join(f"- {note}" for note in notes(config)))
+    for _, title, frame in tables_of(whole):
+        parts += [f"## {title}", to_markdown(frame)]
+    parts.append(f"Repeat it:\n\n```\n{config.get('command', '')}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _latex(whole, config):
+    parts = ["% needs \\usepackage{booktabs}", f"% {_head(config)}"]
+    for number_, title, frame in tables_of(whole):
+        body = frame.to_latex(
+            index=False,
+            escape=True,
+            column_format="ll" + "r" * (frame.shape[1] - 2),
+            caption=_escaped(title),
+            label=f"tab:reproduction-{number_}",
+        )
+        for sign, written in (("±", "$\\pm$"), ("(-", "($-$")):
+            body = body.replace(sign, written)
+        parts.append(body)
+    return "\n".join(parts)
+
+
+def _escaped(text):
+    return text.replace("&", "\\&").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,144 @@
+"""Figures that need the recordings' vectors or a fitted model, drawn while these are at hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sfmforensics.exceptions import ReportError, TargetError
+from sfmforensics.experiment import PROTOCOLS, SPEAKER
+from sfmforensics.metrics import METRICS
+from sfmforensics.report import (
+    CorpusDisplay,
+    ProjectionDisplay,
+    ProtocolGapDisplay,
+    TrainingCurveDisplay,
+    TransportPlanDisplay,
+)
+from sfmforensics.report.displays import new_axes, project
+from sfmforensics.report.figures import file_part, save_png
+from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.views import find_views
+
+MOST_CLASSES = 8
+FEWEST_ROWS = 10
+
+
+def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
+    """Draw the corpus, its vectors, and what one fitted model makes of them.
+
+    Parameters
+    ----------
+    output : Path
+        Folder for the PNG files.
+    target : DataFrame of shape (n_recordings, n_tasks)
+        Labels.
+    X : DataFrame of shape (n_recordings, n_features)
+        The views.
+    splits : dict of str to list of (ndarray, ndarray)
+        By protocol. Vectors are drawn of the test side of the first fold of the last one: of voices
+        never heard, if there is "disjoint".
+    scores : DataFrame
+        As `evaluate` gives them.
+    fitted : estimator or None, default=None
+        Fitted on the training side of that fold.
+    model : str or None, default=None
+        What it is called.
+
+    Returns
+    -------
+    list of dict
+        "file", "title" and "text" (what the picture shows, in words) of each, for the report.
+    """
+    drawn = []
+
+    def keep(stem, title, text, display):
+        save_png(display.figure_, output / f"{stem}.png")
+        drawn.append({"file": f"{stem}.png", "title": title, "text": text})
+
+    protocol, folds = list(splits.items())[-1]
+    rows = folds[0][1]
+    where = f"the {len(rows):,} recordings tested in the first fold of {protocol}"
+    for draw in (
+        lambda: _corpus(keep, target),
+        lambda: _gap(keep, scores),
+        lambda: _projections(keep, target.iloc[rows], X.iloc[rows], where, fitted, model),
+        lambda: _plans(keep, X.iloc[rows], where, fitted, model),
+        lambda: _training(keep, protocol, fitted, model),
+    ):
+        try:
+            draw()
+        except (ReportError, TargetError):
+            continue  # there is nothing of this kind to show: no age, one protocol, no transport
+    return drawn
+
+
+def _corpus(keep, target):
+    display = CorpusDisplay.from_target(target, ax=new_axes((9.0, 3.6)))
+    known = [name for name in ("age", "gender") if name in target]
+    ages = target["age"].dropna() if "age" in target else []
+    text = f"Bars: {' and '.join(known)} of the recordings, and of the speakers."
+    if len(ages):
+        text += f" Ages are {ages.min():g} to {ages.max():g} years, median {ages.median():g}."
+    keep("corpus", "Who speaks", text, display)
+
+
+def _gap(keep, scores):
+    display = ProtocolGapDisplay.from_scores(scores, ax=new_axes(_gap_size(scores)))
+    words = []
+    for row in display.gaps.drop_duplicates("task").to_dict("records"):
+        share = METRICS[row["metric"]].unit == "share"
+        low, high = (f"{row[p] * (100 if share else 1):.{1 if share else 2}f}" for p in PROTOCOLS)
+        words.append(f"{row['task']} {low} under closed, {high} under disjoint")
+    text = f"Means of the folds under both protocols. {row['model']}: {'; '.join(words)}."
+    keep("gap", "What closed hides: the same model on speakers never heard", text, display)
+
+
+def _gap_size(scores):
+    systems = len(scores[["model", "views"]].drop_duplicates())
+    tasks = scores.loc[scores["protocol"] == "disjoint", "task"].nunique()
+    return (9.5, max(1, -(-tasks // 2)) * (1.6 + 0.42 * systems))
+
+
+def _projections(keep, target, X, where, fitted, model):
+    if len(target) < FEWEST_ROWS:
+        raise ReportError("too few recordings to project")
+    names, blocks = find_views(X.shape[1], feature_names=X.columns, at_least=1)
+    vectors = {name: X.iloc[:, block] for name, block in zip(names, blocks, strict=True)}
+    if hasattr(fitted, "transform"):
+        vectors[f"fused by {model}"] = fitted.transform(X)
+    points = {name: project(block) for name, block in vectors.items()}
+    for task, column in target.items():
+        if task == SPEAKER or task_kind(column) != CLASSIFICATION:
+            continue
+        if not 2 <= column.nunique() <= MOST_CLASSES:
+            continue
+        figure = Figure(figsize=(5.2 * len(points), 4.2), layout="constrained")
+        panels = np.ravel(figure.subplots(1, len(points)))
+        for ax, (name, placed) in zip(panels, points.items(), strict=True):
+            display = ProjectionDisplay(placed, column, task=task, name=name).plot(ax)
+        text = f"t-SNE of {where}, coloured by {task}: {', '.join(points)}."
+        keep(f"projection-{file_part(task)}", f"Vectors by {task}", text, display)
+
+
+def _plans(keep, X, where, fitted, model):
+    if fitted is None:
+        raise ReportError("there is no model")
+    n_pairs = math.comb(len(fitted.views_), 2) if hasattr(fitted, "views_") else 1
+    display = TransportPlanDisplay.from_estimator(fitted, X, ax=new_axes((4.9 * n_pairs, 4.2)))
+    text = f"Mean transport plans of {model} over {where}, relative to a uniform plan."
+    keep("plans", "Transport between the views", text, display)
+
+
+def _training(keep, protocol, fitted, model):
+    if not hasattr(fitted, "history_"):
+        raise ReportError("there is no history")
+    display = TrainingCurveDisplay.from_estimator(fitted, ax=new_axes((8.6, 3.4)))
+    losses = [row["train_loss"] for row in fitted.history_]
+    text = (
+        f"Loss of {model} by epoch, first fold of {protocol}: from {losses[0]:.3g} to "
+        f"{losses[-1]:.3g} in {len(losses)} epochs."
+    )
+    keep("training", "Training", text, display)

@@ -1,0 +1,294 @@
+"""The paper's tables on a corpus: every row that the views allow, each kept once it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from sfmforensics._files import write_atomically
+from sfmforensics._progress import progress
+from sfmforensics._versions import versions
+from sfmforensics.exceptions import ViewError
+from sfmforensics.experiment import (
+    Evaluation,
+    evaluate,
+    make_splits,
+    protocols_of,
+    score_intervals,
+)
+from sfmforensics.metrics import compare_models
+from sfmforensics.paper import plan_rows
+from sfmforensics.presets import make_estimator
+from sfmforensics.views import make_views
+from sfmforensics.workflow._common import check_model, make_folder, recording_names
+from sfmforensics.workflow._figures import draw_figures
+from sfmforensics.workflow._results import make_folds, settings_of, write_results
+
+ROWS = "rows"
+COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
+
+
+def reproduce_tables(
+    corpus,
+    views,
+    output,
+    *,
+    tables=None,
+    preset="paper",
+    protocol="both",
+    folds=5,
+    repeats=1,
+    seed=0,
+    epochs=None,
+    cache=None,
+    device=None,
+    n_jobs=1,
+    name="corpus",
+    root="",
+    command="",
+    verbose=False,
+):
+    """Fill the paper's tables with figures of one's own, beside the published ones.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders of `sfmforensics.datasets` give it.
+    views : sequence of str
+        Specs for `make_views`. The paper's figures are found by the names of the views.
+    output : path-like
+        Folder for ``reproduction.csv``, ``.md`` and ``.tex``, for what `evaluate_corpus` writes,
+        and for ``rows/``: a file for each row that is done.
+    tables : sequence of int or None, default=None
+        Numbers of the paper's tables; by default all that tell of the corpus.
+    preset : {"paper", "tuned"}, default="paper"
+        Settings of the models.
+    protocol : {"closed", "disjoint", "both"}, default="both"
+        Which folds. The paper has closed.
+    folds, repeats, seed, epochs, cache, device
+        As in `evaluate_corpus`.
+    n_jobs : int, default=1
+        Rows at a time.
+    name, root, command : str
+        Where the corpus came from and what repeats this; `name` finds the paper's figures.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    DataFrame
+        A row for each figure: ``table, setup, view_1, view_2, protocol, task, metric, folds, mean,
+        sd, low, high, paper, difference``; see `sfmforensics.report.reproduction_table`.
+
+    Raises
+    ------
+    SFMForensicsError
+        Something that was asked for does not exist; before anything is computed.
+
+    Notes
+    -----
+    A row is taken from ``rows/`` if it was computed of the same vectors, labels, folds, settings
+    and versions, and computed anew otherwise: what is written never mixes two experiments.
+    """
+    from sfmforensics.report import write_reproduction
+
+    started = time.monotonic()
+    protocols = protocols_of(protocol)
+    union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    names = [view for view, _ in union.transformer_list]
+    plan = plan_rows(name, names, tables)
+    for setup in dict.fromkeys(setup for _, setup, _ in plan):
+        check_model(setup, preset, device)
+    union.fit(corpus.data)  # says at once if a model is not there
+    for which in protocols:  # refused now, if the labels do not allow it
+        make_splits(corpus.target, which, folds=folds, seed=seed)
+    X = union.transform(corpus.data)
+    made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
+    splits, copies = made.splits, made.copies
+    overrides = {"random_state": seed, "device": device or "auto"}
+    if epochs is not None:
+        overrides["max_epochs"] = epochs
+    rows = [
+        _Row(setup, of, which, preset, overrides, Path(output) / ROWS)
+        for _, setup, of in plan
+        for which in protocols
+    ]
+    data = {"X": X, "target": corpus.target, "copies": copies, "splits": splits}
+    common = _digest(X, corpus.target, copies, splits, versions())
+    missing = [row for row in rows if row.read(common) is None]
+    missing.sort(key=lambda row: COSTLY_FIRST.index(row.setup))
+    with progress("rows of the tables", len(rows), verbose) as advance:
+        advance(len(rows) - len(missing), "kept from before")
+        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(row.compute)(common, seed=seed, **data) for row in missing
+        )
+        for title in done:
+            advance(1, title)
+    kept = [row.read(common) for row in rows]
+    scores, intervals = (
+        pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
+    )
+    config = settings_of(
+        corpus,
+        X,
+        names,
+        views,
+        made,
+        name=name,
+        root=root,
+        command=command,
+        preset=preset,
+        models=list(dict.fromkeys(row.setup for row in rows)),
+        parameters={row.setup: row.estimator().get_params() for row in rows},
+        seed=seed,
+        folds=folds,
+        repeats=repeats,
+        seconds=time.monotonic() - started,
+    )
+    make_folder(Path(output))
+    config["figures"] = draw_figures(Path(output), corpus.target, X, splits, scores)
+    config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
+    shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
+    config["predictions"] = {"model": shown.setup, "views": "+".join(shown.views)}
+    shown = [r for r in rows if (r.setup, r.views) == (shown.setup, shown.views)]
+    answers = pd.concat([row.read_predictions() for row in shown], ignore_index=True)
+    answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
+    compared = compare_models(
+        scores, pairs=_rivals(plan), folds=len(splits[protocols[0]]) // repeats
+    )
+    write_results(Path(output), scores, {shown[0].setup: answers}, intervals, compared, config)
+    return write_reproduction(output, scores, intervals, plan, config)
+
+
+def _rivals(plan):
+    """Pairs worth comparing: transport and concatenation, one view and two, one task and all."""
+    systems = {(setup, "+".join(of)) for _, setup, of in plan}
+    pairs = []
+    for setup, views in sorted(systems):
+        for first, second in (("tango", "mvmt-concat"), ("svmt", "svst")):
+            if setup == first and (second, views) in systems:
+                pairs.append(((first, views), (second, views)))
+        if setup == "tango":
+            for rival in ("tango-x1-to-x2", "tango-x2-to-x1"):
+                if (rival, views) in systems:
+                    pairs.append(((setup, views), (rival, views)))
+            pairs += [
+                ((setup, views), ("svmt", view))
+                for view in views.split("+")
+                if ("svmt", view) in systems
+            ]
+    return pairs
+
+
+class _Row:
+    """One system, its views and a protocol: what is computed as a whole, and kept as a file."""
+
+    def __init__(self, setup, views, protocol, preset, overrides, folder):
+        self.setup, self.views, self.protocol = setup, views, protocol
+        self.preset, self.overrides, self.folder = preset, overrides, folder
+
+    def estimator(self):
+        return make_estimator(self.setup, self.preset, **self.overrides)
+
+    @property
+    def stem(self):
+        name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
+        return self.folder / re.sub(r"[^\w.+-]", "_", name)
+
+    def key(self, common):
+        """What the row depends on; another key is another experiment."""
+        return _digest(common, self.setup, self.views, self.protocol, self.estimator())
+
+    def read(self, common):
+        """Scores and intervals, if they are there and of the same experiment."""
+        try:
+            kept = json.loads(self.stem.with_suffix(".json").read_text(encoding="utf-8"))
+            if kept["key"] != self.key(common):
+                return None
+            scores, intervals = (pd.DataFrame(**kept[part]) for part in ("scores", "intervals"))
+            scores["value"] = pd.to_numeric(scores["value"])
+            return scores, intervals.astype({"value": float, "low": float, "high": float})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # not there, or not whole: computed again
+
+    def read_predictions(self):
+        """Answers of this row, with the position of each recording."""
+        answers = pd.read_csv(self._answers(), dtype=str, keep_default_na=False, na_values=[""])
+        return answers.astype({"row": int, "fold": int})
+
+    def compute(self, common, *, X, target, copies, splits, seed):
+        """Fit and score every fold, and keep what was found."""
+        columns = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
+        if not columns:
+            raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
+        X, views = X[columns], "+".join(self.views)
+        alone = self.setup == "svst"
+        found = [
+            evaluate(
+                X,
+                target[tasks],
+                {self.setup: self.estimator()},
+                {self.protocol: splits[self.protocol]},
+                views=views,
+                copies=copies,
+                seed=seed,
+            )
+            for tasks in ([[task] for task in target] if alone else [list(target)])
+        ]
+        whole = Evaluation(
+            pd.concat([part.scores for part in found], ignore_index=True),
+            {self.setup: pd.concat([f.predictions[self.setup] for f in found], ignore_index=True)},
+            {self.setup: np.concatenate([f.rows[self.setup] for f in found])},
+            {key: folds for f in found for key, folds in f.trials.items()},
+        )
+        intervals = score_intervals(whole, target, views=views, copies=copies, seed=seed)
+        answers = whole.predictions[self.setup].assign(row=whole.rows[self.setup])
+        write_atomically(self._answers(), answers.to_csv(index=False))
+        kept = {
+            "key": self.key(common),
+            "scores": _portable(whole.scores),
+            "intervals": _portable(intervals),
+        }
+        write_atomically(self.stem.with_suffix(".json"), json.dumps(kept))
+        return f"{self.setup}, {views}, {self.protocol}"
+
+    def _answers(self):
+        return self.stem.with_name(f"{self.stem.name}-predictions.csv")
+
+
+def _portable(frame):
+    """A frame as JSON holds it, to be handed to `DataFrame` as it is; NaN becomes null."""
+    return {
+        "columns": list(frame.columns),
+        "data": frame.astype(object).where(frame.notna(), None).to_numpy().tolist(),
+    }
+
+
+def _digest(*parts):
+    """One number for all that a row depends on."""
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, pd.DataFrame):
+            found.update(repr(list(part.columns)).encode())
+            found.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+        elif isinstance(part, np.ndarray):
+            found.update(f"{part.dtype} {part.shape}".encode())
+            found.update(np.ascontiguousarray(part).tobytes())
+        elif isinstance(part, dict):
+            for key, value in part.items():
+                found.update(f"{key}: {_digest(value)}".encode())
+        elif isinstance(part, (list, tuple)) and not all(isinstance(x, str) for x in part):
+            found.update("".join(map(_digest, part)).encode())
+        elif hasattr(part, "get_params"):
+            found.update(f"{type(part).__name__} {sorted(part.get_params().items())}".encode())
+        else:
+            found.update(repr(part).encode())
+        found.update(b";")
+    return found.hexdigest()

@@ -1,0 +1,214 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.utils import Bunch
+
+from sfmforensics.cli import main
+from sfmforensics.exceptions import DatasetError, SFMForensicsError, ViewError
+from sfmforensics.paper import paper_tables, plan_rows
+from sfmforensics.workflow import _reproduce, reproduce_tables
+
+VIEWS = ["mfcc", "prosody"]
+QUICK = {"epochs": 1, "preset": "tuned", "folds": 2}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def done(corpus, cache, tmp_path_factory):
+    output = tmp_path_factory.mktemp("reproduction")
+    table = reproduce_tables(corpus, VIEWS, output, name="baved", cache=cache, **QUICK)
+    return output, table
+
+
+def content(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "config.json"
+    }
+
+
+def test_every_row_that_the_views_allow_is_there(done):
+    output, table = done
+    assert set(table["table"]) == {1, 2, 4, 6, 8}
+    systems = table[table["table"] != 6].groupby(["setup", "view_1", "view_2"], sort=False)
+    assert list(systems.groups) == [
+        ("svst", "mfcc", ""),
+        ("svst", "prosody", ""),
+        ("svmt", "mfcc", ""),
+        ("svmt", "prosody", ""),
+        ("mvmt-concat", "mfcc", "prosody"),
+        ("tango", "mfcc", "prosody"),
+        ("tango-x1-to-x2", "mfcc", "prosody"),
+        ("tango-x2-to-x1", "mfcc", "prosody"),
+    ]
+    for _, found in systems:
+        closed = found[found["protocol"] == "closed"]
+        assert {"speaker", "emotion", "gender", "age"} == set(closed["task"])
+        assert closed["mean"].notna().all()
+    for name in ("scores.csv", "intervals.csv", "comparisons.csv", "config.json", "scores.png"):
+        assert (output / name).is_file()
+    assert not list(output.rglob("*.part"))
+
+
+def test_the_mfcc_rows_stand_beside_the_papers(done):
+    _, table = done
+    row = table.query("setup == 'svmt' and view_1 == 'mfcc' and protocol == 'closed'")
+    row = row[row["table"] == 2].dropna(subset="paper").set_index("task")["paper"]
+    assert row[["speaker", "emotion", "gender", "age"]].tolist() == [0.8734, 0.6951, 0.9845, 2.84]
+
+
+def test_a_single_task_system_learns_one_task_at_a_time(done, corpus, cache, tmp_path):
+    _, table = done
+    ages = Bunch(data=corpus.data, target=corpus.target[["age", "speaker"]])
+    alone = reproduce_tables(ages, ["mfcc"], tmp_path, name="x", tables=[1], cache=cache, **QUICK)
+    same = "setup == 'svst' and view_1 == 'mfcc' and task == 'age' and protocol == 'closed'"
+    own, other = (frame[frame["table"] == 1].query(same) for frame in (alone, table))
+    assert len(own) == 3
+    np.testing.assert_array_equal(own["mean"], other["mean"])
+
+
+def test_what_is_done_is_kept_and_what_is_missing_computed_to_the_same_bytes(
+    done, corpus, cache, tmp_path, monkeypatch
+):
+    output, _ = done
+    again = tmp_path / "again"
+    (again / "rows").mkdir(parents=True)
+    rows = sorted((output / "rows").iterdir())
+    for path in rows:
+        (again / "rows" / path.name).write_bytes(path.read_bytes())
+    torn = again / "rows" / "tango_mfcc+prosody_disjoint.json"
+    torn.write_text(torn.read_text()[:-30])  # as a crash of the disk would leave it
+    (again / "rows" / "svmt_mfcc_closed.json").unlink()
+    computed = []
+    compute = _reproduce._Row.compute
+
+    def watched(self, *args, **kwargs):
+        computed.append(self.stem.name)
+        return compute(self, *args, **kwargs)
+
+    monkeypatch.setattr(_reproduce._Row, "compute", watched)
+    reproduce_tables(corpus, VIEWS, again, name="baved", cache=cache, **QUICK)
+    assert computed == ["tango_mfcc+prosody_disjoint", "svmt_mfcc_closed"]
+    assert content(again) == content(output)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 2}, {"folds": 3}, {"preset": "paper"}])
+def test_rows_of_another_experiment_are_not_mixed_in(
+    done, corpus, cache, tmp_path, monkeypatch, change
+):
+    output, _ = done
+    (tmp_path / "rows").mkdir()
+    for path in (output / "rows").glob("svmt_mfcc_closed*"):
+        (tmp_path / "rows" / path.name).write_bytes(path.read_bytes())
+    before = (tmp_path / "rows" / "svmt_mfcc_closed.json").read_bytes()
+    reproduce_tables(
+        corpus,
+        ["mfcc"],
+        tmp_path,
+        name="baved",
+        tables=[2],
+        protocol="closed",
+        cache=cache,
+        **QUICK | change,
+    )
+    assert (tmp_path / "rows" / "svmt_mfcc_closed.json").read_bytes() != before
+
+
+def test_more_jobs_give_the_same_files(corpus, cache, tmp_path):
+    for jobs in (1, 2):
+        reproduce_tables(
+            corpus,
+            VIEWS,
+            tmp_path / str(jobs),
+            name="baved",
+            tables=[2],
+            cache=cache,
+            n_jobs=jobs,
+            **QUICK,
+        )
+    assert content(tmp_path / "1") == content(tmp_path / "2")
+
+
+def test_a_row_that_fails_loses_no_other(corpus, cache, tmp_path, monkeypatch):
+    compute = _reproduce._Row.compute
+
+    def failing(self, *args, **kwargs):
+        if self.views == ("prosody",):
+            raise SFMForensicsError("planted")
+        return compute(self, *args, **kwargs)
+
+    monkeypatch.setattr(_reproduce._Row, "compute", failing)
+    with pytest.raises(SFMForensicsError, match="planted"):
+        reproduce_tables(corpus, VIEWS, tmp_path, name="baved", tables=[2], cache=cache, **QUICK)
+    kept = {path.name for path in (tmp_path / "rows").glob("*.json")}
+    assert kept == {"svmt_mfcc_closed.json", "svmt_mfcc_disjoint.json"}
+
+
+def test_the_command_says_what_it_found_and_what_is_next(tmp_path, corpus, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = corpus.target.assign(path=corpus.data)
+    table.to_csv("voices.csv", index=False)
+    command = ["reproduce", "--corpus", "manifest", "--root", "voices.csv", "--views", "mfcc"]
+    command += ["--tables", "2", "--epochs", "1", "--folds", "2", "--preset", "tuned"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "Table 2: one view, all tasks at once" in shown
+    assert "sfmforensics report reproduction" in shown
+    config = json.loads((tmp_path / "reproduction" / "config.json").read_text())
+    assert config["command"] == "sfmforensics " + " ".join(command)
+    assert main(["report", "reproduction"]) == 0
+    page = (tmp_path / "reproduction" / "report.html").read_text(encoding="utf-8")
+    assert "Table 2: one view, all tasks at once" in page
+
+
+@pytest.mark.parametrize(
+    ("views", "options", "error", "says"),
+    [
+        (["mfcc"], {"tables": [4]}, ViewError, "tables 4 are of pairs of views"),
+        (["mfcc"], {"tables": [3]}, DatasetError, r"table 3 does not tell of baved; .* 1, 2, 4"),
+        (["mfcc"], {"preset": "best"}, SFMForensicsError, "no preset is called 'best'"),
+        (["mfcc"], {"protocol": "open"}, SFMForensicsError, "no protocol is called 'open'"),
+        (["mfcc"], {"device": "abacus"}, SFMForensicsError, "device 'abacus' cannot be used"),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_anything_is_computed(
+    corpus, tmp_path, monkeypatch, views, options, error, says
+):
+    monkeypatch.setattr(_reproduce, "make_folds", lambda *_: pytest.fail("too late"))
+    with pytest.raises(error, match=says):
+        reproduce_tables(corpus, views, tmp_path, name="baved", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_are_numbers(capsys):
+    command = ["reproduce", "--corpus", "baved", "--root", "nowhere", "--tables", "two"]
+    assert main(command) == 1
+
+
+def test_pairs_have_the_order_of_the_paper():
+    assert plan_rows("baved", ["mfcc", "whisper"], [8])[0] == (
+        *(8, "tango-x1-to-x2", ("whisper", "mfcc")),
+    )
+    assert plan_rows("mine", ["mine", "yours"], [4])[0][2] == ("mine", "yours")
+    assert len(plan_rows("emodb", ["mfcc", "whisper", "x-vector"])) == 3 + 3 + 3 * 2 + 3 * 2
+    assert [row[0] for row in plan_rows("cremad", ["mfcc"], [6])] == [1, 2]
+    assert list(paper_tables("crema-d")) == [1, 2, 3, 6, 7]
+
+
+def test_digests_tell_experiments_apart():
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+    digest = _reproduce._digest
+    assert digest(frame) == digest(frame.copy())
+    assert digest(frame) != digest(frame.rename(columns={"a": "b"}))
+    assert digest(frame) != digest(frame + 1e-12)
+    split = [(np.array([0, 1]), np.array([2]))]
+    assert digest(split) == digest([(np.array([0, 1]), np.array([2]))])
+    assert digest(split) != digest([(np.array([0]), np.array([1, 2]))])
+    assert digest({"closed": split}) != digest({"disjoint": split})
