@@ -59,15 +59,27 @@ def show_scores(scores, corpus, console):
         )
 
 
-def show_comparisons(scores, console):
+def show_comparisons(scores, console, folds=None):
     """Say which differences between models are more than chance."""
     from sfmforensics.metrics import METRICS, compare_models
-    from sfmforensics.report import format_comparisons
+    from sfmforensics.report import format_comparisons, to_rich
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
-    found = compare_models(scores[scores["metric"].isin(list(default))])
-    if len(found):
-        show_frame(format_comparisons(found), "differences, paired over the folds", console)
+    found = compare_models(scores[scores["metric"].isin(list(default))], folds=folds)
+    if not len(found):
+        return
+    lines = format_comparisons(found)
+    shown = lines[["task", "first", "second"]].copy()
+    for protocol in dict.fromkeys(name.partition(": ")[0] for name in lines.columns[3:]):
+        p = lines[f"{protocol}: p (Holm)"]
+        shown[protocol] = lines[f"{protocol}: first - second"].where(
+            p == "", lines[f"{protocol}: first - second"] + ", p " + p
+        )
+    console.print(to_rich(shown, "first - second, mean ± sd over folds"))
+    console.print(
+        "p: corrected resampled t-test of Nadeau and Bengio, corrected by Holm for the number of "
+        "comparisons."
+    )
 
 
 def tell(text):

@@ -15,7 +15,7 @@ import soundfile
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 
-COMMANDS = ["demo", "describe", "embed", "evaluate", "train", "predict", "report"]
+COMMANDS = ["demo", "describe", "embed", "evaluate", "reproduce", "train", "predict", "report"]
 SCRIPT = Path(sys.executable).parent / "sfmforensics"
 
 
@@ -84,6 +84,24 @@ def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     assert (here / "results" / "report.html").exists()
     assert main(["train", *shared, "--output", "models/tango.joblib"]) == 0
     assert (here / "models" / "tango.joblib").exists()
+
+
+def test_evaluate_searches_repeats_and_leaves_out_each_speaker(manifest, here, capsys):
+    shared = ["evaluate", "--corpus", "manifest", "--root", manifest, "--cache", "cache"]
+    shared += ["--epochs", "1", "--protocol", "disjoint", "--model", "tango,svm"]
+    assert main([*shared, "--folds", "2", "--repeats", "2", "--output", "twice"]) == 0
+    assert "p: corrected resampled t-test" in capsys.readouterr().out
+    assert pd.read_csv("twice/scores.csv")["fold"].nunique() == 4
+    assert main([*shared, "--leave-one-speaker-out", "--output", "each"]) == 0
+    assert pd.read_csv("each/scores.csv")["fold"].nunique() == 4  # speakers
+    (here / "grid.json").write_text('{"reg": [0.1, 0.5]}')
+    alone = [*shared[:-1], "tango", "--folds", "2"]
+    for given in ("grid.json", '{"reg": [0.1, 0.5]}'):
+        assert main([*alone, "--search", given, "--output", "searched"]) == 0
+        config = json.loads((here / "searched" / "config.json").read_text())
+        assert config["search"] == {"reg": [0.1, 0.5]}
+        assert {one["parameter"] for one in config["chosen"]} == {"reg"}
+        assert len(config["chosen"]) == 2
 
 
 def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here, corpus, capsys):
@@ -296,6 +314,11 @@ def test_what_to_do_on_an_error_is_stop_or_skip(half_broken, capsys):
         (["--views", ","], ["no view was named"]),
         (["--model", ","], ["no model was named", "tango"]),
         (["--device", "banana"], ["'banana'", "cpu"]),
+        (["--search", "grid.json"], ["grid.json", "no such file"]),
+        (["--search", "{reg: 1}"], ["not JSON", '{"reg": [0.05, 0.1]}']),
+        (["--search", '{"width": [1]}'], ["tango has no parameter 'width'", "reg"]),
+        (["--search", '{"reg": 0.1}'], ["'reg' has 0.1", "give a list"]),
+        (["--search", "no-path.csv"], ["no-path.csv", "not JSON"]),
         (["--corpus", "manifest", "--root", "no-speaker.csv"], ["'speaker'", "--protocol closed"]),
     ],
 )

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -52,8 +53,9 @@ def where_it_says(tmp_path, monkeypatch):
 
 def test_the_python_examples_run(where_it_says, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names = {}
+    plt.close("all")
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     assert names["scores"]["test_speaker_accuracy"].shape == (5,)
@@ -63,6 +65,8 @@ def test_the_python_examples_run(where_it_says, capsys):
     assert set(names["search"].best_params_) == {"tango__reg", "tango__direction"}
     assert os.path.exists("tango.joblib")
     assert names["nested"]["test_score"].shape == (3,)
+    assert len(plt.get_fignums()) == 3
+    plt.close("all")
 
 
 def test_every_command_that_it_names_exists(capsys):
@@ -70,7 +74,7 @@ def test_every_command_that_it_names_exists(capsys):
 
     text = README.read_text(encoding="utf-8")
     commands = set(re.findall(r"^sfmforensics (\w+)", text, re.MULTILINE))
-    assert commands == {"describe", "evaluate", "report", "train", "predict"}
+    assert commands == {"describe", "evaluate", "reproduce", "report", "train", "predict"}
     for command in commands:
         assert main([command, "--help"]) == 0
         shown = capsys.readouterr().out

@@ -43,7 +43,8 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     DataFrame
         Columns ``model, views, protocol, task, metric, by, group, n, units, value, low, high``.
         "by" is the label that the recordings were grouped by, "all" for all of them. "n" counts
-        recordings (trials for the equal error rate), "units" what was resampled.
+        recordings, each as often as it was tested (trials, for the equal error rate), "units" what
+        was resampled.
 
     Notes
     -----
@@ -53,8 +54,8 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     error rate is the mean over the folds.
 
     Groups are those of every label but the speaker with at most 12 classes, and decades of an age
-    (quartiles of
-    any other number). A task by its own label has its first metric only: the recall of each class.
+    (quartiles of any other number). A task by its own label has its first metric only: the recall
+    of each class.
 
     Examples
     --------

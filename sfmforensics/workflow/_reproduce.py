@@ -64,8 +64,9 @@ def reproduce_tables(
     views : sequence of str
         Specs for `make_views`. The paper's figures are found by the names of the views.
     output : path-like
-        Folder for ``reproduction.csv``, ``.md`` and ``.tex``, for what `evaluate_corpus` writes,
-        and for ``rows/``: a file for each row that is done.
+        Folder for ``reproduction.csv``, ``.md`` and ``.tex``, for what `evaluate_corpus` writes
+        (``predictions.csv`` is of one system, TANGO if it is there), and for ``rows/``: the scores
+        and the answers of each row that is done.
     tables : sequence of int or None, default=None
         Numbers of the paper's tables; by default all that tell of the corpus.
     preset : {"paper", "tuned"}, default="paper"
@@ -160,9 +161,7 @@ def reproduce_tables(
     shown = [r for r in rows if (r.setup, r.views) == (shown.setup, shown.views)]
     answers = pd.concat([row.read_predictions() for row in shown], ignore_index=True)
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
-    compared = compare_models(
-        scores, pairs=_rivals(plan), folds=len(splits[protocols[0]]) // repeats
-    )
+    compared = compare_models(scores, pairs=_rivals(plan), folds=folds)
     write_results(Path(output), scores, {shown[0].setup: answers}, intervals, compared, config)
     return write_reproduction(output, scores, intervals, plan, config)
 
