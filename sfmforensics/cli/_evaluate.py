@@ -153,7 +153,10 @@ def reproduce(
         verbose=True,
     )
     for _, title, frame in tables_of(whole):
-        out.print(to_rich(frame, title))
+        # Without the paper's own figures and the deviations, so that it fits; the files have them.
+        own = frame[[name for name in frame.columns if not name.endswith(": paper")]]
+        out.print(to_rich(own.replace(r" ± [\d.]+", "", regex=True), title))
+    out.print("Means over the folds; in brackets ours minus the paper's.")
     tell(f"\nTables: {output}/reproduction.csv, .md and .tex")
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 

@@ -92,7 +92,8 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     >>> 'scope="row"' in table(["model", "ASR %"], [["tango", "93.2"]], "Scores")
     True
     """
-    styles = ["label" if title in text_columns else "number" for title in header]
+    own = [title.rpartition(": ")[2] for title in header]
+    styles = ["label" if title in text_columns else "number" for title in own]
     body = []
     for row in rows:
         cells = [

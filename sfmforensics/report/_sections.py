@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from sfmforensics.report._labels import in_order
-from sfmforensics.report._markup import join, table, tag
+from sfmforensics.report._markup import details, join, table, tag
 
 WORDS = {
     "speaker": "who speaks (ASR)",
@@ -54,7 +54,7 @@ SETTINGS = {
     "created": "created",
     "seconds": "seconds",
 }
-ELSEWHERE = ("audit", "command", "versions", "figures", "predictions")
+ELSEWHERE = ("audit", "command", "versions", "figures", "predictions", "parameters", "chosen")
 
 
 def overview(run):
@@ -129,12 +129,36 @@ def settings(config):
     others = [key for key in config if key not in SETTINGS and key not in ELSEWHERE]
     names = [key for key in SETTINGS if key in config] + others
     rows = [(SETTINGS.get(key, key), plain(config[key])) for key in names]
-    built = [_wrapped(("setting", "value"), rows, "Settings")]
+    built = [_wrapped(("setting", "value"), rows, "Settings"), *_parameters(config)]
     versions = config.get("versions")
     if isinstance(versions, dict) and versions:
         rows = [(name, plain(version)) for name, version in versions.items()]
         built.append(_wrapped(("package", "version"), rows, "Versions"))
     return join(built)
+
+
+def _parameters(config):
+    """Parameters of the models side by side, and what a search chose in each fold."""
+    found = config.get("parameters")
+    if isinstance(found, dict) and all(isinstance(one, dict) for one in found.values()) and found:
+        names = sorted({name for one in found.values() for name in one})
+        names = sorted({name for one in found.values() for name in one})
+        rows = [
+            (name, *("" if name not in one else _setting(one[name]) for one in found.values()))
+            for name in names
+        ]
+        header = ("parameter", *found)
+        yield details("Parameters of the models", _wrapped(header, rows, "Parameters"))
+    chosen = config.get("chosen")
+    if isinstance(chosen, list) and chosen:
+        header = ("model", "protocol", "fold", "parameter", "value")
+        rows = [[plain(one.get(name)) for name in header] for one in chosen]
+        title = "What the search chose inside each training side"
+        yield details(title, _wrapped(header, rows, title))
+
+
+def _setting(value):
+    return "none" if value is None else plain(value)
 
 
 def command(config):

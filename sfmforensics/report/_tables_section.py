@@ -15,6 +15,10 @@ from sfmforensics.report.tables import ROW, TEXT, format_summary, number, summar
 TASKS = {"speaker": "who speaks", "emotion": "emotion", "gender": "gender", "age": "age"}
 
 
+MOST_OPEN = 24
+"""Comparisons that are shown without being asked for."""
+
+
 def summary(run):
     """Give the main figures of one model in a few lines, with their bounds."""
     if run.intervals is None:
@@ -60,6 +64,8 @@ def scores(run):
     """Give the means of the folds, the paper's figures below, and every fold."""
     found = summarise(run.scores)
     paper = paper_rows_of(run.scores, str(run.config.get("corpus")))
+    if run.reproduction is not None:
+        paper = paper.iloc[:0]  # it has the figures already
     yield frame_table(
         format_summary(found, paper=paper), "Mean ± standard deviation over the folds"
     )
@@ -112,7 +118,8 @@ def certainty(run):
         "tell only large differences from chance.",
     )
     caption = "Differences between models, mean ± standard deviation over the folds"
-    yield frame_table(format_comparisons(found), caption)
+    built = frame_table(format_comparisons(found), caption)
+    yield built if len(found) <= MOST_OPEN else details(f"All {len(found)} differences", built)
 
 
 def reproduction(run):
@@ -121,7 +128,6 @@ def reproduction(run):
     found = list(tables_of(run.reproduction))
     found.sort(key=lambda one: one[0] != BEST_OF)
     for _, title, frame in found:
-        yield tag("h3", title)
         yield table(list(frame.columns), frame.to_numpy(), title, sortable=True, text_columns=TEXT)
 
 
@@ -134,7 +140,7 @@ def frame_table(frame, caption):
         frame.to_numpy(),
         caption,
         sortable=True,
-        text_columns=(*TEXT, "better"),
+        text_columns=TEXT,
     )
 
 

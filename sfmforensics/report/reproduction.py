@@ -11,6 +11,7 @@ from sfmforensics._files import write_atomically
 from sfmforensics.paper import BEST_OF, paper_figures
 from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
+from sfmforensics.report.certainty import format_comparisons
 from sfmforensics.report.tables import number, to_markdown
 
 COLUMNS = [
@@ -154,7 +155,7 @@ def layout(table):
     return pd.DataFrame(lines, dtype=object)
 
 
-def write_reproduction(output, scores, intervals, plan, config):
+def write_reproduction(output, scores, intervals, plan, config, comparisons=None):
     """Write ``reproduction.csv``, ``reproduction.md`` and ``reproduction.tex``.
 
     Parameters
@@ -165,6 +166,8 @@ def write_reproduction(output, scores, intervals, plan, config):
         As for `reproduction_table`.
     config : dict
         Settings of the run.
+    comparisons : DataFrame or None, default=None
+        As `sfmforensics.metrics.compare_models` gives them; for the Markdown.
 
     Returns
     -------
@@ -177,7 +180,7 @@ def write_reproduction(output, scores, intervals, plan, config):
     whole = pd.concat([table, best], ignore_index=True) if len(best) else table
     output = Path(output)
     write_atomically(output / "reproduction.csv", whole.to_csv(index=False))
-    write_atomically(output / "reproduction.md", _markdown(whole, config))
+    write_atomically(output / "reproduction.md", _markdown(whole, config, comparisons))
     write_atomically(output / "reproduction.tex", _latex(whole, config))
     return whole
 
@@ -265,11 +268,20 @@ def _head(config):
     )
 
 
-def _markdown(whole, config):
+def _markdown(whole, config, comparisons):
     parts = [f"# The paper's tables on {config['corpus']}", _head(config)]
     parts.append("\n".join(f"- {note}" for note in notes(config)))
     for _, title, frame in tables_of(whole):
         parts += [f"## {title}", to_markdown(frame)]
+    if comparisons is not None and len(comparisons):
+        shown = comparisons[comparisons["metric"].isin(["accuracy", "rmse"])]
+        parts += [
+            "## Differences between systems",
+            "Paired over the folds, mean ± standard deviation; p by the corrected resampled "
+            "t-test, p (Holm) also for the number of comparisons. A large p does not show that two "
+            "systems are equally good.",
+            to_markdown(format_comparisons(shown)),
+        ]
     parts.append(f"Repeat it:\n\n```\n{config.get('command', '')}\n```")
     return "\n\n".join(parts) + "\n"
 

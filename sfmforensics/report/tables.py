@@ -19,7 +19,7 @@ from sfmforensics.report._labels import (
 
 SYSTEM = ["model", "views"]
 ROW = ["protocol", *SYSTEM]
-TEXT = (*ROW, "system", "task", "group", "first", "second")
+TEXT = (*ROW, "system", "task", "group", "first", "second", "better")
 UNKNOWN = "n/a"
 
 
@@ -159,7 +159,7 @@ def to_markdown(frame):
     | --- | ---: |
     | a\|b | 93.2 |
     """
-    rule = ["---" if name in TEXT else "---:" for name in frame.columns]
+    rule = ["---" if name.rpartition(": ")[2] in TEXT else "---:" for name in frame.columns]
     rows = [_markdown_cells(frame.columns), rule, *map(_markdown_cells, frame.to_numpy())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -186,7 +186,9 @@ def to_rich(frame, title=None):
     # Text, not str: rich would read [brackets] in a label as its own markup.
     table = Table(title=None if title is None else Text(str(title)))
     for name in frame.columns:
-        table.add_column(Text(str(name)), justify="left" if name in TEXT else "right")
+        # Folded, not cut: systems differ in the ends of their names.
+        justify = "left" if name in TEXT else "right"
+        table.add_column(Text(str(name)), justify=justify, overflow="fold")
     for row in frame.to_numpy():
         table.add_row(*(Text(str(cell)) for cell in row))
     return table

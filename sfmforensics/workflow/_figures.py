@@ -99,7 +99,7 @@ def _gap(keep, scores):
 def _gap_size(scores):
     systems = len(scores[["model", "views"]].drop_duplicates())
     tasks = scores.loc[scores["protocol"] == "disjoint", "task"].nunique()
-    return (9.5, max(1, -(-tasks // 2)) * (1.6 + 0.42 * systems))
+    return (3.4 * min(3, tasks) + 1, -(-tasks // 3) * (1.6 + 0.45 * systems))
 
 
 def _projections(keep, target, X, where, fitted, model):

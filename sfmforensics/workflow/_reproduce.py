@@ -163,7 +163,7 @@ def reproduce_tables(
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
     compared = compare_models(scores, pairs=_rivals(plan), folds=folds)
     write_results(Path(output), scores, {shown[0].setup: answers}, intervals, compared, config)
-    return write_reproduction(output, scores, intervals, plan, config)
+    return write_reproduction(output, scores, intervals, plan, config, compared)
 
 
 def _rivals(plan):

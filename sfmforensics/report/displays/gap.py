@@ -144,7 +144,9 @@ class ProtocolGapDisplay:
         handles, labels = axes[0].get_legend_handles_labels()
         handles = dict(zip(labels, handles, strict=True)).values()
         style = {"handles": handles, "title": "mean ± standard deviation over the folds"}
-        if ax is None:
+        # Where nothing else is on the figure, the legend stands below all panels.
+        alone = set(self.figure_.axes) <= {*axes, ax} and self.figure_.get_layout_engine()
+        if alone:
             self.figure_.legend(loc="outside lower center", ncols=2, frameon=False, **style)
         else:
             axes[0].legend(fontsize=9, framealpha=0.8, edgecolor="none", **style)
