@@ -33,7 +33,7 @@ found = evaluate(X, corpus.target, models, splits, views="mfcc+prosody")
 # %%
 # ``p (Holm)`` also allows for the number of comparisons.
 scores = found.scores[found.scores["metric"].isin(["accuracy", "rmse"])]
-compared = compare_models(scores, folds=folds)
+compared = compare_models(scores, test_over_train=1 / (folds - 1))
 print(format_comparisons(compared).to_string(index=False))
 
 # %%

@@ -59,13 +59,14 @@ def show_scores(scores, corpus, console):
         )
 
 
-def show_comparisons(scores, console, folds=None):
+def show_comparisons(directory, console):
     """Say which differences between models are more than chance."""
-    from sfmforensics.metrics import METRICS, compare_models
-    from sfmforensics.report import format_comparisons, to_rich
+    from sfmforensics.metrics import METRICS
+    from sfmforensics.report import format_comparisons, read_run, to_rich
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
-    found = compare_models(scores[scores["metric"].isin(list(default))], folds=folds)
+    found = read_run(directory).comparisons
+    found = found[found["metric"].isin(list(default))]
     if not len(found):
         return
     lines = format_comparisons(found)

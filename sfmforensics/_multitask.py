@@ -146,8 +146,8 @@ class MultiTaskEstimator(
                 weight_decay=self.weight_decay,
                 schedule=self.schedule,
                 mixup=self.mixup,
-                batch_size=self.batch_size,
-                max_epochs=self.max_epochs,
+                batch_size=int(self.batch_size),
+                max_epochs=int(self.max_epochs),
                 device=self._device(),
                 verbose=self.verbose,
             )

@@ -284,7 +284,7 @@ class RepeatedTargetKFold(BaseCrossValidator):
             rng = check_random_state(rng)
         for repeat in range(self.n_repeats):
             drawn = copy(self.splitter)
-            drawn.random_state = rng + repeat if isinstance(rng, Integral) else rng
+            drawn.random_state = (rng + repeat) % 2**32 if isinstance(rng, Integral) else rng
             yield from drawn.split(X, y, groups)
 
 

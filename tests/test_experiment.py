@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
+from sfmforensics._folds import held_out
 from sfmforensics.baselines import PerTask
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.experiment import (
@@ -397,3 +398,61 @@ def test_other_numbers_are_grouped_by_quartiles(table):
     found, _ = run(table, ["closed"], target=heights)
     table_ = score_intervals(found, heights, views="v", n_resamples=20)
     assert table_[table_["by"] == "height"]["group"].nunique() == 4
+
+
+def test_a_search_learns_what_its_inner_folds_hold(table):
+    _, y = table
+    lonely = y.assign(mood=None, age=y["age"].where(np.arange(60) < 20))
+    lonely.loc[lonely.speaker == "00", "mood"] = "good"
+    found, _ = run(table, ["disjoint"], target=lonely, search={"scale": [True, False]})
+    assert len(found.choices) == 3
+    only, _ = run(table, ["disjoint"], target=lonely[["mood", "speaker"]])
+    assert only.scores.query("task == 'mood'")["value"].isna().any()
+
+
+def test_a_fold_that_can_learn_nothing_has_no_answers(table):
+    X, y = table
+    lonely = pd.DataFrame({"mood": y["emotion"].where(y["speaker"] == "00")})
+    splits = {"disjoint": [(np.arange(10, 60), np.arange(10)), (np.arange(50), np.arange(50, 60))]}
+    found = evaluate(X, lonely, {"svm": PerTask()}, splits, views="v")
+    assert found.scores["value"].isna().all()
+    assert found.predictions["svm"].query("fold == 0")["predicted"].isna().all()
+
+
+def test_a_search_that_cannot_split_is_refused_before_anything_is_fitted(table):
+    X, y = table
+    two = np.arange(20)
+    splits = {"disjoint": make_splits(y.iloc[two], "disjoint", folds=2)}
+    Watched.seen = []
+    with pytest.raises(TargetError, match="the search splits the training side of each disjoint"):
+        evaluate(
+            X.iloc[two], y.iloc[two], {"m": Watched()}, splits, views="v", search={"C": [1, 2]}
+        )
+    assert not Watched.seen
+
+
+@pytest.mark.parametrize("protocol", ["closed", "disjoint"])
+def test_speakers_stay_apart_where_training_is_stopped_early(table, protocol, monkeypatch):
+    X, y = table
+    seen = []
+
+    def watched(X, y, validation, groups, rng, used):
+        sides = held_out(X, y, validation, groups, rng, used)
+        seen.append([set(y["speaker"].iloc[side]) for side in sides])
+        return sides
+
+    monkeypatch.setattr("sfmforensics._multitask.held_out", watched)
+    model = make_estimator("tango", "tuned", early_stopping=True, max_epochs=1, random_state=0)
+    splits = {protocol: make_splits(y, protocol, folds=3)}
+    evaluate(X, y, {"m": model}, splits, views="v")
+    assert len(seen) == 3
+    assert all(bool(one & other) == (protocol == "closed") for one, other in seen)
+
+
+def test_a_group_counts_its_recordings_once(table):
+    X, y = table
+    splits = {"closed": make_splits(y, "closed", folds=3, repeats=3)}
+    found = evaluate(X, y, {"svm": PerTask()}, splits, views="v")
+    table_ = score_intervals(found, y, views="v", n_resamples=10)
+    women = table_.query("by == 'gender' and group == 'female' and metric == 'accuracy'")
+    assert set(women["n"]) == set(women["units"]) == {30}

@@ -22,6 +22,7 @@ from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import (
     METRICS,
     accuracy,
+    bootstrap_intervals,
     ccc,
     macro_f1,
     mae,
@@ -102,6 +103,15 @@ def test_macro_f1_is_sklearns(pairs):
     true, pred = map(list, zip(*pairs, strict=True))
     expected = f1_score(true, pred, average="macro", zero_division=0)
     assert macro_f1([*true, None], [*pred, "a"]) == pytest.approx(expected)
+
+
+def test_a_missing_answer_is_wrong_but_no_class():
+    assert macro_f1(["a", "b"], ["a", None]) == 0.5
+    true, predicted = ["a", "b"] * 5, ["a", None] * 3 + ["b", "b"] * 2
+    found = bootstrap_intervals(true, predicted, ["macro_f1"])["macro_f1"]
+    # F1 of a: 3 of 3 said, of 5 true; of b: 2 of 4 said, of 5 true.
+    assert found.value == pytest.approx((0.75 + 4 / 9) / 2)
+    assert found.low < found.value < found.high < 1
 
 
 def test_concordance_falls_with_a_shift_and_with_the_spread():

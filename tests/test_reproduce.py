@@ -6,6 +6,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from sfmforensics.cli import main
+from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import DatasetError, SFMForensicsError, ViewError
 from sfmforensics.paper import paper_tables, plan_rows
 from sfmforensics.workflow import _reproduce, reproduce_tables
@@ -83,19 +84,20 @@ def test_what_is_done_is_kept_and_what_is_missing_computed_to_the_same_bytes(
     rows = sorted((output / "rows").iterdir())
     for path in rows:
         (again / "rows" / path.name).write_bytes(path.read_bytes())
-    torn = again / "rows" / "tango_mfcc+prosody_disjoint.json"
+    (torn,) = (again / "rows").glob("tango_mfcc+prosody_disjoint_*.json")
     torn.write_text(torn.read_text()[:-30])  # as a crash of the disk would leave it
-    (again / "rows" / "svmt_mfcc_closed.json").unlink()
+    (gone,) = (again / "rows").glob("svmt_mfcc_closed_*.json")
+    gone.unlink()
     computed = []
     compute = _reproduce._Row.compute
 
     def watched(self, *args, **kwargs):
-        computed.append(self.stem.name)
+        computed.append((self.setup, self.protocol))
         return compute(self, *args, **kwargs)
 
     monkeypatch.setattr(_reproduce._Row, "compute", watched)
     reproduce_tables(corpus, VIEWS, again, name="baved", cache=cache, **QUICK)
-    assert computed == ["tango_mfcc+prosody_disjoint", "svmt_mfcc_closed"]
+    assert computed == [("tango", "disjoint"), ("svmt", "closed")]
     assert content(again) == content(output)
 
 
@@ -105,9 +107,9 @@ def test_rows_of_another_experiment_are_not_mixed_in(
 ):
     output, _ = done
     (tmp_path / "rows").mkdir()
-    for path in (output / "rows").glob("svmt_mfcc_closed*"):
-        (tmp_path / "rows" / path.name).write_bytes(path.read_bytes())
-    before = (tmp_path / "rows" / "svmt_mfcc_closed.json").read_bytes()
+    (path,) = (output / "rows").glob("svmt_mfcc_closed_*")
+    row = tmp_path / "rows" / path.name
+    row.write_bytes(path.read_bytes())
     reproduce_tables(
         corpus,
         ["mfcc"],
@@ -118,7 +120,31 @@ def test_rows_of_another_experiment_are_not_mixed_in(
         cache=cache,
         **QUICK | change,
     )
-    assert (tmp_path / "rows" / "svmt_mfcc_closed.json").read_bytes() != before
+    assert row.read_bytes() != path.read_bytes()
+
+
+def test_a_protocol_and_a_view_can_be_added_later(corpus, cache, tmp_path, monkeypatch):
+    shared = {"name": "baved", "tables": [2], "cache": cache, **QUICK}
+    reproduce_tables(corpus, ["mfcc"], tmp_path, protocol="closed", **shared)
+    reproduce_tables(corpus, ["prosody", "mfcc"], tmp_path, **shared)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["rows"] == {"in all": 4, "kept from before": 1}
+
+
+def test_names_of_views_may_hold_what_file_names_cannot(corpus, cache, tmp_path):
+    views = [("a.b", MFCCEmbedder()), ("a.c", MFCCEmbedder()), ("a c/é", MFCCEmbedder())]
+    shared = {"name": "mine", "tables": [2], "protocol": "closed", "cache": cache, **QUICK}
+    table = reproduce_tables(corpus, views, tmp_path, **shared)
+    assert len(list((tmp_path / "rows").iterdir())) == 3
+    assert set(table["view_1"]) == {"a.b", "a.c", "a c/é"}
+    assert table.groupby(["task", "metric"])["mean"].nunique().eq(1).all()  # of equal vectors
+
+
+def test_each_speaker_can_be_left_out(corpus, cache, tmp_path):
+    shared = {"name": "mine", "tables": [2], "cache": cache, **QUICK | {"folds": "speakers"}}
+    table = reproduce_tables(corpus, ["mfcc"], tmp_path, **shared)
+    folds = table.query("task == 'age' and metric == 'mae'").set_index("protocol")["folds"]
+    assert folds.to_dict() == {"closed": 5, "disjoint": 6}
 
 
 def test_more_jobs_give_the_same_files(corpus, cache, tmp_path):
@@ -147,8 +173,8 @@ def test_a_row_that_fails_loses_no_other(corpus, cache, tmp_path, monkeypatch):
     monkeypatch.setattr(_reproduce._Row, "compute", failing)
     with pytest.raises(SFMForensicsError, match="planted"):
         reproduce_tables(corpus, VIEWS, tmp_path, name="baved", tables=[2], cache=cache, **QUICK)
-    kept = {path.name for path in (tmp_path / "rows").glob("*.json")}
-    assert kept == {"svmt_mfcc_closed.json", "svmt_mfcc_disjoint.json"}
+    kept = {path.name.rpartition("_")[0] for path in (tmp_path / "rows").iterdir()}
+    assert kept == {"svmt_mfcc_closed", "svmt_mfcc_disjoint"}
 
 
 def test_the_command_says_what_it_found_and_what_is_next(tmp_path, corpus, capsys, monkeypatch):

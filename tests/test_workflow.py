@@ -10,15 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 from sfmforensics.exceptions import AudioError, SFMForensicsError, TargetError, ViewError
+from sfmforensics.metrics import corrected_resampled_ttest
+from sfmforensics.report import write_report
 from sfmforensics.workflow import (
     embed_corpus,
     evaluate_corpus,
     load_model,
     predict_files,
+    reproduce_tables,
     train_model,
     versions,
 )
@@ -60,7 +64,7 @@ def test_evaluate_writes_what_the_design_names(corpus, cache, tmp_path):
     assert set(config) == {
         *("command", "corpus", "root", "views", "specs", "models", "preset", "parameters"),
         *("protocols", "folds", "repeats", "splits", "seed", "recordings", "speakers", "tasks"),
-        *("audit", "versions", "created", "seconds"),
+        *("audit", "versions", "created", "seconds", "figures"),
     }
     assert (config["recordings"], config["speakers"], config["folds"]) == (36, 6, 3)
     assert config["models"] == ["tango", "svm"]
@@ -71,6 +75,71 @@ def test_evaluate_writes_what_the_design_names(corpus, cache, tmp_path):
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert {"scores.png", "confusion-emotion-disjoint.png", "regression-age-closed.png"} <= figures
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("labels", [["speaker"], ["emotion", "age"], ["age", "speaker"]])
+def test_a_report_can_be_made_whatever_is_known(corpus, cache, tmp_path, labels):
+    """Ages of one speaker alone, who is tested in a fold that learnt no age; or speakers alone."""
+    target = corpus.target[labels].copy()
+    if "age" in target:
+        target.loc[corpus.target["speaker"] != corpus.target["speaker"].iloc[0], "age"] = np.nan
+    known = Bunch(data=corpus.data, target=target)
+    protocol = "disjoint" if "speaker" in labels else "closed"
+    shared = {"folds": 3, "cache": cache, "protocol": protocol, **QUICK}
+    found = evaluate_corpus(known, VIEWS, tmp_path, **shared)
+    assert len(found.scores)
+    assert write_report(tmp_path).exists()
+
+
+def test_the_page_of_evaluate_has_no_tables_of_an_earlier_reproduce(corpus, cache, tmp_path):
+    shared = {"folds": 2, "cache": cache, "protocol": "closed", "name": "baved", **QUICK}
+    reproduce_tables(corpus, VIEWS, tmp_path, tables=[2], **shared)
+    assert "Table 2: one view" in write_report(tmp_path).read_text(encoding="utf-8")
+    evaluate_corpus(corpus, VIEWS, tmp_path, models=("svm",), **shared)
+    assert "Table 2: one view" not in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_search_of_objects_is_written_in_words(corpus, cache, tmp_path):
+    search = {"classifier": [SVC(C=1), SVC(C=10)]}
+    shared = {"folds": 2, "cache": cache, "protocol": "closed", **QUICK}
+    evaluate_corpus(corpus, VIEWS, tmp_path, models=("svm",), search=search, **shared)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["search"] == {"classifier": ["SVC(C=1)", "SVC(C=10)"]}
+    assert {one["value"] for one in config["chosen"]} <= {"SVC(C=1)", "SVC(C=10)"}
+    alone = Bunch(data=corpus.data, target=corpus.target[["speaker"]])
+    with pytest.raises(SFMForensicsError, match="a search has no task to choose by"):
+        evaluate_corpus(alone, VIEWS, tmp_path, models=("svm",), search={"scale": [True, False]})
+
+
+def test_the_test_allows_for_the_folds_that_were_drawn(corpus, cache, tmp_path):
+    shared = {"folds": "speakers", "repeats": 2, "cache": cache, **QUICK}
+    found = evaluate_corpus(corpus, VIEWS, tmp_path, models=("tango", "svm"), **shared)
+    written = pd.read_csv(tmp_path / "comparisons.csv").set_index(["protocol", "task", "metric"])
+    for protocol, ratio in (("closed", 1 / 4), ("disjoint", 1 / 5)):
+        folds = found.scores.query(f"protocol == '{protocol}' and task == 'age'")
+        wide = folds.query("metric == 'mae'").pivot_table(
+            index="fold", columns="model", values="value", sort=False
+        )
+        expected = corrected_resampled_ttest(wide["tango"] - wide["svm"], ratio)
+        assert written.loc[(protocol, "age", "mae"), "p"] == pytest.approx(expected.p, rel=0.02)
+
+
+def test_near_copies_stay_on_one_side(corpus, cache, tmp_path):
+    signal, rate = soundfile.read(corpus.data[0])
+    quiet = tmp_path / "quiet.wav"
+    soundfile.write(quiet, 0.3 * signal, rate)
+    target = pd.concat([corpus.target, corpus.target[:1].assign(speaker="someone else")])
+    known = Bunch(data=[*corpus.data, str(quiet)], target=target.reset_index(drop=True))
+    shared = {"folds": 3, "cache": cache, "models": ("svm",), **QUICK}
+    evaluate_corpus(known, VIEWS, tmp_path / "out", **shared)
+    predictions = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    for _, part in predictions.groupby("protocol"):
+        folds = part.groupby("path")["fold"].first()
+        assert folds[str(quiet)] == folds[corpus.data[0]]
+    audit = json.loads((tmp_path / "out" / "config.json").read_text())["audit"]
+    assert audit["aliases"] == [["s01", "someone else"]]
+    findings = {one["finding"] for one in audit["findings"]}
+    assert {"near copies", "one recording under two speakers"} <= findings
 
 
 def test_a_second_run_embeds_nothing_and_says_the_same(corpus, cache, tmp_path, monkeypatch):

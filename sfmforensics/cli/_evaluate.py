@@ -101,7 +101,7 @@ def evaluate(
         verbose=True,
     )
     show_scores(found.scores, corpus, out)
-    show_comparisons(found.scores, out, None if each_speaker else folds)
+    show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 

@@ -8,15 +8,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
+from sfmforensics.exceptions import TargetError
+from sfmforensics.experiment._learnt import LearntTasks, skill
 from sfmforensics.experiment._splits import SPEAKER, make_splits
 from sfmforensics.metrics import (
     Trials,
     claim_trials,
     equal_error_rate,
-    mean_skill,
     pair_trials,
     task_score,
 )
@@ -109,6 +109,11 @@ def evaluate(
     -------
     Evaluation
 
+    Raises
+    ------
+    TargetError
+        A training side cannot be split again for the search; before anything is fitted.
+
     Notes
     -----
     Under "disjoint" the speakers of the test side were never heard, so nobody can be recognised:
@@ -140,9 +145,14 @@ def evaluate(
         for name in models
         for fold, (train, test) in enumerate(folds)
     ]
-    run = partial(_run_fold, X=X, target=target, copies=copies, search=search, seed=seed)
+    inner = {
+        (protocol, fold): _inner_folds(target, protocol, train, copies, seed) if search else None
+        for protocol, folds in splits.items()
+        for fold, (train, _) in enumerate(folds)
+    }
+    run = partial(_run_fold, X=X, target=target, copies=copies, search=search)
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(run)(models[name], protocol=protocol, train=train, test=test, keep=fold == 0)
+        delayed(run)(models[name], protocol, train, test, fold == 0, inner[protocol, fold])
         for name, protocol, fold, train, test in jobs
     )
     scores, choices = [], []
@@ -204,38 +214,44 @@ def _fold_scores(true, protocol, outcome):
             yield task, "eer", equal_error_rate(compared.scores, compared.same)
 
 
-def _run_fold(model, protocol, train, test, keep, *, X, target, copies, search, seed):
+def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, search):
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
-    # A task of which this fold's training side has no label cannot be learnt here.
-    known = target.columns[target.iloc[train].notna().any()]
-    labels = target.iloc[train][known]
-    fitted, chosen = clone(model), {}
+    fitted, chosen = LearntTasks(model, apart=protocol == "disjoint"), {}
     if search:
-        inner = None if copies is None else np.asarray(copies)[train]
-        folds = make_splits(labels, protocol, folds=INNER_FOLDS, seed=seed, copies=inner)
         fitted = GridSearchCV(
             fitted,
-            search,
-            scoring=partial(_skill, tasks=_answered(labels, protocol)),
-            cv=folds,
+            {f"estimator__{name}": values for name, values in search.items()},
+            scoring=partial(skill, tasks=_answered(target, protocol)),
+            cv=inner,
             error_score="raise",
         )
-    fitted.fit(rows[train], labels)
+    fitted.fit(rows[train], target.iloc[train])
     if search:
-        fitted, chosen = fitted.best_estimator_, fitted.best_params_
-    predicted = fitted.predict(rows[test]).reset_index(drop=True)
-    compared = _compare(fitted, rows[test], target, test, protocol, copies)
-    return predicted, compared, chosen, fitted if keep else None
+        chosen = {name.removeprefix("estimator__"): v for name, v in fitted.best_params_.items()}
+        fitted = fitted.best_estimator_
+    predicted, learnt = fitted.predict(rows[test]), fitted.estimator_
+    compared = _compare(learnt, rows[test], target, test, protocol, copies)
+    return predicted, compared, chosen, learnt if keep else None
 
 
-def _skill(estimator, X, y, tasks):
-    return mean_skill(y[tasks], estimator.predict(X)[tasks])
+def _inner_folds(target, protocol, train, copies, seed):
+    """Folds of a training side, drawn as the outer ones are."""
+    within = None if copies is None else np.asarray(copies)[train]
+    try:
+        return make_splits(
+            target.iloc[train], protocol, folds=INNER_FOLDS, seed=seed, copies=within
+        )
+    except TargetError as error:
+        raise TargetError(
+            f"the search splits the training side of each {protocol} fold again, and one cannot be "
+            f"split ({error}); leave out the search, or use more folds"
+        ) from error
 
 
 def _compare(model, X, target, test, protocol, copies):
     """Trials of one fold's test side, or None where there is nobody to tell apart."""
-    if SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
+    if model is None or SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
         return None
     speakers = target[SPEAKER].iloc[test].reset_index(drop=True)
     if protocol == "disjoint":

@@ -43,8 +43,7 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     DataFrame
         Columns ``model, views, protocol, task, metric, by, group, n, units, value, low, high``.
         "by" is the label that the recordings were grouped by, "all" for all of them. "n" counts
-        recordings, each as often as it was tested (trials, for the equal error rate), "units" what
-        was resampled.
+        recordings with a label (trials, for the equal error rate), "units" what was resampled.
 
     Notes
     -----
@@ -85,7 +84,8 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
                 of = labels[place]
                 for group in [None] if by == "all" else sorted(set(of[~pd.isna(of)]), key=str):
                     held = np.ones(len(of), dtype=bool) if by == "all" else of == group
-                    if not part["true"].to_numpy()[held].size:
+                    given = held & part["true"].notna().to_numpy()
+                    if not given.any():
                         continue
                     scored = bootstrap_intervals(
                         _column(part["true"][held], target[task]),
@@ -95,7 +95,10 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
                         **drawn,
                     )
                     rows += [
-                        _row(model, views, protocol, task, metric, by, group, interval)
+                        _row(
+                            *(model, views, protocol, task, metric, by, group, interval),
+                            n=len(np.unique(place[given])),
+                        )
                         for metric, interval in scored.items()
                     ]
     for (model, protocol), folds in found.trials.items():
@@ -108,10 +111,16 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
 
 
-def _row(model, views, protocol, task, metric, by, group, interval):
+def _row(model, views, protocol, task, metric, by, group, interval, n=None):
     return [
         *(model, views, protocol, task, metric, by, "" if group is None else str(group)),
-        *(interval.n, interval.units, interval.value, interval.low, interval.high),
+        *(
+            interval.n if n is None else n,
+            interval.units,
+            interval.value,
+            interval.low,
+            interval.high,
+        ),
     ]
 
 

@@ -6,19 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.stats import beta
+from scipy.sparse import coo_array, hstack
+from scipy.stats import beta, rankdata
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._labels import known_labels
 from sfmforensics.metrics._numbers import known_numbers
 from sfmforensics.metrics._registry import METRICS
-from sfmforensics.metrics._verification import equal_error_rate
+from sfmforensics.metrics._verification import equal_error_rate, where_curves_cross
 from sfmforensics.targets import CLASSIFICATION
 
 FEWEST_UNITS = 5
 """Below this resampling says little about a population, and no interval is given."""
+
+THRESHOLDS = 4000
+AT_ONCE = 4_000_000
+"""Numbers of a block of resamples: many units do not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,13 @@ def bootstrap_intervals(
         sums, whole = _label_sums(*known_labels(y_true, y_pred), numbers, n_units)
     else:
         sums, whole = _number_sums(*known_numbers(y_true, y_pred), numbers, n_units)
-    weights = _resamples(n_units, n_resamples, random_state)
-    resampled = whole(weights @ sums) if n_units else {}
+    blocks = [
+        whole((sums.T @ weights.T).T) for weights in _resamples(n_units, n_resamples, random_state)
+    ]
     found = {}
     for name in metrics:
         value = METRICS[name].function(y_true, y_pred)
-        drawn = resampled.get(name, np.array([]))
+        drawn = np.concatenate([[], *(block[name] for block in blocks)])
         low, high = _bounds(value, drawn, n_units, confidence, exact=name == "accuracy")
         found[name] = Interval(value, low, high, int(known.sum()), n_units)
     return found
@@ -164,27 +169,51 @@ def eer_interval(folds, units, *, n_resamples=1000, confidence=0.95, random_stat
     used = np.unique(np.concatenate([codes[side] for f in folds for side in (f.first, f.second)]))
     place = np.full(n_units, -1)
     place[used] = np.arange(len(used))
-    weights = _resamples(len(used), n_resamples, random_state)
-    weights = np.vstack([np.ones(len(used)), weights])  # the first row is what was measured
-    rates = np.stack([_resampled_rates(fold, place[codes], weights) for fold in folds])
-    with np.errstate(invalid="ignore"):
-        rates = np.nansum(rates, axis=0) / np.sum(~np.isnan(rates), axis=0)
-    low, high = _bounds(rates[0], rates[1:], len(used), confidence)
+    counted = [_Histogram(fold, place[codes]) for fold in folds]
+    drawn = []
+    for weights in _resamples(len(used), n_resamples, random_state):
+        rates = np.stack([histogram.rates(weights) for histogram in counted])
+        known = np.sum(~np.isnan(rates), axis=0)
+        with np.errstate(invalid="ignore"):
+            drawn.append(np.nansum(rates, axis=0) / np.where(known, known, np.nan))
+    value = float(np.mean([equal_error_rate(fold.scores, fold.same) for fold in folds]))
+    low, high = _bounds(value, np.concatenate([[], *drawn]), len(used), confidence)
     n_trials = sum(len(fold.same) for fold in folds)
-    return Interval(float(rates[0]), low, high, n_trials, len(used))
+    return Interval(value, low, high, n_trials, len(used))
 
 
-def _resampled_rates(fold, units, weights):
-    first, second = units[fold.first], units[fold.second]
-    rates = []
-    size = max(1, 4_000_000 // len(first))
-    for start in range(0, len(weights), size):
-        block = weights[start : start + size]
-        both = np.where(first == second, 1, block[:, second])
-        rates.append(
-            np.atleast_1d(equal_error_rate(fold.scores, fold.same, block[:, first] * both))
+class _Histogram:
+    """Trials of a fold by score and by the units that they compare: a resample is a product.
+
+    Scores are told apart up to `THRESHOLDS` of them, equally full; with more, rates of a resample
+    are exact to 1 / THRESHOLDS.
+    """
+
+    def __init__(self, fold, units):
+        ranks = np.unique(fold.scores, return_inverse=True)[1]
+        if ranks.max() >= THRESHOLDS:
+            ranks = (rankdata(fold.scores, "max") - 1).astype(int) * THRESHOLDS // len(ranks)
+        first, second = units[fold.first], units[fold.second]
+        pairs = np.column_stack([np.minimum(first, second), np.maximum(first, second)])
+        pairs, rows = np.unique(pairs, axis=0, return_inverse=True)
+        self.first, self.second = pairs.T
+        shape = (len(pairs), ranks.max() + 1)
+        self.same, self.other = (
+            coo_array((kind.astype(float), (rows.ravel(), ranks)), shape=shape).tocsr()
+            for kind in (fold.same, ~fold.same)
         )
-    return np.concatenate(rates)
+
+    def rates(self, weights):
+        """Equal error rate of each resample; weights (n_resamples, n_units)."""
+        size = max(1, AT_ONCE // max(self.same.shape))
+        found = []
+        for start in range(0, len(weights), size):
+            block = weights[start : start + size]
+            # A unit with itself counts as often as it was drawn.
+            both = np.where(self.first == self.second, 1, block[:, self.second])
+            both = (block[:, self.first] * both).T
+            found.append(where_curves_cross((self.same.T @ both).T, (self.other.T @ both).T))
+        return np.concatenate(found)
 
 
 def _numbered(units, known):
@@ -200,21 +229,22 @@ def _numbered(units, known):
 
 
 def _resamples(n_units, n_resamples, random_state):
-    """How often each unit is drawn: (n_resamples, n_units)."""
-    if not n_units:
-        return np.zeros((n_resamples, 0))
+    """Generate how often each unit is drawn: blocks of shape (some resamples, n_units)."""
     rng = check_random_state(random_state)
-    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), n_resamples).astype(float)
+    size = max(1, AT_ONCE // max(1, n_units))
+    for start in range(0, n_resamples if n_units else 0, size):
+        n = min(size, n_resamples - start)
+        yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), n).astype(float)
 
 
 def _label_sums(true, predicted, numbers, n_units):
-    codes, classes = pd.factorize(np.concatenate([true, predicted]), use_na_sentinel=False)
+    codes, classes = pd.factorize(np.concatenate([true, predicted]))
     true, predicted = np.split(codes, 2)
-    n_classes = len(classes)
 
     def counted(labels, counts):
-        shape = (n_units, n_classes)
-        return coo_array((counts.astype(float), (numbers, labels)), shape=shape).toarray()
+        given = labels >= 0  # a missing answer is wrong, but no class
+        entries = counts[given].astype(float), (numbers[given], labels[given])
+        return coo_array(entries, shape=(n_units, len(classes)))
 
     ones = np.ones(len(true))
     sums = [counted(true, true == predicted), counted(true, ones), counted(predicted, ones)]
@@ -228,7 +258,7 @@ def _label_sums(true, predicted, numbers, n_units):
                 "macro_f1": np.nanmean(2 * hits / (truths + answers), axis=1),
             }
 
-    return np.hstack(sums), whole
+    return hstack(sums).tocsr(), whole
 
 
 def _number_sums(true, errors, numbers, n_units):

@@ -101,7 +101,7 @@ def corrected_resampled_ttest(differences, test_over_train):
     return PairedTest(mean, sd, statistic, float(2 * student.sf(abs(statistic), n - 1)), n)
 
 
-def compare_models(scores, *, pairs=None, folds=None):
+def compare_models(scores, *, pairs=None, test_over_train=None):
     """Compare every two models of a table of scores, task by task.
 
     Parameters
@@ -110,9 +110,9 @@ def compare_models(scores, *, pairs=None, folds=None):
         Columns ``model, views, protocol, fold, task, metric, value``, as `evaluate` gives them.
     pairs : sequence of ((model, views), (model, views)) or None, default=None
         What to compare; every two systems by default.
-    folds : int or None, default=None
-        Number of folds of one repeat, which says how many recordings are tested for each that is
-        learnt from. None takes all folds of the table for one repeat.
+    test_over_train : float, dict of str to float, or None, default=None
+        Recordings tested over recordings learnt from, of all protocols or by protocol. None takes
+        all folds of the table for the k folds of one draw: 1 / (k - 1). With repeats, say it.
 
     Returns
     -------
@@ -146,7 +146,11 @@ def compare_models(scores, *, pairs=None, folds=None):
         wide = found.pivot_table(
             index="fold", columns=["model", "views"], values="value", sort=False
         )
-        ratio = 1 / (max(2, folds or len(wide)) - 1)
+        ratio = 1 / (max(2, found["fold"].nunique()) - 1)
+        if isinstance(test_over_train, dict):
+            ratio = test_over_train.get(protocol, ratio)
+        elif test_over_train is not None:
+            ratio = test_over_train
         for first, second in combinations(wide.columns, 2) if pairs is None else pairs:
             if first not in wide.columns or second not in wide.columns:
                 continue

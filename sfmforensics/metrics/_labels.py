@@ -95,9 +95,11 @@ def macro_f1(y_true, y_pred):
     true, pred = known_labels(y_true, y_pred)
     if not len(true):
         return float("nan")
-    codes, _ = pd.factorize(np.concatenate([true, pred]), use_na_sentinel=False)
+    # A missing answer is wrong, but no class: its code, -1, is not averaged.
+    codes, classes = pd.factorize(np.concatenate([true, pred]))
     true, pred = np.split(codes, 2)
-    return float(f1_score(true, pred, average="macro", zero_division=0))
+    labels = np.arange(len(classes))
+    return float(f1_score(true, pred, labels=labels, average="macro", zero_division=0))
 
 
 def known_labels(y_true, y_pred):

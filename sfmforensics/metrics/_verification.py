@@ -73,7 +73,8 @@ def equal_error_rate(scores, same, weights=None):
         rates = np.full(len(weights), np.nan)
     else:
         order = np.argsort(-scores, kind="stable")
-        ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+        ranked = scores[order]
+        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
         # Blocks of resamples, lest weights of many trials fill the memory.
         size = max(1, 4_000_000 // len(scores))
         blocks = (weights[start : start + size] for start in range(0, len(weights), size))
@@ -111,9 +112,10 @@ def claim_trials(estimator, X, speakers, *, task="speaker"):
         return None
     scores, labels = scores
     known = pd.Series(speakers).notna().to_numpy()
-    same = np.asarray(speakers, dtype=object)[:, None] == np.asarray(labels, dtype=object)
+    named = np.asarray(speakers, dtype=object)[known]
+    same = named[:, None] == np.asarray(labels, dtype=object)
     rows = np.repeat(np.flatnonzero(known), len(labels))
-    return Trials(scores[known].ravel(), same[known].ravel(), rows, rows)
+    return Trials(scores[known].ravel(), same.ravel(), rows, rows)
 
 
 def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
@@ -239,15 +241,38 @@ def _speaker_scores(estimator, X, task):
 
 
 def _crossing(weights, same, ends):
-    """Where the two curves cross; weights (n_resamples, n_trials) by falling score."""
-    accepted = np.cumsum(weights * ~same, axis=1)[:, ends]
-    found = np.cumsum(weights * same, axis=1)[:, ends]
+    """Rates of resamples; weights (n_resamples, n_trials) by falling score."""
+    found, accepted = (
+        np.diff(np.cumsum(weights * kind, axis=1)[:, ends], axis=1, prepend=0)
+        for kind in (same, ~same)
+    )
+    return where_curves_cross(found[:, ::-1], accepted[:, ::-1])
+
+
+def where_curves_cross(same, other):
+    """Equal error rates of counts by score.
+
+    Parameters
+    ----------
+    same, other : ndarray of shape (n_resamples, n_scores)
+        True and false claims of each score, the lowest first.
+
+    Returns
+    -------
+    ndarray of shape (n_resamples,)
+
+    Examples
+    --------
+    >>> where_curves_cross(np.array([[0, 1, 1]]), np.array([[1, 1, 0]]))
+    array([0.25])
+    """
+    found, accepted = (np.cumsum(counts[:, ::-1], axis=1) for counts in (same, other))
     with np.errstate(invalid="ignore", divide="ignore"):
-        false = np.column_stack([np.zeros(len(weights)), accepted / accepted[:, -1:]])
-        missed = np.column_stack([np.ones(len(weights)), 1 - found / found[:, -1:]])
+        false = np.column_stack([np.zeros(len(found)), accepted / accepted[:, -1:]])
+        missed = np.column_stack([np.ones(len(found)), 1 - found / found[:, -1:]])
     gap = false - missed  # from -1 to 1, never falling
     after = np.argmax(gap >= 0, axis=1)
-    rows = np.arange(len(weights))
+    rows = np.arange(len(gap))
     before = np.maximum(after - 1, 0)
     low, high = gap[rows, before], gap[rows, after]
     share = np.where(high > low, -low / np.where(high > low, high - low, 1), 0)

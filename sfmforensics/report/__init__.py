@@ -13,6 +13,7 @@ Examples
 | tango | mfcc | 95.0 ± 7.1 |
 """
 
+from sfmforensics.report._run import read_run
 from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
 from sfmforensics.report.displays import (
     ConfusionDisplay,
@@ -43,6 +44,7 @@ __all__ = [
     "format_intervals",
     "format_summary",
     "plot_scores",
+    "read_run",
     "reproduction_table",
     "save_figures",
     "summarise",

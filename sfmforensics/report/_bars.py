@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sfmforensics.metrics import METRICS
 from sfmforensics.report._labels import (
     SCORE_COLUMNS,
     figure_text,
@@ -59,6 +60,8 @@ def plot_scores(scores, *, metrics=None):
     ['RMSE (years), less is better']
     """
     require_columns(scores, SCORE_COLUMNS, "the scores")
+    of = len(scores[["model", "views"]].drop_duplicates())
+    scores = leading(scores)
     systems = list(dict.fromkeys(zip(scores["model"], scores["views"], strict=True)))
     protocols = in_order(scores["protocol"])
     tasks = list(dict.fromkeys(scores["task"]))
@@ -84,9 +87,44 @@ def plot_scores(scores, *, metrics=None):
         for place, protocol in enumerate(protocols)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    if not several:
+    if len(systems) < of:
+        figure.suptitle(f"the {len(systems)} best of {of} systems", fontsize="medium")
+    elif not several:
         figure.suptitle(f"views: {figure_text(systems[0][1], 60)}", fontsize="medium")
     return figure
+
+
+MOST_SYSTEMS = 16
+"""More would not fit a page that can be read."""
+
+
+def leading(scores, most=MOST_SYSTEMS):
+    """Keep the systems that are best on average over the tasks, where there are too many to draw.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As `evaluate` gives them.
+    most : int, default=16
+        Systems to keep.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `scores`, in their order.
+    """
+    systems = [*zip(scores["model"], scores["views"], strict=True)]
+    if len(set(systems)) <= most:
+        return scores
+    shown = scores.assign(value=pd.to_numeric(scores["value"]), system=systems)
+    ranks = []
+    for (_, task), found in shown.groupby(["protocol", "task"], sort=False):
+        metric = main_metric(list(found["metric"].unique()))
+        means = found[found["metric"] == metric].groupby("system")["value"].mean()
+        better = metric not in METRICS or METRICS[metric].greater_is_better
+        ranks.append(means.rank(ascending=not better).rename(task))
+    best = set(pd.concat(ranks, axis=1).mean(axis=1).nsmallest(most).index)
+    return scores[[system in best for system in systems]]
 
 
 def _panel(ax, found, task, metric, systems, protocols):

@@ -100,11 +100,14 @@ def read_run(directory):
         _read_numbers(
             directory / "comparisons.csv", COMPARISON_COLUMNS, ("difference", "sd", "p", "p_holm")
         ),
+        # A table that an earlier reproduce left behind is not of this run.
         _read_numbers(
             directory / "reproduction.csv",
             REPRODUCTION_COLUMNS,
             ("table", "mean", "sd", "paper", "difference", "paper_all"),
-        ),
+        )
+        if "rows" in config
+        else None,
     )
 
 
@@ -131,7 +134,7 @@ def _read_predictions(directory, scores, config):
     if isinstance(shown, dict) and shown.get("model") in scored:  # of several systems, this one
         path = directory / "predictions.csv"
         model = shown["model"]
-        return {model: _read_table(path, PREDICTION_COLUMNS)} if path.is_file() else {}
+        return {model: _read_table(path, PREDICTION_COLUMNS, empty=True)} if path.is_file() else {}
     named = config.get("models")
     named = [str(model) for model in named] if isinstance(named, list) else []
     # The file without a name belongs to the first model that was asked for.
@@ -141,7 +144,7 @@ def _read_predictions(directory, scores, config):
         model: directory / f"predictions-{model}.csv" for model in scored if model not in paths
     }
     return {
-        model: _read_table(path, PREDICTION_COLUMNS)
+        model: _read_table(path, PREDICTION_COLUMNS, empty=True)
         for model, path in paths.items()
         if path.is_file()
     }

@@ -41,8 +41,11 @@ def draw_predictions(scores, predictions):
     ReportError
         A column is missing, or numbers are drawn that are none.
     """
+    if predictions.empty:  # of speakers alone, under disjoint, there are no answers
+        return
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")
-    known = predictions[predictions["true"].notna()]
+    # Where a fold had no label to learn from, there is no answer to draw.
+    known = predictions[predictions["true"].notna() & predictions["predicted"].notna()]
     found = set(zip(known["task"], known["protocol"], strict=True))
     for task, metrics in scores.groupby("task", sort=False)["metric"]:
         for protocol in in_order(scores["protocol"]):

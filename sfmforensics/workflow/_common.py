@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sfmforensics.exceptions import SFMForensicsError, ViewError
 from sfmforensics.presets import make_estimator
 
@@ -16,7 +18,14 @@ def check_model(model, preset, device):
 
 def recording_names(recordings):
     """Give a name for each recording: its path, or its number."""
-    return [r if isinstance(r, str) else f"recording {i}" for i, r in enumerate(recordings)]
+    return [
+        os.fspath(r) if isinstance(r, (str, os.PathLike)) else f"recording {i}"
+        for i, r in enumerate(recordings)
+    ]
+
+
+def _name_of(view):
+    return view[0] if isinstance(view, tuple) else view
 
 
 def build_estimator(model, preset, views, seed, epochs, device):
@@ -29,7 +38,7 @@ def build_estimator(model, preset, views, seed, epochs, device):
             overrides["max_epochs"] = epochs
     if model in ("tango", "concat") and len(views) == 1:
         raise ViewError(
-            f"{model} fuses two or more views, but only {views[0]} was asked for; add "
+            f"{model} fuses two or more views, but only {_name_of(views[0])} was asked for; add "
             "another (--views mfcc,prosody), or use --model single"
         )
     return make_estimator(model, preset, **overrides)

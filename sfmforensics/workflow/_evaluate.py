@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sfmforensics._progress import progress
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.experiment import evaluate, make_splits, protocols_of, score_intervals
+from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of, score_intervals
 from sfmforensics.metrics import compare_models
 from sfmforensics.presets import MODELS
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import build_estimator, make_folder, recording_names
 from sfmforensics.workflow._figures import draw_figures
-from sfmforensics.workflow._results import make_folds, settings_of, write_results
+from sfmforensics.workflow._results import make_folds, plain_value, settings_of, write_results
 
 
 def evaluate_corpus(
@@ -99,6 +99,11 @@ def evaluate_corpus(
     }
     for model, estimator in estimators.items():
         _check_search(search, model, estimator)
+    if search and "disjoint" in protocols and set(corpus.target) == {SPEAKER}:
+        raise SFMForensicsError(
+            "under disjoint nobody can be recognised, so that a search has no task to choose by; "
+            "use --protocol closed, or give labels of another task"
+        )
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.
@@ -145,9 +150,9 @@ def evaluate_corpus(
         seconds=time.monotonic() - started,
     )
     if search:
-        config["search"] = search
+        config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         config["chosen"] = found.choices.astype(str).to_dict("records")
-    compared = compare_models(found.scores, folds=folds if isinstance(folds, int) else None)
+    compared = compare_models(found.scores, test_over_train=made.test_over_train)
     shown = found.fitted[models[0], list(splits)[-1]]
     config["figures"] = draw_figures(
         Path(output), corpus.target, X, splits, found.scores, shown, models[0]

@@ -17,6 +17,7 @@ from sfmforensics.report import (
     TrainingCurveDisplay,
     TransportPlanDisplay,
 )
+from sfmforensics.report._bars import leading
 from sfmforensics.report.displays import new_axes, project
 from sfmforensics.report.figures import file_part, save_png
 from sfmforensics.targets import CLASSIFICATION, task_kind
@@ -55,6 +56,8 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
     drawn = []
 
     def keep(stem, title, text, display):
+        if any(one["file"] == f"{stem}.png" for one in drawn):
+            stem = f"{stem}-{len(drawn)}"
         save_png(display.figure_, output / f"{stem}.png")
         drawn.append({"file": f"{stem}.png", "title": title, "text": text})
 
@@ -86,6 +89,7 @@ def _corpus(keep, target):
 
 
 def _gap(keep, scores):
+    scores = leading(scores)
     display = ProtocolGapDisplay.from_scores(scores, ax=new_axes(_gap_size(scores)))
     words = []
     for row in display.gaps.drop_duplicates("task").to_dict("records"):

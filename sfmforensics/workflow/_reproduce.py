@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import time
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def reproduce_tables(
     Notes
     -----
     A row is taken from ``rows/`` if it was computed of the same vectors, labels, folds, settings
-    and versions, and computed anew otherwise: what is written never mixes two experiments.
+    and versions, and computed anew otherwise: what is written never mixes two experiments. Another
+    protocol or view may be added later.
     """
     from sfmforensics.report import write_reproduction
 
@@ -122,17 +124,18 @@ def reproduce_tables(
         for which in protocols
     ]
     data = {"X": X, "target": corpus.target, "copies": copies, "splits": splits}
-    common = _digest(X, corpus.target, copies, splits, versions())
-    missing = [row for row in rows if row.read(common) is None]
-    missing.sort(key=lambda row: COSTLY_FIRST.index(row.setup))
+    common = _digest(corpus.target, copies, versions())
+    keys = [row.key(common, X, splits) for row in rows]
+    missing = [(row, key) for row, key in zip(rows, keys, strict=True) if row.read(key) is None]
+    missing.sort(key=lambda pair: COSTLY_FIRST.index(pair[0].setup))
     with progress("rows of the tables", len(rows), verbose) as advance:
         advance(len(rows) - len(missing), "kept from before")
         done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(row.compute)(common, seed=seed, **data) for row in missing
+            delayed(row.compute)(key, seed=seed, **data) for row, key in missing
         )
         for title in done:
             advance(1, title)
-    kept = [row.read(common) for row in rows]
+    kept = [row.read(key) for row, key in zip(rows, keys, strict=True)]
     scores, intervals = (
         pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
     )
@@ -158,11 +161,15 @@ def reproduce_tables(
     config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
     config["predictions"] = {"model": shown.setup, "views": "+".join(shown.views)}
-    shown = [r for r in rows if (r.setup, r.views) == (shown.setup, shown.views)]
-    answers = pd.concat([row.read_predictions() for row in shown], ignore_index=True)
+    answers = [
+        part[2]
+        for row, part in zip(rows, kept, strict=True)
+        if (row.setup, row.views) == (shown.setup, shown.views)
+    ]
+    answers = pd.concat(answers, ignore_index=True)
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
-    compared = compare_models(scores, pairs=_rivals(plan), folds=folds)
-    write_results(Path(output), scores, {shown[0].setup: answers}, intervals, compared, config)
+    compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
+    write_results(Path(output), scores, {shown.setup: answers}, intervals, compared, config)
     return write_reproduction(output, scores, intervals, plan, config, compared)
 
 
@@ -197,37 +204,46 @@ class _Row:
         return make_estimator(self.setup, self.preset, **self.overrides)
 
     @property
-    def stem(self):
+    def file(self):
         name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
-        return self.folder / re.sub(r"[^\w.+-]", "_", name)
+        # Names of views may differ in what a file's name cannot hold.
+        told_apart = _digest(self.setup, self.views, self.protocol)[:8]
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}.json"
 
-    def key(self, common):
+    def columns(self, X):
+        """Columns of its views, x1 first."""
+        found = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
+        if not found:
+            raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
+        return found
+
+    def key(self, common, X, splits):
         """What the row depends on; another key is another experiment."""
-        return _digest(common, self.setup, self.views, self.protocol, self.estimator())
+        own = X[self.columns(X)], splits[self.protocol]
+        return _digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
 
-    def read(self, common):
-        """Scores and intervals, if they are there and of the same experiment."""
+    def read(self, key):
+        """Scores, intervals and answers, if they are there and of the same experiment."""
         try:
-            kept = json.loads(self.stem.with_suffix(".json").read_text(encoding="utf-8"))
-            if kept["key"] != self.key(common):
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
+            if kept["key"] != key:
                 return None
             scores, intervals = (pd.DataFrame(**kept[part]) for part in ("scores", "intervals"))
+            answers = pd.read_csv(
+                StringIO(kept["answers"]), dtype=str, keep_default_na=False, na_values=[""]
+            )
             scores["value"] = pd.to_numeric(scores["value"])
-            return scores, intervals.astype({"value": float, "low": float, "high": float})
+            return (
+                scores,
+                intervals.astype({"value": float, "low": float, "high": float}),
+                answers.astype({"row": int, "fold": int}),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not there, or not whole: computed again
 
-    def read_predictions(self):
-        """Answers of this row, with the position of each recording."""
-        answers = pd.read_csv(self._answers(), dtype=str, keep_default_na=False, na_values=[""])
-        return answers.astype({"row": int, "fold": int})
-
-    def compute(self, common, *, X, target, copies, splits, seed):
+    def compute(self, key, *, X, target, copies, splits, seed):
         """Fit and score every fold, and keep what was found."""
-        columns = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
-        if not columns:
-            raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
-        X, views = X[columns], "+".join(self.views)
+        X, views = X[self.columns(X)], "+".join(self.views)
         alone = self.setup == "svst"
         found = [
             evaluate(
@@ -249,17 +265,14 @@ class _Row:
         )
         intervals = score_intervals(whole, target, views=views, copies=copies, seed=seed)
         answers = whole.predictions[self.setup].assign(row=whole.rows[self.setup])
-        write_atomically(self._answers(), answers.to_csv(index=False))
         kept = {
-            "key": self.key(common),
+            "key": key,
             "scores": _portable(whole.scores),
             "intervals": _portable(intervals),
+            "answers": answers.to_csv(index=False),
         }
-        write_atomically(self.stem.with_suffix(".json"), json.dumps(kept))
+        write_atomically(self.file, json.dumps(kept))
         return f"{self.setup}, {views}, {self.protocol}"
-
-    def _answers(self):
-        return self.stem.with_name(f"{self.stem.name}-predictions.csv")
 
 
 def _portable(frame):

@@ -39,6 +39,14 @@ class Folds:
     exact: np.ndarray
     near: pd.DataFrame
 
+    @property
+    def test_over_train(self):
+        """Recordings tested over recordings learnt from, by protocol: mean over the folds."""
+        return {
+            protocol: float(np.mean([len(test) / len(train) for train, test in folds]))
+            for protocol, folds in self.splits.items()
+        }
+
 
 def make_folds(corpus, X, protocols, folds, seed, repeats, verbose):
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
@@ -74,7 +82,7 @@ def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, secon
         "specs": [str(spec) for spec in specs],
         **more,
         "parameters": {
-            model: {key: _plain(value) for key, value in settings.items()}
+            model: {key: plain_value(value) for key, value in settings.items()}
             for model, settings in parameters.items()
         },
         "protocols": list(made.splits),
@@ -108,15 +116,21 @@ def write_results(output, scores, predictions, intervals, comparisons, config):
     from sfmforensics.report import save_figures
 
     make_folder(output)
+    settings = json.dumps(config, indent=2, ensure_ascii=False)
+    # Gone first and back last: tables of two runs never stand under the settings of one.
+    (output / "config.json").unlink(missing_ok=True)
     write_atomically(output / "scores.csv", scores.to_csv(index=False))
     write_atomically(output / "intervals.csv", intervals.to_csv(index=False))
     write_atomically(output / "comparisons.csv", comparisons.to_csv(index=False))
     for position, (model, answers) in enumerate(predictions.items()):
         file = "predictions.csv" if position == 0 else f"predictions-{model}.csv"
         write_atomically(output / file, answers.to_csv(index=False))
-    write_atomically(output / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
     save_figures(output, scores, next(iter(predictions.values())))
+    write_atomically(output / "config.json", settings)
 
 
-def _plain(value):
+def plain_value(value):
+    """Give a parameter as JSON holds it; what it cannot hold, in words."""
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item) for item in value]
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)

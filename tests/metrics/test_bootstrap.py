@@ -134,6 +134,20 @@ def test_a_speaker_drawn_twice_is_not_compared_with_itself(folds):
     np.testing.assert_allclose([found.low, found.high], np.nanquantile(slow, [0.025, 0.975]))
 
 
+def test_many_scores_are_told_apart_well_enough():
+    rng = np.random.default_rng(0)
+    rows = np.arange(20_000) % 40
+    same = rng.random(20_000) < 0.3
+    scores = same + rng.normal(size=20_000)
+    found = eer_interval([Trials(scores, same, rows, rows)], np.arange(40), n_resamples=30)
+    weights = np.random.RandomState(0).multinomial(40, np.full(40, 1 / 40), 30)
+    slow = equal_error_rate(scores, same, weights[:, rows])
+    assert found.value == equal_error_rate(scores, same)
+    np.testing.assert_allclose(
+        [found.low, found.high], np.quantile(slow, [0.025, 0.975]), atol=1 / 4000
+    )
+
+
 def test_folds_with_one_kind_of_claim_do_not_count(folds):
     empty = Trials(np.ones(3), np.ones(3, dtype=bool), np.arange(3), np.arange(3))
     units = np.arange(48)

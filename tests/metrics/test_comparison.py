@@ -92,8 +92,24 @@ def test_repeats_do_not_make_the_test_side_look_small():
     rng = np.random.default_rng(0)
     values = {name: rng.random(10) for name in "ab"}
     ten = compare_models(scores_of(values)).p[0]
-    twice_five = compare_models(scores_of(values), folds=5).p[0]
+    twice_five = compare_models(scores_of(values), test_over_train=1 / 4).p[0]
     assert twice_five > ten
+
+
+def test_the_ratio_can_be_said_by_protocol():
+    rng = np.random.default_rng(0)
+    values = {name: rng.random(6) for name in "ab"}
+    both = pd.concat([scores_of(values), scores_of(values, protocol="disjoint")])
+    found = compare_models(both, test_over_train={"disjoint": 1.0}).set_index("protocol")["p"]
+    difference = values["a"] - values["b"]
+    assert found["closed"] == pytest.approx(corrected_resampled_ttest(difference, 1 / 5).p)
+    assert found["disjoint"] == pytest.approx(corrected_resampled_ttest(difference, 1.0).p)
+
+
+def test_folds_without_a_score_are_folds():
+    values = {"a": [0.9, np.nan, np.nan, 0.8], "b": [0.7, np.nan, np.nan, 0.7]}
+    expected = corrected_resampled_ttest([0.2, 0.1], 1 / 3)
+    assert compare_models(scores_of(values)).p[0] == pytest.approx(expected.p)
 
 
 def test_pairs_can_be_chosen():

@@ -66,6 +66,11 @@ def test_a_weight_of_two_is_a_trial_twice(pairs, data):
     np.testing.assert_allclose(rows, [repeated, equal_error_rate(scores, same)], atol=1e-12)
 
 
+def test_scores_without_end_are_ties_as_others_are():
+    assert equal_error_rate([-np.inf] * 4, [True, True, False, False]) == 0.5
+    assert equal_error_rate([-np.inf] * 4, [False, False, True, True]) == 0.5
+
+
 @pytest.fixture(scope="module")
 def fitted(table):
     X, y = table
@@ -129,6 +134,14 @@ def test_an_svm_is_scored_by_its_decision_function(table):
     assert [d.shape for d in model.decision_function(X)] == [(60, 6), (60, 2), (60, 2)]
     assert speaker_eer(model, X[~train], y[~train]) < 0.1
     assert np.isnan(speaker_eer(model, X, y.assign(speaker="x" + y["speaker"])))
+
+
+def test_speakers_may_be_missing_in_any_way(fitted, table):
+    X, y = table
+    plain = y["speaker"].where(np.arange(60) % 5 > 0)
+    for dtype in ("object", "string", "category"):
+        trials = claim_trials(fitted, X, plain.astype(dtype))
+        assert trials.same.sum() == 48
 
 
 def test_what_cannot_be_scored_is_refused(fitted, table):
