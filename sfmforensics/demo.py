@@ -77,7 +77,7 @@ def run_demo(output, *, seed=0, console=None):
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Everything is in {output}/:\n"
         "  recordings/              the synthetic voices\n"
-        "  scores.csv, predictions.csv, config.json and the figures (*.png)\n"
+        "  scores.csv, intervals.csv, comparisons.csv, predictions.csv, config.json, *.png\n"
         f"  {page.name}              one page with all of it: open it in a browser\n"
         "  tango.joblib             the model\n"
         "Next:\n"
