@@ -95,6 +95,10 @@ class CacheWarning(SFMForensicsWarning):
     """A cache entry was damaged, or the cache could not be written; the vector was recomputed."""
 
 
+class ReportWarning(SFMForensicsWarning):
+    """A part of a report cannot be made; the rest is there."""
+
+
 class SplitWarning(SFMForensicsWarning):
     """A split could not be made quite as asked; the message says what was done instead."""
 

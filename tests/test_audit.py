@@ -28,6 +28,7 @@ from sfmforensics.audit import (
 )
 from sfmforensics.datasets import find_copies, load_baved, make_speech_corpus
 from sfmforensics.embedders import MFCCEmbedder
+from sfmforensics.report.describe import describe_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
 
@@ -393,3 +394,28 @@ def test_in_baved_all_of_46_is_all_of_53(baved):
     row = one(some, "one recording under two speakers")
     assert row["what"] == "46 = 53: 21 recordings"
     assert recording_details(some.data)["rate"].eq(16_000).all()
+
+
+def test_a_column_called_group_is_looked_at_like_any_other():
+    corpus = make_speech_corpus(4, 6, duration=0.4)
+    corpus.data[1] = corpus.data[0]
+    corpus.target["group"] = ["a", "b"] * 12
+    found = audit_corpus(corpus)
+    texts = found[found["finding"] == "one recording with two labels"]["what"]
+    assert any(text.startswith("group: ") for text in texts)
+
+
+def test_recordings_that_cannot_be_embedded_are_a_finding():
+    corpus = make_speech_corpus(4, 6, duration=0.4)
+    corpus.data[3] = (np.zeros(8000), 16_000)
+    findings = describe_corpus(corpus, views=["mfcc"])["findings"]
+    row = findings[findings["finding"] == "cannot be embedded"].iloc[0]
+    assert row.severity == "serious"
+    assert row.what.startswith("1 recording")
+
+
+def test_a_label_of_its_own_for_each_recording_goes_with_nothing():
+    words = pd.Series([f"sentence {i}" for i in range(40)])
+    strength, chance = association(words, pd.Series([8000, 16000] * 20).astype(str))
+    assert np.isnan(strength)
+    assert chance == 1

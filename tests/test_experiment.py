@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -14,6 +15,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 from sklearn.model_selection import GroupKFold
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
@@ -431,22 +433,45 @@ def test_a_search_that_cannot_split_is_refused_before_anything_is_fitted(table):
     assert not Watched.seen
 
 
+@pytest.mark.parametrize("form", ["alone", "pipeline", "one task"])
 @pytest.mark.parametrize("protocol", ["closed", "disjoint"])
-def test_speakers_stay_apart_where_training_is_stopped_early(table, protocol, monkeypatch):
+def test_speakers_stay_apart_where_training_is_stopped_early(table, protocol, form, monkeypatch):
     X, y = table
-    seen = []
+    X = X.assign(**{X.columns[0]: np.arange(60.0)})
+    speakers, seen = y["speaker"].to_numpy(), []
 
     def watched(X, y, validation, groups, rng, used):
         sides = held_out(X, y, validation, groups, rng, used)
-        seen.append([set(y["speaker"].iloc[side]) for side in sides])
+        seen.append([set(speakers[X[side, 0].astype(int)]) for side in sides])
         return sides
 
     monkeypatch.setattr("sfmforensics._multitask.held_out", watched)
     model = make_estimator("tango", "tuned", early_stopping=True, max_epochs=1, random_state=0)
+    if form == "pipeline":
+        model = make_pipeline("passthrough", model)
     splits = {protocol: make_splits(y, protocol, folds=3)}
-    evaluate(X, y, {"m": model}, splits, views="v")
+    evaluate(X, y[["emotion"]] if form == "one task" else y, {"m": model}, splits, views="v")
     assert len(seen) == 3
+    if form == "one task":  # nobody said who speaks
+        return
     assert all(bool(one & other) == (protocol == "closed") for one, other in seen)
+
+
+def test_a_model_that_cannot_be_told_of_groups_says_so(table):
+    X, y = table
+    model = PerTask(MLPClassifier(early_stopping=True, max_iter=5, random_state=0))
+    splits = {"disjoint": make_splits(y, "disjoint", folds=2)}
+    with pytest.warns(SplitWarning, match="PerTask stops its training early by recordings of"):
+        evaluate(X, y[["emotion", "speaker"]], {"m": model}, splits, views="v")
+
+
+def test_any_estimator_of_scikit_learn_will_do(table):
+    X, y = table
+    splits = {"closed": make_splits(y, "closed", folds=2)}
+    found = evaluate(X, y[["emotion"]], {"m": DummyClassifier()}, splits, views="v")
+    said = found.predictions["m"].query("fold == 0")["predicted"]
+    most = y["emotion"].iloc[splits["closed"][0][0]].mode()[0]
+    assert set(said) == {most}
 
 
 def test_a_group_counts_its_recordings_once(table):

@@ -124,6 +124,22 @@ def test_the_test_allows_for_the_folds_that_were_drawn(corpus, cache, tmp_path):
         assert written.loc[(protocol, "age", "mae"), "p"] == pytest.approx(expected.p, rel=0.02)
 
 
+@pytest.mark.parametrize("years", ["text", "bands", "dates"])
+def test_ages_that_no_figure_can_show_cost_no_figures_in_numbers(corpus, cache, tmp_path, years):
+    ages = {
+        "text": corpus.target["age"].round().astype(int).astype(str),
+        "bands": pd.cut(corpus.target["age"], 2).astype(str),
+        "dates": corpus.target["age"].where(corpus.target["age"] > 30, 19990101.0),
+    }
+    odd = Bunch(data=corpus.data, target=corpus.target.assign(age=ages[years]))
+    shared = {"folds": 2, "cache": cache, "models": ("svm",), "protocol": "closed"}
+    evaluate_corpus(odd, VIEWS, tmp_path, **shared)
+    assert "age" in set(pd.read_csv(tmp_path / "scores.csv")["task"])
+    files = {one["file"] for one in json.loads((tmp_path / "config.json").read_text())["figures"]}
+    assert "corpus.png" in files
+    assert write_report(tmp_path).exists()
+
+
 def test_near_copies_stay_on_one_side(corpus, cache, tmp_path):
     signal, rate = soundfile.read(corpus.data[0])
     quiet = tmp_path / "quiet.wav"

@@ -35,7 +35,7 @@ _ENVELOPE_RATE = 100
 _RHYTHM_BINS = slice(1, 400, 2)  # 0.02 to 9.8 Hz
 _RHYTHM_POINTS = 4096  # more than 30 s of envelope
 _LEAST_OVERLAP = 0.9
-_KEPT_SIGNALS = 4096
+_KEPT_SIGNALS = 512
 _TINY = 1e-30
 
 

@@ -22,6 +22,7 @@ def audit_corpus(
     alike=None,
     details=None,
     leaks=None,
+    refused=None,
     folds=5,
     seed=0,
     verbose=False,
@@ -40,6 +41,8 @@ def audit_corpus(
     near, alike, details, leaks : DataFrame or None, default=None
         What `near_copies`, `alike_voices`, `recording_details` and `find_leaks` gave, where that
         is known already.
+    refused : DataFrame or None, default=None
+        Columns path and found: recordings that can be read, but not embedded, such as silence.
     folds : int, default=5
         Number of folds that leaks are looked for in; labels with fewer recordings are rare.
     seed : int, default=0
@@ -53,7 +56,7 @@ def audit_corpus(
         Columns severity ("serious" or "note"), finding, what, why, remedy: text, so that
         ``to_dict("records")`` is JSON. The serious ones come first. Findings are:
 
-        - "cannot be read";
+        - "cannot be read", "cannot be embedded";
         - "exact copies", "near copies", "one recording under two speakers", "one recording with
           two labels";
         - "voices alike";
@@ -85,6 +88,7 @@ def audit_corpus(
     return findings_frame(
         [
             *_unreadable(data, details),
+            *_refused(refused),
             *copy_findings(corpus, copies, near, leaks),
             *voice_findings(alike, leaks),
             *label_findings(target, folds=folds),
@@ -102,6 +106,18 @@ def _unreadable(data, details):
             SERIOUS,
             "cannot be read",
             f"{counted(len(found), 'recording')} ({name_few(sorted(names))})",
+            "evaluate and train stop at such a recording.",
+            "Leave it out of the corpus, or replace it.",
+        )
+
+
+def _refused(refused):
+    if refused is not None and len(refused):
+        named = [f"{row.path}: {row.found}" for row in refused.itertuples()]
+        yield Finding(
+            SERIOUS,
+            "cannot be embedded",
+            f"{counted(len(refused), 'recording')} ({name_few(sorted(named), 2)})",
             "evaluate and train stop at such a recording.",
             "Leave it out of the corpus, or replace it.",
         )

@@ -151,6 +151,7 @@ def _rare(target, folds):
         if task_kind(target[column]) != CLASSIFICATION:
             continue
         counts = target[column].value_counts()
+        counts = counts[counts > 0]  # a category may have no recording
         rare = counts[counts < folds]
         if not len(rare) or len(counts) < 2:
             continue

@@ -109,6 +109,9 @@ def association(labels, origin):
         found = stats.spearmanr(labels, origin)
         return abs(float(found.statistic)), float(found.pvalue)
     if not any(numbers):
+        # A label of its own for almost every recording, such as what was said, has no company.
+        if max(labels.nunique(), origin.nunique()) > len(labels) / 2:
+            return np.nan, 1.0
         counts = pd.crosstab(labels, origin).to_numpy()
         strength = stats.contingency.association(counts, method="cramer")
         return float(strength), float(stats.chi2_contingency(counts, correction=False).pvalue)

@@ -205,10 +205,11 @@ def _in_training(leaks, column):
 
 
 def _contradictions(target, groups, names):
-    frame = target.reset_index(drop=True).assign(group=groups)
+    frame, groups = target.reset_index(drop=True), pd.Series(np.asarray(groups))
     for column in target.columns.drop(SPEAKER, errors="ignore"):
         examples = []
-        for _, rows in _several(frame[frame[column].notna()]):
+        known = frame[column].notna() & groups.duplicated(keep=False)
+        for _, rows in frame[known].groupby(groups[known], sort=False):
             if len(rows[column].unique()) > 1:
                 labels = {names[row]: rows[column][row] for row in rows.index}
                 examples.append(", ".join(f"{name}: {labels[name]}" for name in sorted(labels)))

@@ -217,7 +217,8 @@ def _fold_scores(true, protocol, outcome):
 def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, search):
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
-    fitted, chosen = LearntTasks(model, apart=protocol == "disjoint"), {}
+    voices = _voices(target, copies) if protocol == "disjoint" else None
+    fitted, chosen = LearntTasks(model, voices=voices), {}
     if search:
         fitted = GridSearchCV(
             fitted,
@@ -226,7 +227,7 @@ def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, s
             cv=inner,
             error_score="raise",
         )
-    fitted.fit(rows[train], target.iloc[train])
+    fitted.fit(rows[train], target.reset_index(drop=True).iloc[train])
     if search:
         chosen = {name.removeprefix("estimator__"): v for name, v in fitted.best_params_.items()}
         fitted = fitted.best_estimator_
@@ -249,14 +250,21 @@ def _inner_folds(target, protocol, train, copies, seed):
         ) from error
 
 
+def _voices(target, copies):
+    """Number of the voice of each recording: speakers who share a copy are one."""
+    if SPEAKER not in target:
+        return None
+    labels = [target[SPEAKER]] if copies is None else [target[SPEAKER], copies]
+    return joined_groups(*labels)
+
+
 def _compare(model, X, target, test, protocol, copies):
     """Trials of one fold's test side, or None where there is nobody to tell apart."""
     if model is None or SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
         return None
     speakers = target[SPEAKER].iloc[test].reset_index(drop=True)
     if protocol == "disjoint":
-        labels = [target[SPEAKER]] if copies is None else [target[SPEAKER], copies]
-        voices = pd.Series(joined_groups(*labels)[test]).where(speakers.notna())
+        voices = pd.Series(_voices(target, copies)[test]).where(speakers.notna())
         apart = None if copies is None else np.asarray(copies)[test]
         trials = pair_trials(model, X, voices, copies=apart)
     else:

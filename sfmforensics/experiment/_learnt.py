@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import has_fit_parameter
 
-from sfmforensics.experiment._splits import SPEAKER
+from sfmforensics.exceptions import SplitWarning
 from sfmforensics.metrics import mean_skill
 
 
@@ -17,13 +20,21 @@ class LearntTasks(BaseEstimator):
     ----------
     estimator : estimator
         A clone is fitted.
-    apart : bool, default=False
-        Whether speakers stay on one side of the split that ends the training early.
+    voices : array-like of shape (n_recordings,) or None, default=None
+        Group of each recording of the corpus, by which a training that stops early is split; the
+        index of the targets in `fit` holds positions in it. None splits without groups.
 
     Attributes
     ----------
     estimator_ : estimator or None
         Fitted; None where no column holds a label.
+    learnt_ : list of str
+        Columns that hold labels.
+
+    Warns
+    -----
+    SplitWarning
+        The model stops early, and cannot be told of groups.
 
     Notes
     -----
@@ -38,27 +49,53 @@ class LearntTasks(BaseEstimator):
     ['gender']
     """
 
-    def __init__(self, estimator, apart=False):
+    def __init__(self, estimator, voices=None):
         self.estimator = estimator
-        self.apart = apart
+        self.voices = voices
 
     def fit(self, X, y):
         """Fit the model on what can be learnt."""
         labels = y[y.columns[y.notna().any()]]
-        self.estimator_ = None
-        if labels.shape[1]:
-            groups = {}
-            stops = getattr(self.estimator, "early_stopping", False)
-            if self.apart and stops and SPEAKER in labels:
-                groups = {"groups": labels[SPEAKER]}
-            self.estimator_ = clone(self.estimator).fit(X, labels, **groups)
+        self.learnt_, self.estimator_ = list(labels.columns), None
+        if self.learnt_:
+            model = clone(self.estimator)
+            self.estimator_ = model.fit(X, labels, **self._groups(model, y.index))
         return self
 
     def predict(self, X):
         """Answer what was learnt: a frame with a column for each such task."""
         if self.estimator_ is None:
             return pd.DataFrame(index=np.arange(len(X)))
-        return self.estimator_.predict(X).reset_index(drop=True)
+        answers = self.estimator_.predict(X)
+        if hasattr(answers, "columns"):
+            return answers.reset_index(drop=True)
+        return pd.DataFrame(np.asarray(answers).reshape(len(X), -1), columns=self.learnt_)
+
+    def _groups(self, model, rows):
+        """What `fit` is told, so that speakers stay on one side where training stops early."""
+        if self.voices is None:
+            return {}
+        stops = [
+            name
+            for name, value in model.get_params(deep=True).items()
+            if name.rpartition("__")[2] == "early_stopping" and value is True
+        ]
+        if not stops:
+            return {}
+        step = stops[0].partition("__")[0]
+        groups = np.asarray(self.voices)[rows]
+        if stops == ["early_stopping"] and has_fit_parameter(model, "groups"):
+            return {"groups": groups}
+        inner = getattr(model, "named_steps", {}).get(step)
+        if stops == [f"{step}__early_stopping"] and has_fit_parameter(inner, "groups"):
+            return {f"{step}__groups": groups}
+        warnings.warn(
+            f"{type(model).__name__} stops its training early by recordings of speakers that it "
+            "learns from; the test side is not touched by this, but the stop may come late",
+            SplitWarning,
+            stacklevel=2,
+        )
+        return {}
 
 
 def skill(model, X, y, tasks):

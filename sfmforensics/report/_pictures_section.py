@@ -21,7 +21,10 @@ def bars(run):
 
 def kept(run):
     """Show the figures that were drawn when the recordings' vectors were at hand."""
-    for figure in run.config.get("figures") or []:
+    figures = run.config.get("figures")
+    for figure in figures if isinstance(figures, list) else []:
+        if not isinstance(figure, dict):
+            continue
         path = run.directory / str(figure.get("file", ""))
         # Only what the run itself wrote beside its tables.
         if path.parent != run.directory or path.suffix != ".png" or not path.is_file():

@@ -119,6 +119,7 @@ def audit(config):
     if not findings:
         return join([built, tag("p", "Nothing else was found in the corpus to be known.")])
     told = ("severity", "finding", "what", "why", "remedy")
+    findings = [one for one in findings if isinstance(one, dict)]
     rows = [[plain(one.get(name, "")) for name in told] for one in findings]
     header = ("severity", "finding", "what was found", "why it matters", "what to do")
     return join([built, _wrapped(header, rows, "Findings about the corpus")])
@@ -142,7 +143,6 @@ def _parameters(config):
     found = config.get("parameters")
     if isinstance(found, dict) and all(isinstance(one, dict) for one in found.values()) and found:
         names = sorted({name for one in found.values() for name in one})
-        names = sorted({name for one in found.values() for name in one})
         rows = [
             (name, *("" if name not in one else _setting(one[name]) for one in found.values()))
             for name in names
@@ -152,7 +152,7 @@ def _parameters(config):
     chosen = config.get("chosen")
     if isinstance(chosen, list) and chosen:
         header = ("model", "protocol", "fold", "parameter", "value")
-        rows = [[plain(one.get(name)) for name in header] for one in chosen]
+        rows = [[plain(o.get(name)) for name in header] for o in chosen if isinstance(o, dict)]
         title = "What the search chose inside each training side"
         yield details(title, _wrapped(header, rows, title))
 

@@ -89,7 +89,7 @@ def describe_corpus(
     copies = find_copies(data, verbose=verbose)
     details = recording_details(data)
     bad = unreadable(data, details)
-    near = alike = None
+    near = alike = new = None
     tables = {
         "corpus": None,
         "recordings that cannot be read": bad,
@@ -112,7 +112,14 @@ def describe_corpus(
     leaks = find_leaks(target, copies, near=near, alike=alike, folds=folds, seed=seed)
     tables["leaks between folds"] = leaks
     tables["findings"] = audit_corpus(
-        corpus, copies=copies, near=near, alike=alike, details=details, leaks=leaks, folds=folds
+        corpus,
+        copies=copies,
+        near=near,
+        alike=alike,
+        details=details,
+        leaks=leaks,
+        refused=new,
+        folds=folds,
     )
     whole = ("corpus", "labels", "numbers", "leaks between folds", "findings")
     return {

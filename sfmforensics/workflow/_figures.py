@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sfmforensics.exceptions import ReportError, TargetError
+from sfmforensics.exceptions import ReportError, ReportWarning, TargetError
 from sfmforensics.experiment import PROTOCOLS, SPEAKER
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import (
@@ -75,13 +76,20 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
             draw()
         except (ReportError, TargetError):
             continue  # there is nothing of this kind to show: no age, one protocol, no transport
+        except Exception as error:
+            # Whatever a figure stumbles over, hours of numbers are not lost to it.
+            warnings.warn(
+                f"a figure was not drawn ({type(error).__name__}: {error})",
+                ReportWarning,
+                stacklevel=2,
+            )
     return drawn
 
 
 def _corpus(keep, target):
     display = CorpusDisplay.from_target(target, ax=new_axes((9.0, 3.6)))
-    known = [name for name in ("age", "gender") if name in target]
-    ages = target["age"].dropna() if "age" in target else []
+    known = list(display.recordings.columns)
+    ages = display.recordings["age"].dropna() if "age" in display.recordings else []
     text = f"Bars: {' and '.join(known)} of the recordings, and of the speakers."
     if len(ages):
         text += f" Ages are {ages.min():g} to {ages.max():g} years, median {ages.median():g}."

@@ -137,7 +137,7 @@ def last_step(estimator, X=None):
     while isinstance(estimator, Pipeline):
         if X is not None and len(estimator) > 1:
             X = estimator[:-1].transform(X)
-        estimator = estimator[-1]
+        estimator = getattr(estimator[-1], "best_estimator_", estimator[-1])
     return estimator, X
 
 

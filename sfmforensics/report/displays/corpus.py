@@ -18,6 +18,7 @@ GENDER_STYLES = [
     {"facecolor": VERMILLION, "hatch": "++"},
 ]
 UNKNOWN = "not known"
+MOST_BINS = 200
 UNKNOWN_STYLE = {"facecolor": "0.85", "hatch": ""}
 
 
@@ -130,7 +131,7 @@ class CorpusDisplay:
         Raises
         ------
         TargetError
-            There is neither age nor gender, or an age is no number.
+            There is neither age nor gender, or an age is no number and there is no gender.
         ValueError
             `bin_width` is not positive, or the axes are more or fewer than the panels.
         """
@@ -139,7 +140,11 @@ class CorpusDisplay:
             raise ValueError(f"bin_width is {bin_width!r}; use a number of years above 0")
         columns = {}
         if age in target:
-            columns["age"] = _ages(target[age], age)
+            try:
+                columns["age"] = _ages(target[age], age, bin_width)
+            except TargetError:
+                if gender not in target:
+                    raise
         if gender in target:
             known = target[gender].notna()
             columns["gender"] = as_text(target[gender]).where(known, None)
@@ -288,11 +293,16 @@ def _usual(values):
     return None if counts.empty else counts.idxmax()
 
 
-def _ages(column, name):
+def _ages(column, name, bin_width):
     try:
         ages = pd.to_numeric(column).astype(float)
     except (TypeError, ValueError) as error:
         raise TargetError(f"column {name!r} must hold years, but: {error}") from error
     if np.isinf(ages).any():
         raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
+    if (ages.max() - ages.min()) / bin_width > MOST_BINS:
+        raise TargetError(
+            f"column {name!r} goes from {ages.min():g} to {ages.max():g} years, which no figure "
+            "can show; correct what is no age"
+        )
     return ages
