@@ -19,7 +19,8 @@ def make_views(*specs, cache=None, device=None, batch_size=8, verbose=False):
     ----------
     *specs : str, BaseEmbedder or (str, BaseEmbedder)
         One or more views: a registered name (``"whisper"``), ``"name=FOLDER"``,
-        ``"name=HUB_ID"``, an embedder, or a pair of a name and an embedder.
+        ``"name=HUB_ID"``, any of them with parameters behind it (``"mfcc@statistics=mean+std"``,
+        ``"whisper=FOLDER@layer=all"``), an embedder, or a pair of a name and an embedder.
     cache : path-like or None, default=None
         Folder that keeps the vectors.
     device : str or None, default=None

@@ -56,7 +56,8 @@ Views = Annotated[
     str,
     typer.Option(
         metavar="SPEC[,SPEC]",
-        help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID.",
+        help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID; "
+        "behind any, @PARAMETER=VALUE, as in mfcc@statistics=mean+std,whisper=FOLDER@layer=all.",
     ),
 ]
 Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings.")]

@@ -42,10 +42,11 @@ def check_options(embedder, longest=None):
         raise EmbedderError(f"max_seconds is {embedder.max_seconds!r}; use {allowed}")
 
 
-def check_layer(layer):
-    """Refuse what is neither "last" nor "mean" nor an index."""
-    if layer not in ("last", "mean") and not isinstance(layer, (int, np.integer)):
-        raise EmbedderError(f'layer is {layer!r}; use "last", "mean" or an index')
+def check_layer(layer, names=("last", "mean")):
+    """Refuse what is neither one of these names nor an index."""
+    if layer not in names and not isinstance(layer, (int, np.integer)):
+        named = ", ".join(f'"{name}"' for name in names)
+        raise EmbedderError(f"layer is {layer!r}; use {named} or an index")
 
 
 def plain_layer(layer):

@@ -72,7 +72,7 @@ def hidden_states(network, extractor, signals, layer, window):
     extractor : FeatureExtractionMixin
     signals : list of ndarray of shape (n_samples,)
         Float32 at 16 kHz, of one `batch_key`.
-    layer : "last", "mean" or int
+    layer : "last", "mean", "all" or int
         Which hidden states.
     window : "full", "signal" or float
         Of Whisper's encoder.
@@ -161,6 +161,8 @@ def _select(output, layer):
         return output.last_hidden_state
     if layer == "mean":
         return torch.stack(output.hidden_states).float().mean(dim=0)
+    if layer == "all":
+        return torch.cat(output.hidden_states, dim=2)
     n = len(output.hidden_states)
     if not -n <= layer < n:
         raise EmbedderError(f"layer is {layer}; this model has hidden states 0 to {n - 1}")

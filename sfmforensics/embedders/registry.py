@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
+from sfmforensics.embedders._spec import parse_options, split_options
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
@@ -69,7 +70,9 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     spec : str, BaseEmbedder or (str, BaseEmbedder)
         A registered name (``"whisper"``), ``"name=FOLDER"`` or ``"name=HUB_ID"`` for any
         checkpoint of a known kind, an embedder, or a pair of a name and an embedder. A registered
-        name keeps its library; for other names the folder or the hub id tells.
+        name keeps its library; for other names the folder or the hub id tells. Behind a name or a
+        model, parameters of the embedder may follow, each after an @:
+        ``"whisper=FOLDER@layer=all"``, ``"mfcc@statistics=mean+std"``.
     cache : path-like or None, default=None
         Folder that keeps the vectors, for embedders that have none of their own.
     device : str or None, default=None
@@ -88,7 +91,7 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     Raises
     ------
     EmbedderError
-        No view has this name.
+        No view has this name, or it has no such parameter.
 
     Notes
     -----
@@ -98,6 +101,8 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     --------
     >>> make_embedder("mfcc")
     ('mfcc', MFCCEmbedder())
+    >>> make_embedder("mfcc@statistics=mean+std")
+    ('mfcc', MFCCEmbedder(statistics=('mean', 'std')))
     >>> make_embedder("wisper")
     Traceback (most recent call last):
     ...
@@ -114,7 +119,8 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
             f"a view is given as {type(spec).__name__}; use a name, NAME=FOLDER, NAME=HUB_ID, an "
             "embedder, or a pair (name, embedder)"
         )
-    name, _, model = (part.strip() for part in spec.partition("="))
+    plain, words = split_options(spec)
+    name, _, model = (part.strip() for part in plain.partition("="))
     known = REGISTRY.get(name)
     if known is None and (not model or not name):
         raise EmbedderError(_no_such_view(name or spec))
@@ -124,8 +130,9 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     model = model or (known.model if known else None)
     if model and _looks_like_folder(model, library):
         model = _existing_folder(name, model)
-    options = {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
     embedder = getattr(import_module(_EMBEDDERS[library][0]), _EMBEDDERS[library][1])
+    options = parse_options(name, embedder, words)
+    options |= {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
     if model is None:
         return name, embedder(**options)
     return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)

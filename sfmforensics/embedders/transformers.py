@@ -35,9 +35,10 @@ class TransformersEmbedder(BaseEmbedder):
     model : str
         Hub id, such as ``"openai/whisper-base"``, or a local folder as `save_pretrained` leaves it.
         One code path serves both.
-    layer : "last", "mean" or int, default="last"
-        Which hidden states: the last (paper, section 3), the mean over all layers, or one by its
-        index (0 is what enters the first layer).
+    layer : "last", "mean", "all" or int, default="last"
+        Which hidden states: the last (paper, section 3), the mean over all layers, one by its
+        index (0 is what enters the first layer), or all side by side, from the first to the last.
+        See the notes: the last is seldom the best.
     pooling : {"mean", "mean+std"}, default="mean"
         Statistics over the real frames; "mean+std" doubles the dimension.
     batch_size : int, default=8
@@ -170,7 +171,8 @@ class TransformersEmbedder(BaseEmbedder):
                 f"window is {self.window!r}, but {self.model} is a {config.model_type}, which has "
                 'none; leave it at "full"'
             )
-        return width * len(self.pooling.split("+"))
+        layers = 1 + config.num_hidden_layers if self.layer == "all" else 1
+        return width * layers * len(self.pooling.split("+"))
 
     def _identity(self):
         folder, _, commit = self._place()
@@ -240,7 +242,7 @@ class TransformersEmbedder(BaseEmbedder):
         return load.load_config(str(self.model), folder, state)
 
     def _check(self):
-        check_layer(self.layer)
+        check_layer(self.layer, ("last", "mean", "all"))
         check_options(self, longest=_WINDOW_SECONDS)
         number = isinstance(self.window, (int, float, np.number)) and not isinstance(
             self.window, bool

@@ -72,6 +72,29 @@ def test_options_reach_the_embedder(tmp_path, monkeypatch):
     assert (embedder.device, embedder.batch_size, embedder.verbose) == ("cpu", 3, True)
 
 
+def test_parameters_follow_a_spec(tmp_path):
+    folder = tmp_path / "user@host"  # an @ of its own is no parameter
+    folder.mkdir()
+    name, embedder = make_embedder(f"whisper={folder}@layer=all@pooling=mean+std@window=8")
+    assert (name, embedder.model) == ("whisper", str(folder))
+    assert (embedder.layer, embedder.pooling, embedder.window) == ("all", "mean+std", 8)
+    assert make_embedder("wavlm@layer=-2@revision=1234")[1].get_params().items() >= {
+        ("layer", -2),
+        ("revision", "1234"),
+        ("model", "microsoft/wavlm-base"),
+    }
+    for spec in (
+        "mfcc@n_mfcc=13@statistics=mean+std",
+        "mfcc @ n_mfcc = 13 @ statistics = mean+std",
+    ):
+        assert make_embedder(spec)[1].fit().get_feature_names_out().size == 26
+
+
+def test_a_value_that_the_embedder_does_not_take_is_refused_by_it():
+    with pytest.raises(EmbedderError, match=r"statistics is \('mode',\); use"):
+        make_embedder("mfcc@statistics=mode")[1].fit()
+
+
 def test_a_registered_name_takes_another_model_of_its_kind(tmp_path):
     name, embedder = make_embedder(f"whisper={tmp_path}")
     assert (name, embedder.model) == ("whisper", str(tmp_path))
@@ -150,6 +173,10 @@ def test_embedders_pass_through():
         ("=model", "there are xls-r"),
         ("mfcc=model", "has no model"),
         ("mine=./nowhere", "there is no folder"),
+        ("mfcc@layer=1", "'mfcc' has no option 'layer'; there are n_mfcc, statistics"),
+        ("whisper@layer=1@layer=2", "gives layer twice"),
+        ("whisper@cache=here", "no option 'cache'"),
+        ("mfcc@layer", "there are xls-r"),
         (17, "given as int"),
         (None, "given as NoneType"),
     ],

@@ -267,6 +267,9 @@ def test_layers(folders, name, signals, pairs, assert_close):
     for layer in (0, 1, 2, -1, -2, np.int64(1)):
         found = embed(folders[name], pairs[:2], layer=layer)[1]
         assert_close(found, hidden[layer].mean(axis=0))
+    found = embed(folders[name], pairs[:2], layer="all", pooling="mean+std")[1]
+    side_by_side = np.concatenate(hidden, axis=1)
+    assert_close(found, np.concatenate([side_by_side.mean(axis=0), side_by_side.std(axis=0)]))
     found = embed(folders[name], pairs[:2], layer="mean")[1]
     assert_close(found, np.mean(hidden, axis=0).mean(axis=0))
 
