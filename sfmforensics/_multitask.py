@@ -27,6 +27,7 @@ from sfmforensics._parameters import (
 from sfmforensics._score import mean_score
 from sfmforensics._versions import CarriesVersions
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
+from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
@@ -132,35 +133,55 @@ class MultiTaskEstimator(
             for side in sides
         )
         views, blocks = self._find_views(X)
-        with one_thread(), seeded(seed, self._device()):
-            network = copy.deepcopy(self.module_) if going_on else self._network(blocks, codec)
-            if self.scale and not going_on:
-                network.standardise(data.X, data.weight)
-            history = train(
-                network,
-                self._loss(codec, encoded[sides[0]], data.weight),
-                data,
-                validation=validation[0] if validation else None,
-                patience=self.patience,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                schedule=self.schedule,
-                mixup=self.mixup,
-                batch_size=int(self.batch_size),
-                max_epochs=int(self.max_epochs),
-                device=self._device(),
-                verbose=self.verbose,
-            )
+        members, histories = [], []
+        for member in range(self.n_members):
+            if member:
+                seed = int(rng.randint(2**31 - 1))
+            with one_thread(), seeded(seed, self._device()):
+                if going_on:
+                    network = copy.deepcopy(self._members()[member])
+                else:
+                    network = self._network(blocks, codec)
+                    if self.scale:
+                        network.standardise(data.X, data.weight)
+                loss = self._loss(codec, encoded[sides[0]], data.weight)
+                histories.append(self._train(network, loss, data, *validation))
+            members.append(network)
+        history = joined_histories(histories)
         before = self.history_ if going_on else []
-        losses = [row.get("valid_loss", -row["epoch"]) for row in history]
-        self.best_epoch_ = len(before) + 1 + int(np.argmin(losses))
+        best = [
+            np.argmin([row.get("valid_loss", -row["epoch"]) for row in rows]) for rows in histories
+        ]
+        self.best_epoch_ = len(before) + 1 + int(np.median(best))
         self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
-        self.module_, self._codec, self.views_ = network, codec, views
+        scored = [width > 1 for width in codec.widths_]
+        self.module_ = Ensemble(members, scored) if len(members) > 1 else members[0]
+        self._codec, self.views_ = codec, views
         self._made_with, self._split_seed = made_with, split_seed
         self.n_iter_ = len(self.history_)
         self.tasks_ = dict(zip(codec.names_, codec.kinds_, strict=True))
         self._remember_versions()
         return self
+
+    def _members(self):
+        return getattr(self.module_, "members", [self.module_])
+
+    def _train(self, network, loss, data, validation=None):
+        return train(
+            network,
+            loss,
+            data,
+            validation=validation,
+            patience=self.patience,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            mixup=self.mixup,
+            batch_size=int(self.batch_size),
+            max_epochs=int(self.max_epochs),
+            device=self._device(),
+            verbose=self.verbose,
+        )
 
     def _network(self, blocks, codec):
         return MultiViewNetwork(
@@ -269,15 +290,15 @@ class MultiTaskEstimator(
         Returns
         -------
         ndarray of shape (n_recordings, width), float32
-            `width` is the last of `hidden`. Recordings can be compared by it, voices that were
-            never heard as well.
+            `width` is the last of `hidden`, times `n_members`. Recordings can be compared by it,
+            voices that were never heard as well.
         """
         parts = self._ask(X, lambda network, block: network.embed(block).cpu().numpy())
         return np.concatenate(parts)[: _num_samples(X)]
 
     @property
     def _n_features_out(self):
-        return self.module_.heads.width
+        return self.module_.width
 
     def _outputs(self, X):
         """What the network says: list of (n_recordings, outputs), float64."""

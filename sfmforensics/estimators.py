@@ -69,6 +69,7 @@ class SingleView(MultiTaskEstimator):
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        n_members=1,
         early_stopping=False,
         validation=0.1,
         patience=10,
@@ -143,6 +144,7 @@ class ConcatFusion(MultiTaskEstimator):
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        n_members=1,
         early_stopping=False,
         validation=0.1,
         patience=10,
@@ -262,6 +264,7 @@ class TANGO(MultiTaskEstimator):
         schedule="constant",
         batch_size=32,
         max_epochs=30,
+        n_members=1,
         early_stopping=False,
         validation=0.1,
         patience=10,
@@ -292,7 +295,8 @@ class TANGO(MultiTaskEstimator):
         -------
         dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
             By pair of views: gamma, whose rows sum to 1 / L1 and columns to 1 / L2, or to less
-            with less `mass`.
+            with less `mass`. With several `n_members` the tokens of one follow those of another,
+            and nothing goes from one to another.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
@@ -300,7 +304,8 @@ class TANGO(MultiTaskEstimator):
         with one_thread():
             parts = [network_plans(self.module_.to("cpu"), block) for block in blocks]
         plans = [torch.cat(plans)[: len(X)] for plans in zip(*parts, strict=True)]
-        pairs = self.module_.fusion.pairs
+        network = self.module_
+        pairs = network.pairs if hasattr(network, "members") else network.fusion.pairs
         return {
             (self.views_[first], self.views_[second]): plan.numpy()
             for (first, second), plan in zip(pairs, plans, strict=True)

@@ -95,6 +95,7 @@ class MultiViewNetwork(nn.Module):
             self.fusion = Concatenation(shapes)
         self.layers, width = fully_connected(self.fusion.width, hidden, dropout)
         self.heads = TaskHeads(width, outputs, head)
+        self.width = width
 
     def standardise(self, x, weight=None):
         """Learn the means and deviations of the columns from (n_samples, n_features)."""

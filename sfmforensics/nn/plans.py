@@ -10,7 +10,7 @@ def network_plans(network, X):
 
     Parameters
     ----------
-    network : MultiViewNetwork
+    network : MultiViewNetwork or Ensemble
         With transport.
     X : Tensor of shape (n_samples, n_features)
         Inputs.
@@ -18,8 +18,12 @@ def network_plans(network, X):
     Returns
     -------
     list of Tensor of shape (n_samples, L1, L2)
-        One for each pair of views.
+        One for each pair of views. Of an ensemble the tokens of its members follow one another,
+        and nothing goes from the tokens of one member to those of another.
     """
+    if hasattr(network, "members"):
+        of_members = [network_plans(member, X) for member in network.members]
+        return [_blocks(plans) for plans in zip(*of_members, strict=True)]
     training = network.training
     network.eval()
     try:
@@ -27,6 +31,15 @@ def network_plans(network, X):
             return network.fusion.plans(network.fusion.gate(network.tokens(X)))
     finally:
         network.train(training)
+
+
+def _blocks(plans):
+    """Plans (n_samples, L1, L2) of members along the diagonal, their mass shared out."""
+    n_samples, length1, length2 = plans[0].shape
+    joined = plans[0].new_zeros(n_samples, len(plans), length1, len(plans), length2)
+    for member, plan in enumerate(plans):
+        joined[:, member, :, member] = plan / len(plans)
+    return joined.flatten(3, 4).flatten(1, 2)
 
 
 def plan_entropy(network, X):
