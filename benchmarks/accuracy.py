@@ -45,6 +45,7 @@ SEARCH = {"learning_rate": [1e-3, 2e-3], "dropout": [0.2, 0.4]}
 ABLATIONS = {
     "one network": {"n_members": 1},
     "conv encoder, one network": {"encoder": "conv", "n_members": 1},
+    "heads of 30": {"head": 30},
     "no gate": {"gated": False},
     "gamma as it is": {"transport": "plan"},
     "reg 0.02": {"reg": 0.02},

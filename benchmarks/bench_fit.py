@@ -93,8 +93,8 @@ def spread(values):
 
 def compare(preset, X, y, rounds, epochs):
     """Times of the same number of epochs, in turn."""
-    tango = make_estimator("tango", preset, random_state=0, max_epochs=epochs)
-    same = {name: getattr(tango, name) for name in ("encoder", "hidden", "dropout")}
+    tango = make_estimator("tango", preset, random_state=0, max_epochs=epochs, n_members=1)
+    same = {name: getattr(tango, name) for name in ("encoder", "hidden", "dropout", "n_members")}
     concat = make_estimator("concat", preset, random_state=0, max_epochs=epochs, **same)
     tokens_alone = clone(concat).set_params(view_hidden=())
     loop = bare_loop(tango, X, y)
@@ -128,7 +128,7 @@ def resources(preset, X, y, rounds, epochs):
         weights = sum(p.numel() for model in fitted for p in model.module_.parameters())
         return seconds / epochs, weights, size
 
-    make = {"preset": preset, "random_state": 0, "max_epochs": epochs}
+    make = {"preset": preset, "random_state": 0, "max_epochs": epochs, "n_members": 1}
     single = make_estimator("single", **make)
     systems = {"one TANGO, both views": ([make_estimator("tango", **make)], [(X, y)])}
     systems["one ConcatFusion, both views"] = ([make_estimator("concat", **make)], [(X, y)])

@@ -21,6 +21,7 @@ from sfmforensics._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
     check_widths,
+    epochs_of,
     refuse_changes,
     with_type,
 )
@@ -178,7 +179,7 @@ class MultiTaskEstimator(
             schedule=self.schedule,
             mixup=self.mixup,
             batch_size=int(self.batch_size),
-            max_epochs=int(self.max_epochs),
+            max_epochs=epochs_of(self.max_epochs, len(data.X), int(self.batch_size)),
             device=self._device(),
             verbose=self.verbose,
         )

@@ -11,6 +11,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sfmforensics.targets import CLASSIFICATION, REGRESSION
 
+_LEAST_EPOCHS, _LEAST_STEPS = 20, 500
+
 CONSTRAINTS = {
     "views": [StrOptions({"auto"}), list, tuple, np.ndarray],
     "tasks": [StrOptions({"auto", "classification", "regression"}), dict, None],
@@ -36,7 +38,7 @@ CONSTRAINTS = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "schedule": [StrOptions({"constant", "onecycle"})],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -94,8 +96,9 @@ _COMMON = """
         Course of the learning rate.
     batch_size : int, default=32
         Recordings a step (paper, appendix 9.1).
-    max_epochs : int, default=30
-        Passes over the data; the paper gives no number.
+    max_epochs : int or "auto", default=30
+        Passes over the data; the paper gives no number. "auto" is 20, or as many as make 500 steps:
+        few recordings must be seen more often.
     n_members : int, default=1
         Networks that are trained, each from weights of its own, and whose probabilities and
         numbers are averaged: more accurate, and so many times as slow.
@@ -198,6 +201,19 @@ def check_widths(name, widths):
             f"{name} is {tuple(widths)}; use whole numbers of neurons, as in (200, 64)"
         )
     return tuple(map(int, widths))
+
+
+def epochs_of(max_epochs, n_samples, batch_size):
+    """Say how many passes over so many recordings `max_epochs` stands for.
+
+    Examples
+    --------
+    >>> epochs_of("auto", 2000, 64), epochs_of("auto", 320, 64), epochs_of(30, 320, 64)
+    (20, 100, 30)
+    """
+    if max_epochs != "auto":
+        return int(max_epochs)
+    return max(_LEAST_EPOCHS, -(-_LEAST_STEPS // -(-n_samples // batch_size)))
 
 
 def keep(estimator, arguments):

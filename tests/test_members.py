@@ -89,3 +89,11 @@ def test_members_that_stop_early_have_one_history(table):
     assert epochs == list(range(1, model.n_iter_ + 1))
     assert 1 <= model.best_epoch_ <= model.n_iter_
     assert all(np.isfinite(row["valid_loss"]) for row in model.history_)
+
+
+def test_few_recordings_are_seen_more_often(table):
+    X, y = table
+    options = {"encoder": "tokens", "hidden": (8,), "random_state": 0, "max_epochs": "auto"}
+    model = ConcatFusion(**options, batch_size=1).fit(X, y)
+    assert model.n_iter_ == 20  # 1,200 steps
+    assert ConcatFusion(**options, batch_size=20).fit(X, y).n_iter_ == 167  # of 3 steps each
