@@ -84,7 +84,7 @@ def load(options):
 
 def row_of(rows, path, root):
     """Row of a recording in a file of vectors: by its path in the corpus, or by its name."""
-    inside = Path(path).relative_to(root).as_posix()
+    inside = Path(path).resolve().relative_to(Path(root).resolve()).as_posix()
     return rows[inside] if inside in rows else rows[Path(path).name]
 
 
