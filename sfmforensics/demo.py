@@ -51,7 +51,7 @@ def run_demo(output, *, seed=0, console=None):
     console.print(f"   {len(unseen.data)} of {len(corpus.data)} are put aside for step 4")
 
     console.print("2. Two views, then 5 folds: TANGO beside concatenation and an SVM")
-    # Synthetic voices are easily told apart: 20 passes do where the preset takes some hundreds.
+    # The preset takes some hundreds of passes over so few recordings: too long for a demo.
     settings = {"seed": seed, "cache": output / "embeddings", "verbose": True, "epochs": 20}
     found = evaluate_corpus(
         seen,

@@ -38,7 +38,6 @@ class TransformersEmbedder(BaseEmbedder):
     layer : "last", "mean", "all" or int, default="last"
         Which hidden states: the last (paper, section 3), the mean over all layers, one by its
         index (0 is what enters the first layer), or all side by side, from the first to the last.
-        See the notes: the last is seldom the best.
     pooling : {"mean", "mean+std"}, default="mean"
         Statistics over the real frames; "mean+std" doubles the dimension.
     batch_size : int, default=8
