@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sfmforensics.exceptions import TargetError
@@ -97,7 +98,8 @@ def evaluate(
     search : dict of str to list, or None, default=None
         Values of parameters to choose from, by 3 folds of the training side that are drawn as the
         outer ones are: under "disjoint" no speaker is on two sides of them either. Chosen is what
-        has the best `mean_skill` over the tasks that the protocol defines.
+        has the best `mean_skill` over the tasks that the protocol defines, with one network each;
+        the chosen is then fitted with as many as the estimator's ``n_members`` says.
     seed : int, default=0
         Seed of the folds of the search.
     n_jobs : int, default=1
@@ -219,21 +221,33 @@ def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, s
     rows = X.iloc if hasattr(X, "iloc") else X
     voices = _voices(target, copies) if protocol == "disjoint" else None
     fitted, chosen = LearntTasks(model, voices=voices), {}
+    labels = target.reset_index(drop=True).iloc[train]
     if search:
-        fitted = GridSearchCV(
-            fitted,
-            {f"estimator__{name}": values for name, values in search.items()},
-            scoring=partial(skill, tasks=_answered(target, protocol)),
-            cv=inner,
-            error_score="raise",
-        )
-    fitted.fit(rows[train], target.reset_index(drop=True).iloc[train])
-    if search:
-        chosen = {name.removeprefix("estimator__"): v for name, v in fitted.best_params_.items()}
-        fitted = fitted.best_estimator_
+        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(target, protocol))
+        fitted = clone(fitted).set_params(**chosen)
+    fitted.fit(rows[train], labels)
+    chosen = {name.removeprefix("estimator__"): value for name, value in chosen.items()}
     predicted, learnt = fitted.predict(rows[test]), fitted.estimator_
     compared = _compare(learnt, rows[test], target, test, protocol, copies)
     return predicted, compared, chosen, learnt if keep else None
+
+
+def _choose(model, X, y, search, inner, tasks):
+    """Values with the best skill over the inner folds.
+
+    Networks that are averaged in the end are not averaged here: one tells nearly the same.
+    """
+    if "n_members" not in search and "estimator__n_members" in model.get_params():
+        model = clone(model).set_params(estimator__n_members=1)
+    compared = GridSearchCV(
+        model,
+        {f"estimator__{name}": values for name, values in search.items()},
+        scoring=partial(skill, tasks=tasks),
+        cv=inner,
+        error_score="raise",
+        refit=False,
+    )
+    return compared.fit(X, y).best_params_
 
 
 def _inner_folds(target, protocol, train, copies, seed):
