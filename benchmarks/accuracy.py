@@ -40,7 +40,7 @@ PAPER = {"speaker": 91.99, "emotion": 87.60, "gender": 100.00, "age": 1.44}
 BAR = {"speaker": 95.0, "emotion": 91.0, "gender": 99.9, "age": 1.4}
 PROPOSED = "TANGO"
 BASELINES = ("SVC, SVR", "logistic, ridge", "gradient boosting")
-SEARCH = {"learning_rate": [1e-3, 2e-3], "dropout": [0.2, 0.4]}
+SEARCH = {"number_smoothing": [0.0, 0.25, 0.5], "learning_rate": [1e-3, 2e-3]}
 
 ABLATIONS = {
     "one network": {"n_members": 1},
@@ -60,6 +60,9 @@ ABLATIONS = {
     "no dropout": {"dropout": 0.0},
     "no noise": {"input_noise": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
+    "ages spread by a quarter deviation": {"number_smoothing": 0.25},
+    "ages spread by half a deviation": {"number_smoothing": 0.5},
+    "nothing chosen: the plan is uniform": {"reg": 1000.0},
     "mixup 0.2": {"mixup": 0.2},
     "constant rate": {"schedule": "constant"},
     "2 tokens": {"n_tokens": 2},

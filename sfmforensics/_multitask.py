@@ -210,6 +210,7 @@ class MultiTaskEstimator(
             class_weights(self.class_weight, codec, encoded, weight),
             points,
             task_scales(encoded, weight),
+            self.number_smoothing,
         )
 
     @property

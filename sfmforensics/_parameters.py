@@ -34,6 +34,7 @@ CONSTRAINTS = {
     "patience": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "number_smoothing": [Interval(Real, 0, None, closed="left")],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "schedule": [StrOptions({"constant", "onecycle"})],
@@ -85,6 +86,10 @@ _COMMON = """
         ``{"emotion": "balanced", "gender": {"f": 2.0}}``; for 1-D targets by label.
     label_smoothing : float, default=0.0
         Probability spread over all classes.
+    number_smoothing : float, default=0.0
+        With regression_loss="distribution", a number is learnt as a normal distribution of this
+        deviation, in standard deviations of the numbers seen. In trials on BAVED errors in age
+        became smaller for voices never heard, and larger for those that were: let a search choose.
     mixup : float, default=0.0
         Above 0 recordings and their labels are mixed in pairs in training, by shares drawn from
         Beta(mixup, mixup).
@@ -166,7 +171,15 @@ def documented(cls):
 OF_TRAINING = frozenset(
     {
         *("loss_weights", "loss_weighting", "regression_loss", "class_weight", "label_smoothing"),
-        *("mixup", "learning_rate", "weight_decay", "schedule", "batch_size", "max_epochs"),
+        *(
+            "number_smoothing",
+            "mixup",
+            "learning_rate",
+            "weight_decay",
+            "schedule",
+            "batch_size",
+            "max_epochs",
+        ),
         *("early_stopping", "validation", "patience", "warm_start", "device", "random_state"),
         "verbose",
     }

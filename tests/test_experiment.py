@@ -1,4 +1,5 @@
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from sklearn.svm import SVC, SVR
 
 from sfmforensics._folds import held_out
 from sfmforensics.baselines import PerTask
+from sfmforensics.estimators import ConcatFusion
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.experiment import (
     PREDICTION_COLUMNS,
@@ -316,6 +318,27 @@ def test_a_search_takes_what_is_best(table):
     found, _ = run(table, ["closed"], search={"scale": [True], "classifier": [SVC(C=1e-6), SVC()]})
     chosen = found.choices[found.choices["parameter"] == "classifier"]["value"]
     assert [classifier.C for classifier in chosen] == [1.0] * 3
+
+
+def test_a_search_compares_one_network_each_and_fits_all_of_the_chosen(table):
+    X, y = table
+
+    class Counted(ConcatFusion):
+        fitted: ClassVar = []
+
+        def fit(self, X, y, **more):
+            self.fitted.append((len(X), self.n_members))
+            return super().fit(X, y, **more)
+
+    fast = {"encoder": "tokens", "hidden": (), "max_epochs": 1, "random_state": 0}
+    splits = {"closed": make_splits(y, "closed", folds=3)}
+    model = {"m": Counted(**fast, n_members=3)}
+    evaluate(X, y, model, splits, views="v", search={"head": [4, 8]})
+    assert [members for _, members in Counted.fitted] == ([1] * 6 + [3]) * 3
+    assert [n for n, members in Counted.fitted if members == 3] == [40] * 3
+    Counted.fitted.clear()
+    evaluate(X, y, model, splits, views="v", search={"n_members": [1, 2]})
+    assert [members for _, members in Counted.fitted[:6]] == [1, 1, 1, 2, 2, 2]
 
 
 def test_skill_is_one_for_the_truth_and_nothing_for_the_mean():

@@ -370,6 +370,19 @@ def test_ages_as_a_distribution_are_its_expectation(estimator, table):
     np.testing.assert_allclose(ages, p @ np.unique(y["age"]), rtol=1e-5)
 
 
+def test_smoothed_numbers_are_told_with_a_spread_in_their_own_deviations(table):
+    X, y = table
+    options = FAST | {"max_epochs": 300, "regression_loss": "distribution", "number_smoothing": 0.8}
+    model = ConcatFusion(**options).fit(X, y[["age"]])
+    scores = model._outputs(X)[0]
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    ages = np.unique(y["age"])
+    normal = np.exp(
+        -(((ages - y["age"].to_numpy()[:, None]) / y["age"].std(ddof=0) / 0.8) ** 2) / 2
+    )
+    np.testing.assert_allclose(p, normal / normal.sum(axis=1, keepdims=True), atol=0.1)
+
+
 def test_one_age_alone_and_very_many_are_learnt_as_a_distribution(table):
     X, _ = table
     options = FAST | {"max_epochs": 40, "regression_loss": "distribution"}

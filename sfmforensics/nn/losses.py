@@ -30,6 +30,9 @@ class MultiTaskLoss(nn.Module):
         grows linearly beyond one standard deviation and is swayed less by labels far off; or the
         cross-entropy of a distribution over `points` [3]_, where a number between two points is
         shared out between them.
+    number_smoothing : float, default=0.0
+        Above 0 a number is spread over the points by a normal distribution of this deviation, in
+        the numbers' own [4]_; for "distribution" alone.
     class_weights : sequence of (Tensor of shape (n_classes,) or None) or None, default=None
         For each task, weights of its classes.
     points : sequence of (Tensor of shape (n_points,) or None) or None, default=None
@@ -54,6 +57,8 @@ class MultiTaskLoss(nn.Module):
        2019, equation 7: dynamic weight average, temperature 2.
     .. [3] R. Rothe, R. Timofte and L. Van Gool, "Deep expectation of real and apparent age from a
        single image without facial landmarks", IJCV 2018.
+    .. [4] B.-B. Gao, C. Xing, C.-W. Xie, J. Wu and X. Geng, "Deep label distribution learning with
+       label ambiguity", IEEE Transactions on Image Processing, 2017.
 
     Examples
     --------
@@ -75,11 +80,12 @@ class MultiTaskLoss(nn.Module):
         class_weights=None,
         points=None,
         scale=None,
+        number_smoothing=0.0,
     ):
         super().__init__()
         self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
-        self.regression = regression
+        self.regression, self.number_smoothing = regression, number_smoothing
         weights = torch.as_tensor(weights, dtype=torch.float32).expand(len(kinds)).clone()
         self.register_buffer("weights", weights)
         for task in range(len(kinds)):
@@ -121,7 +127,8 @@ class MultiTaskLoss(nn.Module):
                 if of_classes is not None:
                     weight = weight * of_classes[target]
             elif self.regression == "distribution":
-                each = _cross_entropy_of_numbers(output, target, getattr(self, f"points{task}"))
+                points = getattr(self, f"points{task}")
+                each = _cross_entropy_of_numbers(output, target, points, self.number_smoothing)
             elif self.regression == "huber":
                 each = F.huber_loss(output[:, 0], target, reduction="none")
             else:
@@ -170,10 +177,16 @@ def _by_weight(mean, root):
     return 0.5 * value + 0.5 * value.detach()
 
 
-def _cross_entropy_of_numbers(output, target, points):
-    """Cross-entropy of (batch, n_points) scores to numbers, each on one point or between two."""
+def _cross_entropy_of_numbers(output, target, points, smoothing=0.0):
+    """Cross-entropy of (batch, n_points) scores to numbers, each on one point or between two.
+
+    With smoothing it is to a normal distribution of that deviation around the number.
+    """
     if len(points) == 1:
         return 0 * output[:, 0]
+    if smoothing:
+        distance = (points - target[:, None]) / smoothing
+        return F.cross_entropy(output, (-0.5 * distance**2).softmax(dim=1), reduction="none")
     target = target.clamp(points[0], points[-1])
     above = torch.searchsorted(points, target).clamp(1, len(points) - 1)
     low, high = points[above - 1], points[above]

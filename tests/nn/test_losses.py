@@ -130,3 +130,17 @@ def test_other_weightings_do_not_change_with_the_epochs(weighting):
     before = loss(outputs, targets).item()
     loss.end_epoch()
     assert loss(outputs, targets).item() == before
+
+
+def test_a_smoothed_number_is_learnt_as_a_normal_distribution_over_the_points():
+    points, target = torch.tensor([-2.0, -1.0, 0.0, 0.5, 3.0]), torch.tensor([[-1.0], [0.4]])
+    options = {"weights": 1.0, "regression": "distribution", "points": [points]}
+    normal = torch.exp(-((points - target) ** 2) / (2 * 0.7**2))
+    share = normal / normal.sum(dim=1, keepdim=True)
+    logits = share.log().requires_grad_()
+    loss = MultiTaskLoss(["regression"], **options, number_smoothing=0.7)
+    loss([logits], target).backward()
+    assert logits.grad.abs().max() < 1e-6  # nothing fits better
+    sharp = MultiTaskLoss(["regression"], **options, number_smoothing=1e-3)
+    expected = MultiTaskLoss(["regression"], **options)([logits[:1]], target[:1])
+    assert sharp([logits[:1]], target[:1]).item() == pytest.approx(expected.item())
