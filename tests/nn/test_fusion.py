@@ -5,7 +5,7 @@ import numpy as np
 import ot
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -235,6 +235,9 @@ def test_gradients_equal_finite_differences(reg, mass, grad):
 def test_the_implicit_gradient_is_that_of_all_iterations(n1, n2, reg, mass, seed):
     cost = transport_cost(tokens(2, n1, seed=seed), tokens(2, n2, seed=seed + 1)).double()
     weights = tokens(2, n1, n2, seed=seed + 2).double()
+    # They agree on plans that have converged; sharp ones may need more iterations than these.
+    halfway, after = (transport_plan(cost, reg, n, "detach", mass) for n in (500, 1000))
+    assume((halfway - after).abs().max() < 1e-8)
     gradients = []
     for grad in ("implicit", "autodiff"):
         cost = cost.detach().requires_grad_()
