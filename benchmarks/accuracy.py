@@ -16,6 +16,7 @@ import os
 import pickle
 import platform
 import time
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,37 +39,41 @@ PROTOCOLS = ("closed", "disjoint")
 TASKS = {"speaker": "ASR %", "emotion": "SER %", "gender": "GR %", "age": "AE years"}
 PAPER = {"speaker": 91.99, "emotion": 87.60, "gender": 100.00, "age": 1.44}
 BAR = {"speaker": 95.0, "emotion": 91.0, "gender": 99.9, "age": 1.4}
-PROPOSED = "TANGO"
+PROPOSED, CHOSEN = "TANGO", "TANGO, chosen inside"
 BASELINES = ("SVC, SVR", "logistic, ridge", "gradient boosting")
-SEARCH = {"number_smoothing": [0.0, 0.25, 0.5], "learning_rate": [1e-3, 2e-3]}
+SEARCH = {"number_smoothing": [0.0, 0.25, 0.5]}
 
+BASE = "as it is"
 ABLATIONS = {
-    "one network": {"n_members": 1},
-    "conv encoder, one network": {"encoder": "conv", "n_members": 1},
-    "heads of 30": {"head": 30},
-    "no gate": {"gated": False},
-    "gamma as it is": {"transport": "plan"},
+    "five networks": {"n_members": 5},
+    "concatenation": {"model": "concat"},
+    "concatenation, as many parameters": {"model": "concat", "head": "wide"},
+    "four models, one a task": {"tasks": "each"},
+    "nothing chosen: the plan is uniform": {"reg": 1000.0},
     "reg 0.02": {"reg": 0.02},
-    "reg 0.5": {"reg": 0.5},
-    "alignment 0.1": {"transport_weight": 0.1},
     "mass 0.7": {"mass": 0.7},
-    "x1 to x2 alone": {"direction": "x1->x2"},
-    "x2 to x1 alone": {"direction": "x2->x1"},
-    "uncertainty weighting": {"loss_weighting": "uncertainty"},
-    "dynamic weight average": {"loss_weighting": "dwa"},
-    "age by RMSE": {"regression_loss": "rmse"},
-    "no dropout": {"dropout": 0.0},
-    "no noise": {"input_noise": 0.0},
-    "no label smoothing": {"label_smoothing": 0.0},
+    "alignment 0.1": {"transport_weight": 0.1},
+    "one hidden layer of 200 shared": {"hidden": (200,)},
+    "heads of 128": {"head": 128},
     "ages spread by a quarter deviation": {"number_smoothing": 0.25},
     "ages spread by half a deviation": {"number_smoothing": 0.5},
-    "nothing chosen: the plan is uniform": {"reg": 1000.0},
-    "mixup 0.2": {"mixup": 0.2},
+    "age by RMSE": {"regression_loss": "rmse"},
+    "no gate": {"gated": False},
+    "gamma as it is": {"transport": "plan"},
+    "no noise": {"input_noise": 0.0},
+    "no dropout": {"dropout": 0.0},
+    "no label smoothing": {"label_smoothing": 0.0},
     "constant rate": {"schedule": "constant"},
+    "mixup 0.2": {"mixup": 0.2},
+    "uncertainty weighting": {"loss_weighting": "uncertainty"},
+    "dynamic weight average": {"loss_weighting": "dwa"},
     "2 tokens": {"n_tokens": 2},
+    "x1 to x2 alone": {"direction": "x1->x2"},
+    "x2 to x1 alone": {"direction": "x2->x1"},
     "no weight decay": {"weight_decay": 0.0},
+    "conv encoder": {"encoder": "conv"},
 }
-"""What is taken from the tuned model, or put in its place, one at a time."""
+"""What is taken from the tuned model, or put in its place, one at a time, with one network each."""
 
 
 def load(options):
@@ -111,6 +116,8 @@ class Single:
         file = self.keep / f"{key}.pickle"
         if file.exists():
             return pickle.loads(file.read_bytes())  # written here
+        if self.options.kept:
+            return None
         start = time.perf_counter()
         splits = make_splits(
             self.corpus.target, protocol, folds=self.options.folds, seed=seed, copies=self.copies
@@ -148,45 +155,41 @@ def systems(corpus, X):
         HistGradientBoostingRegressor(random_state=0),
     )
     linear = PerTask(LogisticRegression(max_iter=2000, C=0.1), Ridge(alpha=100.0))
-    # Concatenation of as many parameters: its hidden layer is wider.
-    shape = X.shape[1], len({name.rpartition("__")[0] for name in X})
     yield "SVC, SVR", PROTOCOLS, lambda seed: make_estimator("svm"), {}
     yield "logistic, ridge", PROTOCOLS, lambda seed: linear, {}
     # Sixty speakers would take it hours; voices never heard cannot be recognised anyhow.
     yield BASELINES[2], ("disjoint",), lambda seed: boosting, {"tasks": without_speaker}
-    yield PROPOSED, PROTOCOLS, lambda seed: make_estimator("tango", "tuned", random_state=seed), {}
-    yield (
-        "concatenation",
-        PROTOCOLS,
-        lambda seed: make_estimator("concat", "tuned", random_state=seed),
-        {},
-    )
-    yield (
-        "concatenation, as many parameters",
-        PROTOCOLS,
-        lambda seed: make_estimator("concat", "tuned", random_state=seed, hidden=(wide(*shape),)),
-        {},
-    )
-    for task in corpus.target:
-        protocols = PROTOCOLS if task != "speaker" else ("closed",)
-        yield (
-            f"TANGO for {task} alone",
-            protocols,
-            lambda seed: make_estimator("tango", "tuned", random_state=seed),
-            {"tasks": (task,)},
-        )
+    for name, model, search in (
+        (PROPOSED, "tango", None),
+        ("concatenation", "concat", None),
+        (CHOSEN, "tango", SEARCH),
+    ):
+        make = partial(make_estimator, model, "tuned")
+        yield name, PROTOCOLS, lambda seed, make=make: make(random_state=seed), {"search": search}
 
 
-def wide(n_features, n_views):
-    """Neurons with which concatenation has as many parameters as transport with its hidden layer.
-
-    Transport enters the first hidden layer with each pair's tokens besides, from both sides.
-    """
-    (hidden,) = TUNED["hidden"]
-    tokens = TUNED["n_tokens"] * TUNED["token_dim"]
-    entering = n_views * tokens
-    more = n_views * (n_views - 1) * tokens
-    return round(hidden * (entering + more) / entering)
+def ablated(single, name, protocol, seed, n_views, model="tango", tasks=None, **settings):
+    """One entry of `ABLATIONS`: with `tasks="each"` every task has a model of its own."""
+    settings = {"n_members": 1} | settings
+    if settings.get("head") == "wide":
+        # Transport enters the heads with each pair's tokens besides, from both sides: with V views
+        # V (V - 1) of them more than the V of concatenation.
+        settings["head"] = TUNED["head"] * n_views
+    estimator = make_estimator(model, "tuned", random_state=seed, **settings)
+    if tasks is None:
+        return single(name, protocol, seed, estimator)
+    parts = [
+        single(f"{name}: {task}", protocol, seed, estimator, tasks=(task,))
+        for task in single.corpus.target
+        if task != "speaker" or protocol == "closed"
+    ]
+    if None in parts:
+        return None
+    return parts[0] | {
+        "scores": pd.concat([part["scores"] for part in parts], axis=1),
+        "answers": pd.concat([part["answers"] for part in parts]),
+        "seconds": sum(part["seconds"] for part in parts),
+    }
 
 
 def cells(outcomes, tasks=TASKS):
@@ -313,9 +316,11 @@ def report(options, corpus, X, found, ablations):
             {"": name} | cells(outcomes) for (name, of), outcomes in found.items() if of == protocol
         ]
         yield f"\n## {protocol}\n\n{markdown(rows)}"
-        names = [name for name, of in found if of == protocol and name != PROPOSED]
-        yield f"\n{PROPOSED} minus each, corrected resampled t-test over all folds:\n\n"
-        yield tests(found, names, PROPOSED, protocol)
+        for ours in (PROPOSED, CHOSEN):
+            others = [name for name, of in found if of == protocol]
+            others = [name for name in others if name not in (PROPOSED, CHOSEN)]
+            yield f"\n{ours} minus each, corrected resampled t-test over all folds:\n\n"
+            yield tests(found, others, ours, protocol)
     for name in (PROPOSED, "SVC, SVR"):
         outcomes = found.get((name, "closed"))
         if outcomes is None or "speaker" not in corpus.target:
@@ -330,18 +335,20 @@ def report(options, corpus, X, found, ablations):
     if ablations:
         for protocol in PROTOCOLS:
             rows = []
-            base = ablations.get(("as it is", protocol))
+            base = ablations.get((BASE, protocol))
             for (name, of), outcomes in ablations.items():
                 if of != protocol:
                     continue
                 row = {"": name} | cells(outcomes)
                 for task, column in TASKS.items():
-                    if name != "as it is" and base and task in outcomes[0]["scores"]:
+                    if name != BASE and base and task in outcomes[0]["scores"]:
                         tested = compare(outcomes, base[: len(outcomes)], task)
                         row[f"Δ {column}"] = f"{tested.difference:+.2f} (p {tested.p:.2f})"
                 rows.append(row)
             if rows:
-                yield f"\n## Ablations, {protocol}\n\n{markdown(rows)}"
+                yield f"\n## One network, {options.ablations} seeds: what each setting is worth, "
+                yield f"{protocol}\n\nΔ: against the first row; p: corrected resampled t-test.\n\n"
+                yield markdown(rows)
 
 
 def main():
@@ -360,7 +367,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--alike", default="mfcc", help="view in which alike voices are looked for")
-    parser.add_argument("--search", action="store_true", help="choose parameters inside as well")
+    parser.add_argument("--protocols", nargs="*", default=PROTOCOLS, choices=PROTOCOLS)
+    parser.add_argument("--kept", action="store_true", help="report what is kept; fit nothing")
     parser.add_argument("--ablations", type=int, default=0, metavar="SEEDS")
     parser.add_argument("--only", nargs="*", help="names of the systems to run; all by default")
     parser.add_argument("--output", type=Path)
@@ -374,37 +382,27 @@ def main():
     copies = join_copies(exact, near_copies(corpus.data, X, copies=exact))
     options.pairs = aliases(X, corpus, copies, options.alike)
     single, found, ablations = Single(options, corpus, X, copies), {}, {}
+    wanted = [protocol for protocol in PROTOCOLS if protocol in options.protocols]
     for name, protocols, make, settings in systems(corpus, X):
         if options.only and name not in options.only:
             continue
-        for protocol in protocols:
-            found[name, protocol] = [
-                single(name, protocol, seed, make(seed), **settings)
-                for seed in range(options.seeds)
-            ]
-    if options.search:
-        for protocol in PROTOCOLS:
-            found["TANGO, chosen inside", protocol] = [
-                single(
-                    "TANGO, chosen inside",
-                    protocol,
-                    seed,
-                    make_estimator("tango", "tuned", random_state=seed),
-                    search=SEARCH,
-                )
-                for seed in range(options.seeds)
-            ]
-    for name, settings in {"as it is": {}, **ABLATIONS}.items() if options.ablations else ():
-        for protocol in PROTOCOLS:
+        for protocol in wanted:
+            if protocol in protocols:
+                found[name, protocol] = [
+                    single(name, protocol, seed, make(seed), **settings)
+                    for seed in range(options.seeds)
+                ]
+    n_views = len({name.rpartition("__")[0] for name in X})
+    for name, settings in {BASE: {}, **ABLATIONS}.items() if options.ablations else ():
+        for protocol in wanted:
             ablations[name, protocol] = [
-                single(
-                    name,
-                    protocol,
-                    seed,
-                    make_estimator("tango", "tuned", random_state=seed, **settings),
-                )
+                ablated(single, name, protocol, seed, n_views, **settings)
                 for seed in range(options.ablations)
             ]
+    found, ablations = (
+        {key: outcomes for key, outcomes in made.items() if None not in outcomes}
+        for made in (found, ablations)
+    )
     text = "".join(report(options, corpus, X, found, ablations))
     print(text)
     if options.output:

@@ -282,7 +282,7 @@ class MultiTaskEstimator(
         return mean_score(self._codec, y, self.predict(X), sample_weight)
 
     def transform(self, X):
-        """Give the fused representation: what the heads of all tasks read.
+        """Give the fused representation: the last hidden layer that the tasks share.
 
         Parameters
         ----------
@@ -292,8 +292,9 @@ class MultiTaskEstimator(
         Returns
         -------
         ndarray of shape (n_recordings, width), float32
-            `width` is the last of `hidden`, times `n_members`. Recordings can be compared by it,
-            voices that were never heard as well.
+            `width` is the last of `hidden`, times `n_members`; if that is empty, `head` for each
+            task, their hidden layers side by side. Recordings can be compared by it, voices that
+            were never heard as well.
         """
         parts = self._ask(X, lambda network, block: network.embed(block).cpu().numpy())
         return np.concatenate(parts)[: _num_samples(X)]

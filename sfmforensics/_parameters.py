@@ -63,9 +63,11 @@ _COMMON = """
     token_dim : int, default=64
         Dimension of a token, for ``encoder="tokens"``.
     hidden : sequence of int, default=(200, 64, 56)
-        Fully connected layers after the fusion (paper, appendix 9.1).
+        Fully connected layers after the fusion (paper, appendix 9.1), which the tasks share. Empty
+        for none: each task then has a hidden layer of its own, its head's.
     head : int, default=30
-        Hidden neurons of each task's head (paper, appendix 9.1); a task alone has none.
+        Hidden neurons of each task's head (paper, appendix 9.1); a task alone has none, unless
+        `hidden` is empty.
     dropout : float, default=0.0
         Share of activations that are zeroed in training.
     input_noise : float, default=0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 
@@ -50,8 +51,7 @@ class TaskHeads(nn.Module):
 
     Notes
     -----
-    Softmax is left to the loss and to prediction. A task alone has no hidden layer of its own: the
-    single-task network of the paper ends in 200, 64, 56 and the output.
+    Softmax is left to the loss and to prediction.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class TaskHeads(nn.Module):
 
     def __init__(self, width, outputs, neurons=30):
         super().__init__()
-        hidden = (neurons,) if neurons and len(outputs) > 1 else ()
+        hidden = (neurons,) if neurons else ()
         self.width = width
         self.heads = nn.ModuleList()
         for n_outputs in outputs:
@@ -72,3 +72,7 @@ class TaskHeads(nn.Module):
     def forward(self, x):
         """(batch, width) -> list of (batch, outputs), one a task."""
         return [head(x) for head in self.heads]
+
+    def embed(self, x):
+        """(batch, width) -> (batch, tasks * neurons): the heads' hidden layers, side by side."""
+        return torch.cat([head[0](x) for head in self.heads], dim=1)

@@ -26,9 +26,10 @@ class MultiViewNetwork(nn.Module):
         Fully connected layers of each view before the fusion, for concatenation alone (paper,
         section 4: each view has the network of the single-view models).
     hidden : sequence of int, default=(200, 64, 56)
-        Fully connected layers after the fusion.
+        Fully connected layers after the fusion, which the tasks share; empty for none.
     head : int, default=30
-        Hidden neurons of each head.
+        Hidden neurons of each head. A task alone has none of its own below `hidden` (the paper's
+        single-task network ends in 200, 64, 56 and the output), unless that is empty.
     dropout : float, default=0.0
         Share of activations that are zeroed in training.
     input_noise : float, default=0.0
@@ -94,8 +95,9 @@ class MultiViewNetwork(nn.Module):
                 shapes = [(1, view_hidden[-1])] * len(shapes)
             self.fusion = Concatenation(shapes)
         self.layers, width = fully_connected(self.fusion.width, hidden, dropout)
-        self.heads = TaskHeads(width, outputs, head)
-        self.width = width
+        self.heads = TaskHeads(width, outputs, 0 if hidden and len(outputs) == 1 else head)
+        self._from_heads = bool(head) and not hidden
+        self.width = head * len(outputs) if self._from_heads else width
 
     def standardise(self, x, weight=None):
         """Learn the means and deviations of the columns from (n_samples, n_features)."""
@@ -122,7 +124,14 @@ class MultiViewNetwork(nn.Module):
         return [encoder(view) for encoder, view in zip(self.encoders, views, strict=True)]
 
     def embed(self, x):
-        """(batch, n_features) -> (batch, width): the fused representation before the heads."""
+        """(batch, n_features) -> (batch, width): the last hidden layer that the tasks share.
+
+        If they share none, the hidden layers of all heads, side by side.
+        """
+        fused = self._fuse(x)
+        return self.heads.embed(fused) if self._from_heads else fused
+
+    def _fuse(self, x):
         tokens = self.tokens(x)
         if self.view_layers is not None:
             tokens = [
@@ -133,7 +142,7 @@ class MultiViewNetwork(nn.Module):
 
     def forward(self, x):
         """(batch, n_features) -> list of (batch, outputs), one a task."""
-        return self.heads(self.embed(x))
+        return self.heads(self._fuse(x))
 
 
 def _as_slice(block):

@@ -48,9 +48,9 @@ def test_hidden_layers_have_the_neurons_asked_for():
     assert fully_connected(10, ())[1] == 10
 
 
-def test_a_head_has_30_neurons_unless_its_task_is_alone():
+def test_a_head_has_the_neurons_asked_for():
     def neurons(heads):
         return [m.out_features for m in heads.modules() if isinstance(m, nn.Linear)]
 
     assert neurons(TaskHeads(56, [60, 1])) == [30, 60, 30, 1]
-    assert neurons(TaskHeads(56, [60])) == [60]
+    assert neurons(TaskHeads(56, [60, 1], 0)) == [60, 1]

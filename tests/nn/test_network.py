@@ -42,6 +42,38 @@ def test_columns_of_a_view_need_not_lie_side_by_side():
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "outputs", "layers"),
+    [
+        ((20, 6), [4, 1], [30, 4, 30, 1]),
+        ((20, 6), [4], [4]),  # the paper's single-task network: 20, 6 and the output
+        ((), [4, 1], [30, 4, 30, 1]),
+        ((), [4], [30, 4]),  # or it would have no hidden layer at all
+    ],
+)
+def test_a_task_alone_has_one_place_for_hidden_layers(hidden, outputs, layers):
+    net = MultiViewNetwork([np.arange(9)], outputs, "concatenation", hidden=hidden)
+    found = [m.out_features for m in net.heads.modules() if isinstance(m, torch.nn.Linear)]
+    assert found == layers
+
+
+@pytest.mark.parametrize(("hidden", "head", "width"), [((20, 6), 8, 6), ((), 8, 16), ((), 0, 30)])
+def test_the_embedding_is_the_last_layer_above_the_answers(hidden, head, width):
+    def same(view_width):
+        return torch.nn.Unflatten(1, (1, view_width))
+
+    net = MultiViewNetwork(
+        [np.arange(12), np.arange(12, 30)],
+        [4, 1],
+        "concatenation",
+        encoder=same,
+        hidden=hidden,
+        head=head,
+    ).eval()
+    assert net.width == width
+    assert net.embed(torch.randn(3, 30)).shape == (3, width)
+
+
 def test_noise_and_dropout_are_for_training_alone():
     net = network(encoder="tokens", dropout=0.5, input_noise=1.0)
     x = torch.randn(3, 30)
