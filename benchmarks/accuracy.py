@@ -295,6 +295,23 @@ def limits(errors, corpus, pairs):
     ]
 
 
+def missed_by_all(outcomes, corpus):
+    """Recordings that every one of these systems took for something else, with every seed."""
+    wrong = []
+    for outcome in outcomes:
+        answers = outcome["answers"]
+        wrong.append(answers[answers["true"].astype(str) != answers["predicted"].astype(str)])
+    rows = []
+    for task in (task for task in TASKS if task in corpus.target and task != "age"):
+        missed = set.intersection(*(set(one.loc[one["task"] == task, "row"]) for one in wrong))
+        names = sorted(Path(corpus.data[row]).name for row in missed)
+        share = 100 * len(missed) / len(corpus.target)
+        listed = ", ".join(names) if len(names) <= 5 else ""
+        rows.append({"": TASKS[task], "recordings": len(missed), "%": f"{share:.2f}"})
+        rows[-1]["which"] = listed
+    return rows
+
+
 def report(options, corpus, X, found, ablations):
     seeds = f"{options.folds} folds x {options.seeds} seeds"
     views = ", ".join(
@@ -321,6 +338,10 @@ def report(options, corpus, X, found, ablations):
             others = [name for name in others if name not in (PROPOSED, CHOSEN)]
             yield f"\n{ours} minus each, corrected resampled t-test over all folds:\n\n"
             yield tests(found, others, ours, protocol)
+    everyone = [outcome for (_, of), made in found.items() if of == "closed" for outcome in made]
+    if everyone:
+        yield "\n## Missed by every system with every seed, closed\n\n"
+        yield markdown(missed_by_all(everyone, corpus))
     for name in (PROPOSED, "SVC, SVR"):
         outcomes = found.get((name, "closed"))
         if outcomes is None or "speaker" not in corpus.target:

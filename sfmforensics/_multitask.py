@@ -127,9 +127,10 @@ class MultiTaskEstimator(
         encoded[used] = codec.encode(y if whole else _safe_indexing(y, used))
         data, *validation = (
             Labelled(
-                as_tensor(X[side]),
+                as_tensor(X),
                 torch.from_numpy(encoded[side]),
                 None if weight is None else torch.from_numpy(weight[side]).float(),
+                None if whole else torch.from_numpy(side),
             )
             for side in sides
         )
@@ -144,7 +145,7 @@ class MultiTaskEstimator(
                 else:
                     network = self._network(blocks, codec)
                     if self.scale:
-                        network.standardise(data.X, data.weight)
+                        network.standardise(data.X, data.weight, data.rows)
                 loss = self._loss(codec, encoded[sides[0]], data.weight)
                 histories.append(self._train(network, loss, data, *validation))
             members.append(network)
@@ -179,7 +180,7 @@ class MultiTaskEstimator(
             schedule=self.schedule,
             mixup=self.mixup,
             batch_size=int(self.batch_size),
-            max_epochs=epochs_of(self.max_epochs, len(data.X), int(self.batch_size)),
+            max_epochs=epochs_of(self.max_epochs, len(data.y), int(self.batch_size)),
             device=self._device(),
             verbose=self.verbose,
         )

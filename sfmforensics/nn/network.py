@@ -9,6 +9,9 @@ from sfmforensics.nn.encoders import make_encoder
 from sfmforensics.nn.fusion import Concatenation, GatedTransport
 from sfmforensics.nn.heads import TaskHeads, fully_connected
 
+_AT_ONCE = 2048
+"""Rows of which the means and deviations are taken at once."""
+
 
 class MultiViewNetwork(nn.Module):
     """Views in, one output for each task.
@@ -99,14 +102,37 @@ class MultiViewNetwork(nn.Module):
         self._from_heads = bool(head) and not hidden
         self.width = head * len(outputs) if self._from_heads else width
 
-    def standardise(self, x, weight=None):
-        """Learn the means and deviations of the columns from (n_samples, n_features)."""
-        if weight is None:
-            deviation, mean = torch.std_mean(x, dim=0, correction=0)
-        else:
-            share = (weight / weight.sum())[:, None]
-            mean = (share * x).sum(dim=0)
-            deviation = (share * (x - mean) ** 2).sum(dim=0).sqrt()
+    def standardise(self, x, weight=None, rows=None):
+        """Learn the means and deviations of the columns.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, n_features)
+            Inputs; they are read piece by piece, so they may be larger than memory.
+        weight : Tensor of shape (n_samples,) or None, default=None
+            Weight of each sample.
+        rows : Tensor of shape (n_samples,), int64, or None, default=None
+            Which of the inputs are the samples; None takes all, in order.
+        """
+        total, mean, square = 0.0, 0.0, 0.0
+        n_samples = len(x) if rows is None else len(rows)
+        for start in range(0, n_samples, _AT_ONCE):
+            piece = slice(start, start + _AT_ONCE)
+            part = x[piece if rows is None else rows[piece]]
+            if weight is None:
+                size = float(len(part))
+                variance, middle = torch.var_mean(part, dim=0, correction=0)
+            else:
+                size = float(weight[piece].sum())
+                share = (weight[piece] / size)[:, None]
+                middle = (share * part).sum(dim=0)
+                variance = (share * (part - middle) ** 2).sum(dim=0)
+            # Means and squares of pieces, joined (Chan, Golub and LeVeque, 1983).
+            apart = middle.double() - mean
+            mean = mean + apart * (size / (total + size))
+            square = square + variance.double() * size + apart**2 * total * size / (total + size)
+            total += size
+        deviation = (square / total).sqrt()
         self.center.copy_(mean)
         # A column that never varies says nothing; dividing by its rounding noise would shout.
         still = deviation <= 1e-6 * mean.abs().clamp_min(1e-12)

@@ -73,7 +73,8 @@ def filled_blocks(X, size=64):
 
     Returns
     -------
-    tuple of Tensor of shape (size, n_features)
+    list of Tensor of shape (size, n_features)
+        Views of the inputs; the last alone may be a copy.
 
     Notes
     -----
@@ -86,8 +87,9 @@ def filled_blocks(X, size=64):
     >>> [len(block) for block in filled_blocks(torch.ones(70, 2))]
     [64, 64]
     """
-    spare = -len(X) % size
-    return torch.cat([X, X.new_zeros(spare, X.shape[1])]).split(size)
+    *blocks, last = X.split(size)
+    spare = size - len(last)
+    return [*blocks, torch.cat([last, last.new_zeros(spare, X.shape[1])]) if spare else last]
 
 
 @contextmanager

@@ -24,17 +24,24 @@ class Labelled(NamedTuple):
 
     Parameters
     ----------
-    X : Tensor of shape (n_samples, n_features), float32
-        Inputs.
+    X : Tensor of shape (n_rows, n_features), float32
+        Inputs; only batches of them are ever copied, so they may be larger than memory.
     y : Tensor of shape (n_samples, n_tasks), float32
         Encoded targets, NaN where a label is missing.
     weight : Tensor of shape (n_samples,), float32, or None, default=None
         Weight of each recording in the loss.
+    rows : Tensor of shape (n_samples,), int64, or None, default=None
+        Which of the inputs these recordings are; None takes all, in order.
     """
 
     X: torch.Tensor
     y: torch.Tensor
     weight: torch.Tensor | None = None
+    rows: torch.Tensor | None = None
+
+    def inputs(self, samples):
+        """Inputs of some of the recordings, by number or slice."""
+        return self.X[samples if self.rows is None else self.rows[samples]]
 
 
 def train(
@@ -109,9 +116,9 @@ def train(
     data = Labelled(*data)
     callbacks = [("finite", _StopIfNotFinite()), ("weights", _WeighTasksAnew())]
     if hasattr(network.fusion, "plans"):
-        callbacks.append(("sharpness", _PlanEntropy(data.X[:_WATCHED])))
+        callbacks.append(("sharpness", _PlanEntropy(data.inputs(slice(_WATCHED)))))
     if schedule == "onecycle":
-        steps = max_epochs * -(-len(data.X) // batch_size)
+        steps = max_epochs * -(-len(data.y) // batch_size)
         policy = torch.optim.lr_scheduler.OneCycleLR
         callbacks.append(
             (
@@ -232,20 +239,21 @@ class _Batches:
         self.data, self.batch_size, self.mixup = data, batch_size, mixup
 
     def __iter__(self):
-        X, y, weight = self.data
-        for rows in torch.randperm(len(X)).split(self.batch_size):
-            targets = y[rows], None if weight is None else weight[rows]
+        _, y, weight, _ = self.data
+        for samples in torch.randperm(len(y)).split(self.batch_size):
+            X = self.data.inputs(samples)
+            targets = y[samples], None if weight is None else weight[samples]
             if not self.mixup:
-                yield X[rows], [(1.0, *targets)]
+                yield X, [(1.0, *targets)]
                 continue
             share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
-            order = torch.randperm(len(rows))
+            order = torch.randperm(len(samples))
             others = targets[0][order], None if weight is None else targets[1][order]
-            mixed = share * X[rows] + (1 - share) * X[rows[order]]
+            mixed = share * X + (1 - share) * X[order]
             yield mixed, [(share, *targets), (1 - share, *others)]
 
     def __len__(self):
-        return -(-len(self.data.X) // self.batch_size)
+        return -(-len(self.data.y) // self.batch_size)
 
 
 class _StopIfNotFinite(Callback):
@@ -268,10 +276,13 @@ class _Validate(Callback):
         self.data = data
 
     def on_epoch_end(self, net, **_):
-        X, y, weight = (None if part is None else part.to(net.device) for part in self.data)
+        _, y, weight, _ = self.data
+        y, weight = (None if part is None else part.to(net.device) for part in (y, weight))
+        starts = range(0, len(y), _AT_ONCE)
+        pieces = (self.data.inputs(slice(start, start + _AT_ONCE)) for start in starts)
         net.module_.eval()
         with torch.inference_mode():
-            parts = [net.module_(rows) for rows in X.split(_AT_ONCE)]
+            parts = [net.module_(piece.to(net.device)) for piece in pieces]
             outputs = [torch.cat(output) for output in zip(*parts, strict=True)]
             loss = net.criterion_.with_fixed_weights(outputs, y, weight)
         if not loss.isfinite():
