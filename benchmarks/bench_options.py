@@ -31,6 +31,7 @@ from sfmforensics.nn.transport import transport_cost
 from sfmforensics.presets import make_estimator
 
 PLAIN = {
+    "hidden": (200,),
     "head": 30,
     "learning_rate": 1e-3,
     "batch_size": 32,

@@ -19,10 +19,12 @@ _HOMES = {
     "ConcatFusion": "sfmforensics.estimators",
     "SingleView": "sfmforensics.estimators",
     "PerTask": "sfmforensics.baselines",
+    "load_embeddings": "sfmforensics.embeddings",
     "make_views": "sfmforensics.views",
+    "save_embeddings": "sfmforensics.embeddings",
 }
 
-__all__ = ["TANGO", "ConcatFusion", "PerTask", "SingleView", "__version__", "make_views"]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name):

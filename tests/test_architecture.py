@@ -19,6 +19,7 @@ ROOMS = [
     ["datasets"],
     ["embedders"],
     ["views", "_labels"],
+    ["embeddings"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],
     ["_score"],

@@ -17,15 +17,19 @@ resource = pytest.importorskip("resource", reason="memory is limited by POSIX's 
 SCRIPT = """
 import resource, sys
 import numpy as np
+import pandas as pd
 from sfmforensics.estimators import TANGO
 
 X = np.load(sys.argv[1], mmap_mode="r")
+size = X.nbytes
+if sys.argv[3] == "frame":  # as load_embeddings gives it
+    X = pd.DataFrame(X, columns=[f"x__{i}" for i in range(X.shape[1])], copy=False)
 y = np.column_stack([np.arange(len(X)) % 3, np.arange(len(X)) % 2])
 settings = {"views": [500, 1000], "encoder": "tokens", "n_tokens": 2, "token_dim": 8}
 settings |= {"batch_size": 512, "max_epochs": 1, "random_state": 0, **eval(sys.argv[2])}
 TANGO(**settings).fit(X[:1000], y[:1000]).predict(X[:1000])  # threads and buffers are there now
 (used,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
-limit = int(used) * 1024 + X.nbytes // 4
+limit = int(used) * 1024 + size // 4
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 try:
     np.array(X)  # a copy of it would be too much
@@ -37,11 +41,13 @@ print(len(model.predict(X)))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("options", [{}, {"early_stopping": True}])
-def test_a_matrix_on_disk_is_never_copied(tmp_path, options):
+@pytest.mark.parametrize(
+    ("options", "form"), [({}, "array"), ({}, "frame"), ({"early_stopping": True}, "array")]
+)
+def test_a_matrix_on_disk_is_never_copied(tmp_path, options, form):
     X = np.random.default_rng(0).normal(size=(40_000, 1500)).astype("float32")  # 240 MB
     np.save(tmp_path / "X.npy", X)
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "X.npy"), repr(options)]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "X.npy"), repr(options), form]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert run.stdout.split() == ["limited", "40000"], run.stderr[-2000:]
 

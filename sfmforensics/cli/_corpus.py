@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import fill
 from typing import Annotated
 
@@ -83,6 +84,10 @@ def embed(
     root: Root,
     views: Views = "mfcc,prosody",
     cache: Cache = CACHE,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for all of them as one matrix, for load_embeddings."),
+    ] = None,
     device: Device = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
     on_error: Annotated[
@@ -99,6 +104,7 @@ def embed(
             loaded,
             specs(views),
             cache=cache,
+            output=output,
             device=device,
             batch_size=batch_size,
             on_error=on_error,
@@ -109,6 +115,8 @@ def embed(
     for name, (recordings, width) in shapes.items():
         tell(f"{name}: {recordings} recordings, {width} numbers each")
     tell(f"kept in {cache}")
+    if output is not None:
+        tell(f'as one matrix in {output}: sfmforensics.load_embeddings("{output}")')
     for (_, reason), of in refused.groupby(["recording", "reason"], sort=False)["view"]:
         say(reason if len(of) == len(shapes) else f"{reason} (for {', '.join(of)})")
     if len(refused):

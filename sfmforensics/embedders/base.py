@@ -146,17 +146,52 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return self._transform(X, on_error="skip")
 
-    def _transform(self, X, on_error):
+    def transform_into(self, X, out, on_error="stop"):
+        """Embed recordings into the rows of an array, which may lie on disk.
+
+        Parameters
+        ----------
+        X : sequence of path-like or of (ndarray, int)
+            As in `transform`.
+        out : ndarray of shape (n_recordings, dimension), float32
+            Gets the vectors.
+        on_error : {"stop", "skip"}, default="stop"
+            What becomes of a recording that cannot be used: its error is raised, or returned.
+
+        Returns
+        -------
+        dict of int to AudioError or EmbedderError
+            By position, the recordings that were refused; their rows mean nothing.
+
+        Raises
+        ------
+        AudioError
+            A recording cannot be used, and `on_error` is "stop".
+        EmbedderError
+            The model cannot be loaded; with "stop" also if a vector came out not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sfmforensics.embedders import MFCCEmbedder
+        >>> rows = np.zeros((1, 40), dtype=np.float32)
+        >>> MFCCEmbedder().transform_into([(np.sin(np.arange(16_000)), 16_000)], rows)
+        {}
+        """
         recordings = check_recordings(X)
-        vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
         with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
-            work = Work(self, recordings, vectors, advance, on_error)
+            work = Work(self, recordings, out, advance, on_error)
             for index in range(len(recordings)):
                 work.take(index)
             work.finish()
-        usable = np.array([i for i in range(len(recordings)) if i not in work.refused], np.int64)
-        refused = [work.refused[index] for index in sorted(work.refused)]
-        return (vectors[usable] if refused else vectors), usable, refused
+        return {index: work.refused[index] for index in sorted(work.refused)}
+
+    def _transform(self, X, on_error):
+        recordings = check_recordings(X)
+        vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
+        refused = self.transform_into(recordings, vectors, on_error)
+        usable = np.array([i for i in range(len(recordings)) if i not in refused], np.int64)
+        return (vectors[usable] if refused else vectors), usable, list(refused.values())
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: "0", "1", ...; `make_views` puts the view before them.

@@ -7,12 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views
 
 
 def embed_corpus(
-    corpus, views, *, cache, device=None, batch_size=8, on_error="stop", verbose=False
+    corpus,
+    views,
+    *,
+    cache,
+    output=None,
+    device=None,
+    batch_size=8,
+    on_error="stop",
+    verbose=False,
 ):
     """Compute the vectors of a corpus, and keep them; what is kept already is not computed again.
 
@@ -24,6 +33,8 @@ def embed_corpus(
         Specs for `make_views`.
     cache : path-like
         Folder that keeps the vectors.
+    output : path-like or None, default=None
+        Folder that gets them as one matrix besides; see `sfmforensics.save_embeddings`.
     device : str or None, default=None
         A torch device; None takes CUDA if there is one.
     batch_size : int, default=8
@@ -52,6 +63,17 @@ def embed_corpus(
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
     union = make_views(*views, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
+    if output is not None:
+        refused = save_embeddings(corpus, union, output, on_error=on_error)
+        left_out = refused["view"].value_counts()
+        shapes = {
+            name: (
+                len(corpus.data) - int(left_out.get(name, 0)),
+                len(embedder.get_feature_names_out()),
+            )
+            for name, embedder in union.transformer_list
+        }
+        return shapes, refused
     shapes, refused = {}, []
     for name, embedder in union.transformer_list:
         if on_error == "stop":
