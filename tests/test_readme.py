@@ -53,7 +53,7 @@ def where_it_says(tmp_path, monkeypatch):
 
 def test_the_python_examples_run(where_it_says, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     plt.close("all")
     for block in blocks:
@@ -65,6 +65,7 @@ def test_the_python_examples_run(where_it_says, capsys):
     assert set(names["search"].best_params_) == {"tango__reg", "tango__direction"}
     assert os.path.exists("tango.joblib")
     assert names["nested"]["test_score"].shape == (3,)
+    assert names["stored"].data.shape == (len(names["corpus"].data), 74)
     assert len(plt.get_fignums()) == 3
     plt.close("all")
 

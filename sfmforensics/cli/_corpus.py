@@ -10,9 +10,11 @@ import pandas as pd
 import typer
 
 from sfmforensics._console import say, show_frame, tell
+from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
     Cache,
+    Cluster,
     Corpus,
     Device,
     Folds,
@@ -93,6 +95,7 @@ def embed(
     on_error: Annotated[
         OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
     ] = OnError.stop,
+    cluster: Cluster = None,
 ):
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
@@ -100,16 +103,17 @@ def embed(
 
     loaded = load_corpus(corpus, root)
     try:
-        shapes, refused = embed_corpus(
-            loaded,
-            specs(views),
-            cache=cache,
-            output=output,
-            device=device,
-            batch_size=batch_size,
-            on_error=on_error,
-            verbose=True,
-        )
+        with on_cluster(cluster):
+            shapes, refused = embed_corpus(
+                loaded,
+                specs(views),
+                cache=cache,
+                output=output,
+                device=device,
+                batch_size=batch_size,
+                on_error=on_error,
+                verbose=True,
+            )
     except AudioError as error:
         raise SFMForensicsError(f"{error} (or use --on-error skip)") from error
     for name, (recordings, width) in shapes.items():

@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from sfmforensics._console import err, out, show_comparisons, show_scores, tell
+from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
     Cache,
+    Cluster,
     Corpus,
     Device,
     Epochs,
@@ -71,6 +73,7 @@ def evaluate(
         ),
     ] = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     cache: Cache = CACHE,
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
     device: Device = None,
@@ -80,26 +83,27 @@ def evaluate(
     from sfmforensics.experiment import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
 
-    found = evaluate_corpus(
-        load_corpus(corpus, root),
-        specs(views),
-        output,
-        models=specs(model),
-        preset=preset,
-        protocol=protocol,
-        folds=EACH_SPEAKER if each_speaker else folds,
-        repeats=repeats,
-        seed=seed,
-        epochs=epochs,
-        search=None if search is None else _grid(search),
-        cache=cache,
-        device=device,
-        n_jobs=jobs,
-        name=corpus,
-        root=root,
-        command=shlex.join(["sfmforensics", *context.obj]),
-        verbose=True,
-    )
+    with on_cluster(cluster):
+        found = evaluate_corpus(
+            load_corpus(corpus, root),
+            specs(views),
+            output,
+            models=specs(model),
+            preset=preset,
+            protocol=protocol,
+            folds=EACH_SPEAKER if each_speaker else folds,
+            repeats=repeats,
+            seed=seed,
+            epochs=epochs,
+            search=None if search is None else _grid(search),
+            cache=cache,
+            device=device,
+            n_jobs=jobs,
+            name=corpus,
+            root=root,
+            command=shlex.join(["sfmforensics", *context.obj]),
+            verbose=True,
+        )
     show_scores(found.scores, corpus, out)
     show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
@@ -122,6 +126,7 @@ def reproduce(
     seed: Seed = 0,
     epochs: Epochs = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     cache: Cache = CACHE,
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
         "reproduction"
@@ -133,25 +138,26 @@ def reproduce(
     from sfmforensics.report import tables_of, to_rich
     from sfmforensics.workflow import reproduce_tables
 
-    whole = reproduce_tables(
-        load_corpus(corpus, root),
-        specs(views),
-        output,
-        tables=None if tables is None else _numbers(tables),
-        preset=preset,
-        protocol=protocol,
-        folds=folds,
-        repeats=repeats,
-        seed=seed,
-        epochs=epochs,
-        cache=cache,
-        device=device,
-        n_jobs=jobs,
-        name=corpus,
-        root=root,
-        command=shlex.join(["sfmforensics", *context.obj]),
-        verbose=True,
-    )
+    with on_cluster(cluster):
+        whole = reproduce_tables(
+            load_corpus(corpus, root),
+            specs(views),
+            output,
+            tables=None if tables is None else _numbers(tables),
+            preset=preset,
+            protocol=protocol,
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            epochs=epochs,
+            cache=cache,
+            device=device,
+            n_jobs=jobs,
+            name=corpus,
+            root=root,
+            command=shlex.join(["sfmforensics", *context.obj]),
+            verbose=True,
+        )
     for _, title, frame in tables_of(whole):
         # Without the paper's own figures and the deviations, so that it fits; the files have them.
         own = frame[[name for name in frame.columns if not name.endswith(": paper")]]

@@ -69,6 +69,10 @@ Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data; t
 Folds = Annotated[int, typer.Option(min=2, help="Number of folds.")]
 Repeats = Annotated[int, typer.Option(min=1, help="How often the folds are drawn.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Fits at a time, each in a process of its own.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that sees the same files."),
+]
 ProtocolOption = Annotated[
     Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
 ]

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.embedders._spread import n_jobs_for, spread
 from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
 from sfmforensics.exceptions import EmbedderError
@@ -24,7 +25,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     -----
     A recording's vector does not depend on which other recordings share its batch: signals share
     one only if `_batch_key` says that they may. A recording longer than `_piece_seconds` is never
-    held whole: it is read piece by piece, and `_embed_pieces` joins what the pieces give.
+    held whole: it is read piece by piece, and `_embed_pieces` joins what the pieces give. Under
+    ``joblib.parallel_config`` paths are embedded by as many processes as it names, or on its
+    cluster, which must see the same files; the vectors are the same.
     """
 
     _version = 1
@@ -179,7 +182,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         {}
         """
         recordings = check_recordings(X)
+        n_jobs = n_jobs_for(recordings)
         with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
+            if n_jobs > 1:
+                return spread(self, recordings, out, advance, on_error, n_jobs)
             work = Work(self, recordings, out, advance, on_error)
             for index in range(len(recordings)):
                 work.take(index)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from itertools import chain
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders.base import BaseEmbedder
@@ -113,7 +115,7 @@ class MFCCEmbedder(BaseEmbedder):
     def _one(self, signal):
         import librosa
 
-        with warnings.catch_warnings():
+        with _one_blas_thread(), warnings.catch_warnings():
             # A recording shorter than the window is padded; the warning tells users nothing.
             warnings.filterwarnings("ignore", message="n_fft=.* is too large")
             frames = librosa.feature.mfcc(
@@ -129,7 +131,8 @@ class MFCCEmbedder(BaseEmbedder):
         """What `_one` gives, with no spectrogram of it all: 80 dB below its loudest is silence."""
         import librosa
 
-        decibels = [librosa.power_to_db(mel, top_db=None) for mel in self._mel(pieces)]
+        with _one_blas_thread():
+            decibels = [librosa.power_to_db(mel, top_db=None) for mel in self._mel(pieces)]
         floor = max(part.max() for part in decibels) - 80.0
         frames = [
             librosa.feature.mfcc(S=np.maximum(part, floor), n_mfcc=self.n_mfcc) for part in decibels
@@ -161,3 +164,13 @@ class MFCCEmbedder(BaseEmbedder):
 
     def _summarised(self, frames):
         return np.concatenate([STATISTICS[name](frames) for name in self.statistics])
+
+
+def _one_blas_thread():
+    """Two threads sum in another order: a vector must not depend on the number of cores."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller():
+    return ThreadpoolController()  # looking for the libraries takes longer than a recording

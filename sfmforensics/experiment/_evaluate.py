@@ -152,9 +152,12 @@ def evaluate(
         for protocol, folds in splits.items()
         for fold, (train, _) in enumerate(folds)
     }
-    run = partial(_run_fold, X=X, target=target, copies=copies, search=search)
+    # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
+    shared = {"X": X, "target": target, "copies": copies, "search": search}
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(run)(models[name], protocol, train, test, fold == 0, inner[protocol, fold])
+        delayed(_run_fold)(
+            models[name], protocol, train, test, fold == 0, inner[protocol, fold], **shared
+        )
         for name, protocol, fold, train, test in jobs
     )
     scores, choices = [], []

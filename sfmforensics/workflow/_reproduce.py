@@ -119,7 +119,7 @@ def reproduce_tables(
     if epochs is not None:
         overrides["max_epochs"] = epochs
     rows = [
-        _Row(setup, of, which, preset, overrides, Path(output) / ROWS)
+        _Row(setup, of, which, preset, overrides, Path(output).absolute() / ROWS)
         for _, setup, of in plan
         for which in protocols
     ]
