@@ -28,9 +28,9 @@ from sfmforensics.presets import make_estimator
 WIDTHS = {"mfcc": 80, "dvector": 256}
 
 
-def problem(n, seed=0):
+def problem(n, seed=0, widths=WIDTHS):
     rng = np.random.default_rng(seed)
-    names = [f"{view}__{i}" for view, width in WIDTHS.items() for i in range(width)]
+    names = [f"{view}__{i}" for view, width in widths.items() for i in range(width)]
     X = pd.DataFrame(rng.normal(size=(n, len(names))).astype(np.float32), columns=names)
     speaker = rng.integers(0, 60, n)
     y = pd.DataFrame(

@@ -105,7 +105,7 @@ class ConcatFusion(MultiTaskEstimator):
 
     Notes
     -----
-    In our measurements as accurate as `TANGO`, in half of its time; see its notes.
+    In our measurements as accurate as `TANGO`, in 55 % of its time; see its notes.
 
     References
     ----------
