@@ -63,7 +63,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     >>> corpus = make_speech_corpus(n_speakers=2, n_recordings=6, random_state=0)
     >>> refused = save_embeddings(corpus, make_views("mfcc"), Path(folder) / "vectors")
     >>> load_embeddings(Path(folder) / "vectors").data.shape
-    (6, 40)
+    (12, 40)
     """
     if on_error not in ("stop", "skip"):
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')

@@ -45,7 +45,7 @@ def test_scikit_learn_accepts_it(estimator, check):
 def test_all_tasks_are_learnt(estimator, encoder, table):
     X, y = table
     train = np.arange(60) % 4 < 2
-    model = estimator(encoder=encoder, random_state=0, max_epochs=60, batch_size=8)
+    model = estimator(encoder=encoder, random_state=0, max_epochs=120, batch_size=8)
     model.fit(X[train], y[train])
     answers, true = model.predict(X[~train]), y[~train]
     for task in ("speaker", "emotion", "gender"):

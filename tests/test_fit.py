@@ -29,9 +29,16 @@ def sides(monkeypatch):
     return seen
 
 
+def inputs_of(part):
+    """Inputs of the recordings of one side."""
+    return part.inputs(slice(None))
+
+
 def rows_of(part, X):
     """Positions in X of the recordings of one side; the inputs tell which they are."""
-    return [int(np.flatnonzero((X.to_numpy() == row).all(axis=1))[0]) for row in part.X.numpy()]
+    return [
+        int(np.flatnonzero((X.to_numpy() == row).all(axis=1))[0]) for row in inputs_of(part).numpy()
+    ]
 
 
 @pytest.mark.parametrize("estimator", ALL)
@@ -47,7 +54,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(estimator, table, si
     # The weights that answer now have the loss of that epoch.
     loss = model._loss(model._codec, sides["train"].y.numpy(), None)
     with torch.inference_mode():
-        outputs = model.module_(sides["valid"].X)
+        outputs = model.module_(inputs_of(sides["valid"]))
     assert float(loss.with_fixed_weights(outputs, sides["valid"].y)) == pytest.approx(min(losses))
 
 
@@ -55,7 +62,7 @@ def test_without_early_stopping_nothing_is_kept_back(table, sides):
     X, y = table
     model = TANGO(**FAST, max_epochs=3).fit(X, y)
     assert sides["valid"] is None
-    assert len(sides["train"].X) == 60
+    assert len(inputs_of(sides["train"])) == 60
     assert model.best_epoch_ == 3
     assert "valid_loss" not in model.history_[0]
 
@@ -173,7 +180,7 @@ def test_a_label_of_another_task_is_not_kept_back_as_a_whole(table, sides):
         options = FAST | {"random_state": seed, "max_epochs": 1, "early_stopping": True}
         model = TANGO(**options, validation=0.5).fit(X, y)
         assert model.classes_[1].tolist() == ["angry", "calm", "rare"]
-        assert len(sides["valid"].X) >= 20
+        assert len(inputs_of(sides["valid"])) >= 20
 
 
 def test_a_splitter_of_positions_and_weights_of_0_go_together(table, sides):
@@ -274,7 +281,7 @@ def test_any_splitter_of_scikit_learn_will_do(table, sides):
     X, y = table
     options = FAST | {"max_epochs": 1, "early_stopping": True}
     TANGO(**options, validation=ShuffleSplit(1, test_size=7, random_state=0)).fit(X, y)
-    assert len(sides["valid"].X) == 7
+    assert len(inputs_of(sides["valid"])) == 7
 
 
 def test_warm_start_goes_on_where_it_stopped(table):

@@ -39,7 +39,7 @@ def n_jobs_for(recordings):
     backend, _ = get_active_backend()
     if backend.nesting_level:
         return 1
-    return min(effective_n_jobs(), len(recordings))
+    return min(effective_n_jobs(None), len(recordings))
 
 
 def spread(embedder, recordings, out, advance, on_error, n_jobs):
