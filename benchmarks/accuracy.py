@@ -59,6 +59,7 @@ ABLATIONS = {
     "no noise": {"input_noise": 0.0},
     "no dropout": {"dropout": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
+    "label smoothing 0.2": {"label_smoothing": 0.2},
     "constant rate": {"schedule": "constant"},
     "no gate": {"gated": False},
     "gamma as it is": {"transport": "plan"},
