@@ -63,16 +63,16 @@ ABLATIONS = {
     "constant rate": {"schedule": "constant"},
     "no gate": {"gated": False},
     "gamma as it is": {"transport": "plan"},
-    "conv encoder": {"encoder": "conv"},
     "mixup 0.2": {"mixup": 0.2},
     "uncertainty weighting": {"loss_weighting": "uncertainty"},
     "dynamic weight average": {"loss_weighting": "dwa"},
-    "five networks": {"n_members": 5},
     "mass 0.7": {"mass": 0.7},
     "x1 to x2 alone": {"direction": "x1->x2"},
     "x2 to x1 alone": {"direction": "x2->x1"},
     "2 tokens": {"n_tokens": 2},
     "no weight decay": {"weight_decay": 0.0},
+    "five networks": {"n_members": 5},
+    "conv encoder": {"encoder": "conv"},
 }
 """What is taken from the tuned model, or put in its place, one at a time, with one network each."""
 
