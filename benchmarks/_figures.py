@@ -40,7 +40,7 @@ def machine():
         "python": platform.python_version(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "load at the start": round(os.getloadavg()[0], 1),
+        "load": round(os.getloadavg()[0], 1),
         "versions": {name: version(name) for name in PACKAGES},
     }
 

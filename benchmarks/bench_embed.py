@@ -21,6 +21,7 @@ import pandas as pd
 import soundfile
 import torch
 import transformers
+from _figures import figure, finish, ratio, timed
 
 from sfmforensics.embedders import TransformersEmbedder
 
@@ -87,12 +88,6 @@ def user_loop(folder):
     return embed
 
 
-def timed(function, *arguments):
-    start = time.perf_counter()
-    found = function(*arguments)
-    return found, time.perf_counter() - start
-
-
 def compare(folder, paths, rounds, root):
     """A row of seconds and ratios for each round."""
     loop = user_loop(folder)
@@ -114,11 +109,10 @@ def compare(folder, paths, rounds, root):
         scale = np.abs(expected).max(axis=1, keepdims=True)
         rows.append(
             {
-                "loop s": by_loop,
-                "ours s": ours,
-                "ours / loop": ours / by_loop,
-                "overhead %": 100 * (ours - in_model) / in_model,
-                "second run x": ours / warm,
+                "loop": by_loop,
+                "ours": ours,
+                "model": in_model,
+                "warm": warm,
                 "difference": (np.abs(found - expected) / scale).max(),
             }
         )
@@ -130,6 +124,7 @@ def main():
     parser.add_argument("--whisper", help="folder of a Whisper checkpoint")
     parser.add_argument("--files", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--json")
     options = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as name:
@@ -142,16 +137,17 @@ def main():
         }
         if options.whisper:
             folders[Path(options.whisper).name] = options.whisper
-        print(
-            f"{len(paths)} files, {length:.0f} s, 1 to 6 s each; {torch.get_num_threads()} threads"
-        )
-        print(f"median (min to max) of {options.rounds} rounds")
+        figures = []
         for model, folder in folders.items():
-            print(f"\n{model}")
             found = compare(folder, paths, options.rounds, root)
-            for column in found:
-                low, middle, high = found[column].quantile([0, 0.5, 1])
-                print(f"  {column:13s} {middle:10.3g}  ({low:.3g} to {high:.3g})")
+            figures += [
+                figure(f"{model}: {len(paths)} files, {length:.0f} s", found["ours"], "s"),
+                ratio(f"{model}: ours / user's loop", found["ours"], found["loop"]),
+                ratio(f"{model}: ours / its time in the model", found["ours"], found["model"]),
+                ratio(f"{model}: ours / again from the cache", found["ours"], found["warm"]),
+                figure(f"{model}: vectors differ by at most", [found["difference"].max()], ""),
+            ]
+    finish(figures, options.json)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
+from _figures import figure, finish, ratio, timed
 from sklearn.base import clone
 
 from sfmforensics._multitask import as_tensor
@@ -42,12 +43,6 @@ def problem(n, seed=0, widths=WIDTHS):
         }
     )
     return X, y
-
-
-def timed(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def bare_loop(model, X, y):
@@ -86,11 +81,6 @@ def bare_loop(model, X, y):
     return run
 
 
-def spread(values):
-    low, middle, high = np.quantile(values, [0, 0.5, 1])
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
-
-
 def compare(preset, X, y, rounds, epochs):
     """Times of the same number of epochs, in turn."""
     tango = make_estimator("tango", preset, random_state=0, max_epochs=epochs, n_members=1)
@@ -104,13 +94,13 @@ def compare(preset, X, y, rounds, epochs):
         "ConcatFusion, view_hidden=()": lambda: clone(tokens_alone).fit(X, y),
         "bare loop of TANGO's network": loop,
     }
-    times = pd.DataFrame([{name: timed(run) for name, run in runs.items()} for _ in range(rounds)])
-    print(f"\n{preset}: seconds an epoch, median (min to max) of {rounds} rounds in turn")
-    for name in times:
-        print(f"  {name:32s} {spread(times[name] / epochs)}")
-    print("ratios")
-    for other in list(runs)[1:]:
-        print(f"  TANGO / {other:32s} {spread(times['TANGO'] / times[other])}")
+    rows = [{name: timed(run)[1] for name, run in runs.items()} for _ in range(rounds)]
+    times = pd.DataFrame(rows) / epochs
+    figures = [figure(f"{preset}: {name}, an epoch", times[name], "s") for name in runs]
+    return figures + [
+        ratio(f"{preset}: TANGO / {other}", times["TANGO"], times[other])
+        for other in list(runs)[1:]
+    ]
 
 
 def resources(preset, X, y, rounds, epochs):
@@ -138,12 +128,26 @@ def resources(preset, X, y, rounds, epochs):
         systems[f"four SVSTs, {view}"] = ([single] * 4, [(part, y[task]) for task in y])
     systems["four SVSTs, both views as one"] = ([single] * 4, [(X, y[task]) for task in y])
     found = [{name: cost(*system) for name, system in systems.items()} for _ in range(rounds)]
-    print(f"\n{preset}: one model of four tasks against four models")
-    print(f"  {'':32s} {'s an epoch':>22s} {'weights':>10s} {'bytes':>11s}")
-    for name in systems:
-        seconds = spread([row[name][0] for row in found])
-        _, weights, size = found[0][name]
-        print(f"  {name:32s} {seconds:>22s} {weights:10,d} {size:11,d}")
+    times = pd.DataFrame([{name: row[name][0] for name in systems} for row in found])
+    weights = {name: found[0][name][1] for name in systems}
+    size = {name: found[0][name][2] for name in systems}
+    figures = [
+        row
+        for name in systems
+        for row in (
+            figure(f"{preset}: {name}, weights", [weights[name]], ""),
+            figure(f"{preset}: {name}, saved", [size[name] / 2**20], "MiB"),
+        )
+    ]
+    one = next(iter(systems))
+    return figures + [
+        row
+        for name in list(systems)[1:]
+        for row in (
+            ratio(f"{preset}: {one} / {name}, time", times[one], times[name]),
+            ratio(f"{preset}: {one} / {name}, weights", [weights[one]], [weights[name]]),
+        )
+    ]
 
 
 def main():
@@ -151,12 +155,14 @@ def main():
     parser.add_argument("--recordings", type=int, default=1935)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--json")
     options = parser.parse_args()
     X, y = problem(options.recordings)
-    print(f"{options.recordings} recordings, {options.epochs} epochs a fit, 1 thread")
+    figures = []
     for preset in ("tuned", "paper"):
-        compare(preset, X, y, options.rounds, options.epochs)
-        resources(preset, X, y, max(2, options.rounds // 2), options.epochs)
+        figures += compare(preset, X, y, options.rounds, options.epochs)
+        figures += resources(preset, X, y, max(2, options.rounds // 2), options.epochs)
+    finish(figures, options.json)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import time
 import ot
 import pandas as pd
 import torch
+from _figures import figure, finish, ratio
 
 from sfmforensics.nn.transport import transport_cost, transport_plan
 
@@ -49,33 +50,38 @@ def seconds(function, x1, x2, iterations):
     return plan.detach(), time.perf_counter() - start
 
 
+def compare(name, lengths, options):
+    """Figures of one size, the three ways in turn."""
+    torch.manual_seed(0)
+    x1, x2 = (torch.randn(options.batch, length, 64) for length in lengths)
+    rows = []
+    for number in range(options.rounds + 1):
+        ours, fast = seconds(batched, x1, x2, options.iterations)
+        theirs, slow = seconds(loop, x1, x2, options.iterations)
+        rows.append({"ours": fast, "as many": slow})
+        if number in (1, 2, 3):
+            rows[-1]["default"] = seconds(loop, x1, x2, None)[1]
+    times = pd.DataFrame(rows[1:])  # the first warms up
+    few = times.dropna()
+    return [
+        figure(f"{name}: a batch of {options.batch}", 1e3 * times["ours"], "ms"),
+        ratio(f"{name}: ours / loop of as many iterations", times["ours"], times["as many"]),
+        ratio(f"{name}: ours / loop as POT has it by default", few["ours"], few["default"]),
+        figure(f"{name}: plans differ by at most", [(ours - theirs).abs().max().item()], ""),
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1, help="as in the estimators")
+    parser.add_argument("--json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"batch {options.batch}, {options.iterations} iterations, {options.threads} thread(s),")
-    print(f"median (min to max) of {options.rounds} rounds in turn")
-    for name, (length1, length2) in CASES.items():
-        torch.manual_seed(0)
-        x1, x2 = torch.randn(options.batch, length1, 64), torch.randn(options.batch, length2, 64)
-        rows = []
-        for number in range(options.rounds + 1):
-            ours, fast = seconds(batched, x1, x2, options.iterations)
-            theirs, slow = seconds(loop, x1, x2, options.iterations)
-            row = {"ours ms": 1e3 * fast, "loop ms": 1e3 * slow, "loop / ours": slow / fast}
-            if number in (1, 2, 3):
-                _, default = seconds(loop, x1, x2, None)
-                row |= {"default ms": 1e3 * default, "default / ours": default / fast}
-            rows.append(row)
-        found = pd.DataFrame(rows[1:])  # the first warms up
-        print(f"\n{name}: plans differ by at most {(ours - theirs).abs().max():.1e}")
-        for column in found:
-            low, middle, high = found[column].quantile([0, 0.5, 1])
-            print(f"  {column:15s} {middle:8.3g}  ({low:.3g} to {high:.3g})")
+    figures = [row for case in CASES.items() for row in compare(*case, options)]
+    finish(figures, options.json)
 
 
 if __name__ == "__main__":
