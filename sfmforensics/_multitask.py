@@ -319,7 +319,9 @@ class MultiTaskEstimator(
         device = self._device()
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"  # fitted on a GPU, asked where there is none
-        module = self.module_.to(device)
+        module = self.module_
+        if next(module.parameters()).device != torch.device(device):
+            module.to(device)  # asked each time, it would be an eighth of one recording's answer
         with one_thread(), torch.inference_mode():
             return [ask(module, block.to(device)) for block in filled_blocks(as_tensor(X))]
 
