@@ -2,7 +2,9 @@
 
 The matrix is random, 512 + 1024 columns, memory-mapped; each size is fitted in a process of its
 own. Memory is what the process holds for itself (RssAnon): pages of the file, which the system
-takes back when it needs them, do not count.
+takes back when it needs them, do not count. The peer is scikit-learn's incremental way with what
+does not fit into memory: StandardScaler and one SGDClassifier a task, partial_fit
+by partial_fit over the same batches.
 
     python benchmarks/bench_scale.py --rows 1000 10000 100000 1000000
 """
@@ -19,7 +21,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _figures import figure, finish
+from _figures import figure, finish, ratio
+from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import StandardScaler
 
 WIDTHS = [512, 1024]
 BLOCK = 10_000
@@ -62,7 +66,25 @@ def fit(file):
     model.fit(X[:1000], y[:1000]).predict(X[:1000])  # all that is done once is done
     before = anonymous()
     seconds, peaks = [], []
-    for run in (lambda: model.fit(X, y), lambda: model.predict(X)):
+    scale, linear = StandardScaler(), [SGDClassifier(random_state=0) for _ in y.T]
+    classes = [np.unique(labels) for labels in y.T]
+    batches = [slice(start, start + 512) for start in range(0, len(X), 512)]
+
+    def learn():
+        for rows in batches:
+            scale.partial_fit(X[rows])
+        for rows in batches:
+            part = scale.transform(X[rows])
+            for one, labels, one_of_each in zip(linear, y.T, classes, strict=True):
+                one.partial_fit(part, labels[rows], classes=one_of_each)
+
+    def answer():
+        for rows in batches:
+            part = scale.transform(X[rows])
+            for one in linear:
+                one.predict(part)
+
+    for run in (lambda: model.fit(X, y), lambda: model.predict(X), learn, answer):
         peak = Peak()
         peak.start()
         start = time.perf_counter()
@@ -106,10 +128,14 @@ def main():
             size = write(file, n_rows)
             command = [sys.executable, __file__, "--fit", str(file)]
             found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-            for task, seconds, peak in zip(by_task, found["seconds"], found["peaks"], strict=True):
+            ours, theirs = found["seconds"][:2], found["seconds"][2:]
+            for task, seconds, peer, peak in zip(
+                by_task, ours, theirs, found["peaks"][:2], strict=True
+            ):
                 by_task[task].append(seconds)
                 figures += [
                     figure(f"{task}, {n_rows:,} rows: a row", 1e6 * seconds / n_rows, "us"),
+                    ratio(f"{task}, {n_rows:,} rows: TANGO / SGDClassifier", seconds, peer),
                     figure(f"{task}, {n_rows:,} rows: memory over matrix", peak / size, "ratio"),
                     figure(f"{task}, {n_rows:,} rows: memory", peak / 2**20, "MiB"),
                 ]
