@@ -3,8 +3,8 @@
 The matrix is random, 512 + 1024 columns, memory-mapped; each size is fitted in a process of its
 own. Memory is what the process holds for itself (RssAnon): pages of the file, which the system
 takes back when it needs them, do not count. The peer is scikit-learn's incremental way with what
-does not fit into memory: StandardScaler and one SGDClassifier a task, partial_fit
-by partial_fit over the same batches.
+does not fit into memory: StandardScaler and one SGDClassifier a task, by partial_fit over the same
+batches.
 
     python benchmarks/bench_scale.py --rows 1000 10000 100000 1000000
 """

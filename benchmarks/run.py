@@ -57,11 +57,11 @@ def markdown(found, where):
     ]
     for name, outcome in found.items():
         given = " ".join(outcome["arguments"])
-        load = outcome["machine"]["load"]
+        then = outcome["machine"]
         lines += [
             f"## {outcome['question']}\n",
-            f"`{name}.py{' ' + given if given else ''}`, {outcome['seconds']} s; load of the "
-            f"machine at the end {load}.\n",
+            f"`{name}.py{' ' + given if given else ''}`, {then['date']}, {outcome['seconds']} s; "
+            f"load of the machine at the end {then['load']}.\n",
             table(outcome["figures"]),
         ]
     return "\n".join(lines)
