@@ -336,8 +336,10 @@ def report(options, corpus, X, found, ablations):
         rows += [
             {"": name} | cells(outcomes) for (name, of), outcomes in found.items() if of == protocol
         ]
-        yield f"\n## {protocol}\n\n{markdown(rows)}"
+        yield f"\n## {protocol}\n\n{markdown(rows)}" if rows else ""
         for ours in OURS:
+            if (ours, protocol) not in found:
+                continue
             others = [name for name, of in found if of == protocol]
             others = [name for name in others if name not in OURS]
             yield f"\n{ours} minus each, corrected resampled t-test over all folds:\n\n"
@@ -396,7 +398,7 @@ def main():
     parser.add_argument("--protocols", nargs="*", default=PROTOCOLS, choices=PROTOCOLS)
     parser.add_argument("--kept", action="store_true", help="report what is kept; fit nothing")
     parser.add_argument("--ablations", type=int, default=0, metavar="SEEDS")
-    parser.add_argument("--only", nargs="*", help="names of the systems to run; all by default")
+    parser.add_argument("--only", nargs="*", help="names of what to run; all by default")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     if options.vectors is None and options.corpus == "baved":
@@ -420,7 +422,7 @@ def main():
                 ]
     n_views = len({name.rpartition("__")[0] for name in X})
     for name, settings in {BASE: {}, **ABLATIONS}.items() if options.ablations else ():
-        for protocol in wanted:
+        for protocol in wanted if not options.only or name in options.only else ():
             ablations[name, protocol] = [
                 ablated(single, name, protocol, seed, n_views, **settings)
                 for seed in range(options.ablations)

@@ -88,10 +88,12 @@ def compare(preset, X, y, rounds, epochs):
     concat = make_estimator("concat", preset, random_state=0, max_epochs=epochs, **same)
     tokens_alone = clone(concat).set_params(view_hidden=())
     loop = bare_loop(tango, X, y)
+    short = clone(tango).set_params(precision="bfloat16")
     runs = {
         "TANGO": lambda: clone(tango).fit(X, y),
         "ConcatFusion": lambda: clone(concat).fit(X, y),
         "ConcatFusion, view_hidden=()": lambda: clone(tokens_alone).fit(X, y),
+        "TANGO, precision bfloat16": lambda: clone(short).fit(X, y),
         "bare loop of TANGO's network": loop,
     }
     rows = [{name: timed(run)[1] for name, run in runs.items()} for _ in range(rounds)]

@@ -182,6 +182,7 @@ class MultiTaskEstimator(
             batch_size=int(self.batch_size),
             max_epochs=epochs_of(self.max_epochs, len(data.y), int(self.batch_size)),
             device=self._device(),
+            precision=self.precision,
             verbose=self.verbose,
         )
 

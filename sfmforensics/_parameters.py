@@ -41,6 +41,7 @@ CONSTRAINTS = {
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "n_members": [Interval(Integral, 1, None, closed="left")],
+    "precision": [StrOptions({"float32", "bfloat16"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -126,6 +127,10 @@ _COMMON = """
         layers; the optimiser and the schedule start anew. Only parameters of training may change.
     device : str, default="auto"
         A torch device; "auto" takes CUDA if there is one.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Number format of matrix products in training. "bfloat16" is torch's automatic mixed
+        precision: weights, losses and transport stay float32, and so does every answer. On a CPU it
+        gains up to a seventh (``benchmarks/bench_fit.py``); on GPUs it is untested.
     random_state : int, RandomState or None, default=None
         Seed of the weights, batches, dropout and noise.
     verbose : int, default=0
@@ -183,7 +188,7 @@ OF_TRAINING = frozenset(
             "max_epochs",
         ),
         *("early_stopping", "validation", "patience", "warm_start", "device", "random_state"),
-        "verbose",
+        *("precision", "verbose"),
     }
 )
 """Parameters that may change between fits with ``warm_start``; the others make the network."""

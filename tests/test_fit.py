@@ -11,6 +11,7 @@ from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import TargetError, TrainingError
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
 from sfmforensics.nn import training
+from sfmforensics.nn.fusion import GatedTransport
 
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0}
@@ -352,6 +353,30 @@ def test_mixed_recordings_are_learnt_from(estimator, table):
     assert mixed.history_[-1]["train_loss"] > plain.history_[-1]["train_loss"]
 
 
+@pytest.mark.parametrize("estimator", ALL)
+def test_mixed_precision_learns_the_same_in_a_shorter_format(estimator, table):
+    X, y = table
+    whole, mixed = (
+        estimator(**FAST, max_epochs=10, precision=precision).fit(X, y)
+        for precision in ("float32", "bfloat16")
+    )
+    assert {weights.dtype for weights in mixed.module_.parameters()} == {torch.float32}
+    losses = [[row["train_loss"] for row in model.history_] for model in (whole, mixed)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    agree = whole.predict(X)[["speaker"]] == mixed.predict(X)[["speaker"]]
+    assert agree.to_numpy().mean() > 0.9
+
+
+def test_mixed_precision_leaves_transport_as_it_is():
+    fusion = GatedTransport([(4, 8), (6, 8)])
+    views = [torch.randn(3, 4, 8), torch.randn(3, 6, 8)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = fusion(views)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, fusion(views))
+
+
 def test_a_batch_is_mixed_with_itself_and_its_losses_likewise():
     X, y = torch.arange(8.0)[:, None], torch.arange(8.0)[:, None]
     batches = training._Batches(training.Labelled(X, y), batch_size=4, mixup=1.0)
@@ -410,6 +435,7 @@ def test_one_age_alone_and_very_many_are_learnt_as_a_distribution(table):
         {"validation": "0.2"},
         {"patience": 0},
         {"mixup": -1},
+        {"precision": "float16"},
         {"hidden": (0,)},
         {"hidden": (2.5,)},
         {"views": {"a": 10, "b": 20}},

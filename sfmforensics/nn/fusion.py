@@ -119,6 +119,11 @@ class GatedTransport(nn.Module):
 
     def forward(self, views):
         """List of (batch, L, dim) -> (batch, width)."""
+        device = views[0].device.type
+        if torch.is_autocast_enabled(device):
+            # Small distances and plans would lose their digits in a short number format.
+            with torch.autocast(device, enabled=False):
+                return self.forward([view.float() for view in views])
         views = self.gate(views)
         enriched = [[view.flatten(1)] for view in views]
         costs = self._costs(views)

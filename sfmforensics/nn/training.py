@@ -58,6 +58,7 @@ def train(
     batch_size=32,
     max_epochs=30,
     device="cpu",
+    precision="float32",
     verbose=0,
 ):
     """Train a network in place.
@@ -90,6 +91,8 @@ def train(
         Passes over the data.
     device : str, default="cpu"
         A torch device.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Number format of matrix products while learning: "bfloat16" is automatic mixed precision.
     verbose : int, default=0
         1 prints a line an epoch, 2 draws a bar instead.
 
@@ -154,6 +157,7 @@ def train(
         callbacks__print_log=PrintLog() if verbose == 1 else None,
         device=device,
         verbose=verbose,
+        precision=precision,
     )
     try:
         with progress("training", max_epochs, shown=verbose > 1) as bar.advance:
@@ -196,6 +200,18 @@ class _StopEarly(EarlyStopping):
 
 
 class _Net(NeuralNet):
+    def __init__(self, *arguments, precision="float32", **options):
+        super().__init__(*arguments, **options)
+        self.precision = precision
+
+    def infer(self, x, **options):
+        if self.precision == "float32":
+            return super().infer(x, **options)
+        device = torch.device(self.device).type
+        with torch.autocast(device, dtype=getattr(torch, self.precision)):
+            outputs = super().infer(x, **options)
+        return [output.float() for output in outputs]
+
     def initialize_module(self):
         # The network is made by the estimator, under its seed; skorch would make another.
         self.module_ = self.module
