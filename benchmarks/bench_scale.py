@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 WIDTHS = [512, 1024]
 BLOCK = 10_000
+PAGE = 4096
 
 
 def anonymous():
@@ -106,9 +107,14 @@ def write(file, n_rows):
     return matrix.nbytes
 
 
-def slope(rows, values):
-    """Power of the number of rows with which a quantity grows: 1 is in proportion."""
-    return float(np.polyfit(np.log(rows), np.log(values), 1)[0])
+def growth(rows, values):
+    """Power of the number of rows with which a quantity grows (1 is in proportion), and R squared.
+
+    The line is fitted to logarithms.
+    """
+    x, y = np.log(rows), np.log(values)
+    slope, start = np.polyfit(x, y, 1)
+    return float(slope), float(1 - np.var(y - slope * x - start) / np.var(y))
 
 
 def main():
@@ -122,6 +128,7 @@ def main():
         fit(options.fit)
         return
     figures, by_task = [], {"fit": [], "predict": []}
+    memory = {task: [] for task in by_task}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for n_rows in options.rows:
             file = Path(folder) / "X.npy"
@@ -133,6 +140,7 @@ def main():
                 by_task, ours, theirs, found["peaks"][:2], strict=True
             ):
                 by_task[task].append(seconds)
+                memory[task].append(max(peak, PAGE))
                 figures += [
                     figure(f"{task}, {n_rows:,} rows: a row", 1e6 * seconds / n_rows, "us"),
                     ratio(f"{task}, {n_rows:,} rows: TANGO / SGDClassifier", seconds, peer),
@@ -140,10 +148,15 @@ def main():
                     figure(f"{task}, {n_rows:,} rows: memory", peak / 2**20, "MiB"),
                 ]
             file.unlink()
-    for task, seconds in by_task.items():
-        if len(seconds) > 1:
-            power = slope(options.rows, seconds)
-            figures.append(figure(f"{task}: seconds grow with the rows to the power", power, ""))
+    for what, found in (("seconds", by_task), ("memory", memory)):
+        for task, values in found.items():
+            if len(values) > 1:
+                power, fit_of_line = growth(options.rows, values)
+                name = f"{task}: {what}, power of the rows"
+                figures += [
+                    figure(name, power, ""),
+                    figure(f"{name}: R squared", fit_of_line, ""),
+                ]
     finish(figures, options.json)
 
 

@@ -4,10 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import column_or_1d
 
 from sfmforensics.exceptions import TargetError
 
 _MOST_POINTS = 200
+
+
+def as_frame(y):
+    """Accept targets in any form as a DataFrame, one column a task.
+
+    Parameters
+    ----------
+    y : DataFrame, Series, ndarray of shape (n_samples,) or (n_samples, n_tasks), or sequence
+        Targets.
+
+    Returns
+    -------
+    DataFrame
+        Columns as given; "y", or "y0", "y1", ..., where there are no names.
+
+    Examples
+    --------
+    >>> as_frame([1, 2]).columns.tolist()
+    ['y']
+    """
+    if isinstance(y, pd.Series):
+        y = y.to_frame(y.name if y.name is not None else "y")
+    if isinstance(y, pd.DataFrame):
+        return with_floats(y)
+    if is_polars(y):
+        columns = y.get_columns() if hasattr(y, "get_columns") else [y]
+        return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
+    if hasattr(y, "to_pandas"):
+        return as_frame(y.to_pandas())
+    # A list of several types must not become one of strings.
+    values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
+    if values.ndim == 2 and values.shape[1] > 1:
+        columns = {f"y{i}": column for i, column in enumerate(values.T)}
+    else:
+        columns = {"y": column_or_1d(values, warn=True)}
+    return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
 
 
 def is_polars(y):

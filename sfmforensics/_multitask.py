@@ -8,11 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import (
-    _safe_indexing,
-    check_consistent_length,
-    check_random_state,
-)
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
@@ -40,6 +36,10 @@ from sfmforensics.views import find_views
 def _has_classes(estimator):
     codec = getattr(estimator, "_codec", None)
     return codec is None or CLASSIFICATION in codec.kinds_
+
+
+def _scores(network, block):
+    return [output.double().cpu().numpy() for output in network(block)]
 
 
 class MultiTaskEstimator(
@@ -237,8 +237,10 @@ class MultiTaskEstimator(
             A frame has the index of `X` if that is a frame.
         """
         index = getattr(X, "index", None)
-        outputs = self._outputs(X)
-        return self._codec.decode(outputs, index=None if callable(index) else index)
+        # Block by block, so that memory holds one number a task and not a score for each class.
+        parts = self._ask(X, lambda *block: self._codec.settle(_scores(*block)))
+        settled = np.concatenate(parts)[: _num_samples(X)]
+        return self._codec.decode(settled, index=None if callable(index) else index)
 
     @available_if(_has_classes)
     def predict_proba(self, X):
@@ -307,9 +309,7 @@ class MultiTaskEstimator(
 
     def _outputs(self, X):
         """What the network says: list of (n_recordings, outputs), float64."""
-        parts = self._ask(
-            X, lambda network, block: [out.double().cpu().numpy() for out in network(block)]
-        )
+        parts = self._ask(X, _scores)
         n_samples = _num_samples(X)
         return [np.concatenate(outputs)[:n_samples] for outputs in zip(*parts, strict=True)]
 

@@ -145,15 +145,14 @@ class PerTask(CarriesVersions, BaseEstimator):
         check_is_fitted(self)
         index = X.index if isinstance(X, pd.DataFrame) else None
         X = self._scaled(validate_data(self, X, reset=False))
-        outputs = []
+        answers = []
         for position, estimator in enumerate(self.estimators_):
             answer = estimator.predict(X)
             if self._codec.kinds_[position] == REGRESSION:
                 center, scale = self._codec.center_[position], self._codec.scale_[position]
-                outputs.append(((answer - center) / scale)[:, None])
-            else:
-                outputs.append(np.eye(self._codec.widths_[position])[answer])
-        return self._codec.decode(outputs, index)
+                answer = (answer - center) / scale
+            answers.append(answer)
+        return self._codec.decode(np.column_stack(answers), index)
 
     @available_if(_classifiers_decide)
     def decision_function(self, X):

@@ -7,20 +7,16 @@ from copy import copy
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
-from sklearn.utils import column_or_1d
 
 from sfmforensics._labels import (
+    as_frame,
     form_of,
-    from_polars,
-    is_polars,
     mean_and_deviation,
     numbers_of,
     plain,
     points_of,
     sorted_labels,
     to_polars,
-    with_dtype,
-    with_floats,
 )
 from sfmforensics.exceptions import TargetError
 
@@ -49,42 +45,6 @@ def task_kind(values):
     """
     dtype = getattr(values, "dtype", np.asarray(values).dtype)
     return REGRESSION if pd.api.types.is_float_dtype(dtype) else CLASSIFICATION
-
-
-def as_frame(y):
-    """Accept targets in any form as a DataFrame, one column a task.
-
-    Parameters
-    ----------
-    y : DataFrame, Series, ndarray of shape (n_samples,) or (n_samples, n_tasks), or sequence
-        Targets.
-
-    Returns
-    -------
-    DataFrame
-        Columns as given; "y", or "y0", "y1", ..., where there are no names.
-
-    Examples
-    --------
-    >>> as_frame([1, 2]).columns.tolist()
-    ['y']
-    """
-    if isinstance(y, pd.Series):
-        y = y.to_frame(y.name if y.name is not None else "y")
-    if isinstance(y, pd.DataFrame):
-        return with_floats(y)
-    if is_polars(y):
-        columns = y.get_columns() if hasattr(y, "get_columns") else [y]
-        return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
-    if hasattr(y, "to_pandas"):
-        return as_frame(y.to_pandas())
-    # A list of several types must not become one of strings.
-    values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
-    if values.ndim == 2 and values.shape[1] > 1:
-        columns = {f"y{i}": column for i, column in enumerate(values.T)}
-    else:
-        columns = {"y": column_or_1d(values, warn=True)}
-    return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
 
 
 class TargetCodec:
@@ -122,7 +82,7 @@ class TargetCodec:
     array([[ 0.  , -1.22],
            [ 1.  ,  1.22],
            [  nan,  0.  ]], dtype=float32)
-    >>> codec.decode([[[0.9, 0.1]], [[0.0]]])
+    >>> codec.decode(codec.settle([[[0.9, 0.1]], [[0.0]]]))
       gender   age
     0      f  30.0
     """
@@ -276,13 +236,34 @@ class TargetCodec:
                 encoded[known, position] = codes
         return encoded
 
-    def decode(self, outputs, index=None):
-        """A network's answers in the form of the targets.
+    def settle(self, outputs):
+        """Decide on one answer a task, in numbers as those of `encode`.
 
         Parameters
         ----------
         outputs : list of array-like of shape (n_samples, n_outputs)
             For each task, scores of the classes or points, or the standardised number.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_tasks), float64
+            Index of the class, or standardised number.
+        """
+        settled = []
+        for position, output in enumerate(map(np.asarray, outputs)):
+            if self._classes[position] is None:
+                settled.append(self._expectation(position, output))
+            else:
+                settled.append(output.argmax(axis=1))
+        return np.column_stack(settled)
+
+    def decode(self, encoded, index=None):
+        """Answers in the form of the targets.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n_samples, n_tasks)
+            Numbers as those of `encode`, none of them missing.
         index : Index or None, default=None
             Index of the frame that is returned.
 
@@ -292,12 +273,12 @@ class TargetCodec:
             As the targets were in `fit`.
         """
         columns = {}
-        for position, (name, output) in enumerate(zip(self.names_, outputs, strict=True)):
-            output, labels = np.asarray(output), self._classes[position]
+        for position, (name, labels) in enumerate(zip(self.names_, self._classes, strict=True)):
+            column = encoded[:, position]
             if labels is None:
-                columns[name] = self.years(position, self._expectation(position, output))
+                columns[name] = self.years(position, column)
             else:
-                columns[name] = labels[output.argmax(axis=1)]
+                columns[name] = labels[column.astype(int)]
         if self.form_ == "frame":
             return pd.DataFrame(columns, index=index, columns=pd.Index(self.names_))
         if self.form_ == "polars":
