@@ -21,7 +21,9 @@ _HOMES = {
     "PerTask": "sfmforensics.baselines",
     "load_embeddings": "sfmforensics.embeddings",
     "make_views": "sfmforensics.views",
+    "read_model": "sfmforensics.saving",
     "save_embeddings": "sfmforensics.embeddings",
+    "save_model": "sfmforensics.saving",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -54,13 +54,16 @@ class CarriesVersions:
 
     def __setstate__(self, state):
         super().__setstate__(state)
+        self._compare_versions()
+
+    def _compare_versions(self):
         made = getattr(self, "versions_", {})
         if not made and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
             warnings.warn(
                 f"this {type(self).__name__} was fitted before models carried their versions, and "
                 "may not answer; fit it again",
                 ModelVersionWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         here = versions([name for name in made if name != "python"])
         differ = [
@@ -71,5 +74,5 @@ class CarriesVersions:
                 f"this {type(self).__name__} was fitted with {', '.join(differ)}; its answers may "
                 "differ from those of its report: fit it again, or install these versions",
                 ModelVersionWarning,
-                stacklevel=2,
+                stacklevel=3,
             )

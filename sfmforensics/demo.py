@@ -66,7 +66,7 @@ def run_demo(output, *, seed=0, console=None):
     show_scores(found.scores, "synthetic", console)
 
     console.print("3. One model of all these recordings")
-    file = output / "tango.joblib"
+    file = output / "tango.safetensors"
     train_model(seen, _VIEWS, file, **settings)
 
     console.print("4. What it says of recordings that it has not seen")
@@ -80,7 +80,7 @@ def run_demo(output, *, seed=0, console=None):
         "  recordings/              the synthetic voices\n"
         "  scores.csv, intervals.csv, comparisons.csv, predictions.csv, config.json, *.png\n"
         f"  {page.name}              one page with all of it: open it in a browser\n"
-        "  tango.joblib             the model\n"
+        "  tango.safetensors        the model\n"
         "Next:\n"
         f"  sfmforensics predict {shlex.quote(str(file))} YOUR.wav\n"
         "  sfmforensics evaluate --corpus manifest --root YOUR_TABLE.csv --views mfcc,prosody\n"

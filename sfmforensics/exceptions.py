@@ -67,6 +67,10 @@ class MissingExtraError(SFMForensicsError, ImportError):
         return f'{self.package} is not installed; run: pip install "sfmforensics[{self.extra}]"'
 
 
+class ModelFileError(SFMForensicsError, ValueError):
+    """A model cannot be saved or read: damaged, changed, of another kind, or not to be trusted."""
+
+
 class ReportError(SFMForensicsError, ValueError):
     """Results cannot be reported: a file or column is missing, or there is nothing to show."""
 

@@ -25,7 +25,7 @@ ROOMS = [
     ["_score"],
     ["_multitask"],
     ["estimators", "baselines"],
-    ["presets"],
+    ["presets", "saving"],
     ["model_selection", "metrics", "paper"],
     ["experiment"],
     ["audit"],

@@ -82,8 +82,8 @@ def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     assert shlex.split(command) == ["sfmforensics", *evaluate, "--model", "tango,single"]
     assert main(["report", "results"]) == 0
     assert (here / "results" / "report.html").exists()
-    assert main(["train", *shared, "--output", "models/tango.joblib"]) == 0
-    assert (here / "models" / "tango.joblib").exists()
+    assert main(["train", *shared, "--output", "models/tango.safetensors"]) == 0
+    assert (here / "models" / "tango.safetensors").exists()
 
 
 def test_evaluate_searches_repeats_and_leaves_out_each_speaker(manifest, here, capsys):
@@ -106,25 +106,25 @@ def test_evaluate_searches_repeats_and_leaves_out_each_speaker(manifest, here, c
 
 def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here, corpus, capsys):
     assert main(["train", "--corpus", "manifest", "--root", manifest, "--epochs", "1",
-                 "--output", "m.joblib"]) == 0  # fmt: skip
+                 "--output", "m.safetensors"]) == 0  # fmt: skip
     (here / "text.wav").write_text("no sound")
     files = [corpus.data[0], corpus.data[8]]
     capsys.readouterr()
-    assert main(["predict", "m.joblib", *files]) == 0
+    assert main(["predict", "m.safetensors", *files]) == 0
     shown = capsys.readouterr().out
     assert "%)" in shown  # each label with its probability
     assert shown.count("male") == 2
-    assert main(["predict", "m.joblib", *files, "text.wav", "--format", "csv"]) == 1
+    assert main(["predict", "m.safetensors", *files, "text.wav", "--format", "csv"]) == 1
     said = capsys.readouterr()
     assert pd.read_csv(StringIO(said.out))["path"].tolist() == files
     assert "text.wav" in said.err
-    assert main(["predict", "m.joblib", *files, "none.wav", "--format", "json"]) == 1
+    assert main(["predict", "m.safetensors", *files, "none.wav", "--format", "json"]) == 1
     said = capsys.readouterr()
     assert [row["path"] for row in json.loads(said.out)] == files
     assert "none.wav: no such file" in said.err
-    assert main(["predict", "m.joblib", "text.wav", "--format", "json"]) == 1
+    assert main(["predict", "m.safetensors", "text.wav", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == []
-    assert main(["predict", "m.joblib", "text.wav", "--format", "csv"]) == 1
+    assert main(["predict", "m.safetensors", "text.wav", "--format", "csv"]) == 1
     assert pd.read_csv(StringIO(capsys.readouterr().out)).empty
 
 
@@ -339,7 +339,8 @@ def test_what_evaluate_is_refused_in_one_line(arguments, says, manifest, here, c
 def test_other_refusals(manifest, here, capsys):
     assert "missing.joblib: no such file" in refused(capsys, "predict", "missing.joblib", "a.wav")
     (here / "bad.joblib").write_bytes(b"nothing")
-    assert "bad.joblib" in refused(capsys, "predict", "bad.joblib", "a.wav")
+    assert "--trust" in refused(capsys, "predict", "bad.joblib", "a.wav")
+    assert "bad.joblib" in refused(capsys, "predict", "--trust", "bad.joblib", "a.wav")
     assert "sfmforensics evaluate" in refused(capsys, "report", "nowhere")
     assert "scores.csv is missing" in refused(capsys, "report", ".")
     embed = ["embed", "--corpus", "manifest", "--root", manifest]

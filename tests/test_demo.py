@@ -1,9 +1,9 @@
 import io
 
-import joblib
 import pandas as pd
 from rich.console import Console
 
+from sfmforensics import read_model
 from sfmforensics.demo import run_demo
 
 
@@ -22,9 +22,9 @@ def test_the_demo_does_the_whole_job_and_says_where_things_are(tmp_path):
     assert means["gender"] > 0.8
     assert len(answers) == 24
     assert (folder / "report.html").stat().st_size > 100_000
-    model = joblib.load(folder / "tango.joblib")
+    model = read_model(folder / "tango.safetensors")
     recording = next((folder / "recordings").rglob("*.wav"))
     assert model.predict([str(recording)]).shape == (1, 4)
     text = said.getvalue()
-    for name in ("scores.csv", "report.html", "tango.joblib", "sfmforensics predict"):
+    for name in ("scores.csv", "report.html", "tango.safetensors", "sfmforensics predict"):
         assert name in text

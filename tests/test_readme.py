@@ -63,7 +63,7 @@ def test_the_python_examples_run(where_it_says, capsys):
     assert answers.columns.tolist() == ["speaker", "emotion", "gender", "age"]
     assert isinstance(answers, pd.DataFrame)
     assert set(names["search"].best_params_) == {"tango__reg", "tango__direction"}
-    assert os.path.exists("tango.joblib")
+    assert os.path.exists("tango.safetensors")
     assert names["nested"]["test_score"].shape == (3,)
     assert names["stored"].data.shape == (len(names["corpus"].data), 74)
     assert len(plt.get_fignums()) == 3

@@ -14,7 +14,13 @@ from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
-from sfmforensics.exceptions import AudioError, SFMForensicsError, TargetError, ViewError
+from sfmforensics.exceptions import (
+    AudioError,
+    ModelFileError,
+    SFMForensicsError,
+    TargetError,
+    ViewError,
+)
 from sfmforensics.metrics import corrected_resampled_ttest
 from sfmforensics.report import write_report
 from sfmforensics.workflow import (
@@ -38,7 +44,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model_file(corpus, cache, tmp_path_factory):
-    file = tmp_path_factory.mktemp("model") / "tango.joblib"
+    file = tmp_path_factory.mktemp("model") / "tango.safetensors"
     train_model(corpus, VIEWS, file, cache=cache, verbose=True, **QUICK)
     return file
 
@@ -252,9 +258,11 @@ def test_embeddings_know_no_third_thing_to_do_on_an_error(corpus, tmp_path, monk
 
 
 def test_a_saved_model_answers_in_another_process_and_folder(model_file, corpus, tmp_path):
-    shutil.copy(model_file, tmp_path / "tango.joblib")
+    shutil.copy(model_file, tmp_path / "tango.safetensors")
     shutil.copy(corpus.data[0], tmp_path / "x.wav")
-    code = "import joblib; print(joblib.load('tango.joblib').predict(['x.wav']))"
+    code = (
+        "from sfmforensics import read_model as r; print(r('tango.safetensors').predict(['x.wav']))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -276,17 +284,20 @@ def test_a_view_from_a_relative_folder_is_found_from_anywhere(corpus, tmp_path, 
     monkeypatch.chdir(tmp_path / "work")
     Wav2Vec2Model(config).save_pretrained("models/small")
     Wav2Vec2FeatureExtractor().save_pretrained("models/small")
-    train_model(corpus, ["mfcc", "small=models/small"], "../tango.joblib", epochs=1, cache="kept")
+    file = "../tango.safetensors"
+    train_model(corpus, ["mfcc", "small=models/small"], file, epochs=1, cache="kept")
     monkeypatch.chdir(tmp_path)
     shutil.copy(corpus.data[0], "x.wav")
-    code = "import joblib; print(joblib.load('tango.joblib').predict(['x.wav']).shape)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    code = "import sfmforensics, sys; m = sfmforensics.read_model(sys.argv[1])"
+    code += "; print(m.predict(['x.wav']).shape)"
+    command = [sys.executable, "-c", code, "tango.safetensors"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.strip() == "(1, 4)", done.stderr
     assert not (tmp_path / "kept").exists()
 
 
 def test_a_saved_model_keeps_neither_the_cache_nor_the_bars(model_file):
-    pipeline = joblib.load(model_file)
+    pipeline = load_model(model_file)
     for _, embedder in pipeline[0].transformer_list:
         assert embedder.cache is None
         assert embedder.verbose is False
@@ -357,7 +368,28 @@ def test_what_is_no_model_is_refused_by_name(content, tmp_path):
     else:
         file.write_bytes(content)
     with pytest.raises(SFMForensicsError, match=r"model\.joblib: it .*sfmforensics train wrote"):
+        load_model(file, trust=True)
+
+
+def test_a_file_that_could_run_code_is_not_loaded_unless_it_is_trusted(corpus, cache, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    file = tmp_path / "m.safetensors"  # whatever its name says
+    joblib.dump(Hostile(), file)
+    with pytest.raises(ModelFileError, match=r"m\.safetensors: loading it may run any code"):
         load_model(file)
+    assert not (tmp_path / "ran").exists()
+    train_model(corpus, VIEWS, tmp_path / "m.joblib", model="svm", cache=cache)
+    assert load_model(tmp_path / "m.joblib", trust=True).predict(corpus.data[:2]).shape == (2, 4)
+
+
+def test_a_model_that_only_joblib_can_save_is_refused_before_it_is_trained(corpus, tmp_path):
+    for options in ({"model": "svm"}, {"format": "pickle"}):
+        with pytest.raises(ModelFileError, match="joblib"):
+            train_model(corpus, VIEWS, tmp_path / "m.safetensors", **options)
+    assert not os.listdir(tmp_path)
 
 
 def test_a_folder_is_no_place_for_a_model(corpus, tmp_path):

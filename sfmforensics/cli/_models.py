@@ -17,6 +17,7 @@ from sfmforensics.cli._options import (
     Device,
     Epochs,
     Format,
+    ModelFormat,
     Preset,
     PresetOption,
     Root,
@@ -37,6 +38,10 @@ def train(
     epochs: Epochs = None,
     cache: Cache = CACHE,
     device: Device = None,
+    format: Annotated[
+        ModelFormat | None,
+        typer.Option(help="Form of the file: data alone, or with code; by its name."),
+    ] = None,
 ):
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
@@ -53,6 +58,7 @@ def train(
         epochs=epochs,
         cache=cache,
         device=device,
+        format=format,
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
@@ -60,14 +66,17 @@ def train(
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="A model of yours.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model that train wrote.")],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings.")],
     format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
 ):
-    """Answer all tasks for recordings. Loading a model runs code: open only what you trust."""
+    """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
-    answers, refused = predict_files(load_model(model), files, verbose=len(files) > 3)
+    answers, refused = predict_files(load_model(model, trust=trust), files, verbose=len(files) > 3)
     if format is Format.csv:
         print(answers.to_csv(index=False), end="")
     elif format is Format.json:

@@ -42,6 +42,13 @@ class OnError(StrEnum):
     skip = "skip"
 
 
+class ModelFormat(StrEnum):
+    """Forms of a model on disk."""
+
+    safetensors = "safetensors"
+    joblib = "joblib"
+
+
 class Format(StrEnum):
     """Forms of the answers of `predict`."""
 

@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sfmforensics._files import replacing
 from sfmforensics.audio import stream_audio
-from sfmforensics.exceptions import AudioError, SFMForensicsError
+from sfmforensics.exceptions import AudioError, ModelFileError, SFMForensicsError
+from sfmforensics.saving import read_model, save_model
 from sfmforensics.targets import CLASSIFICATION, TargetCodec
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import build_estimator, make_folder
@@ -29,9 +30,10 @@ def train_model(
     epochs=None,
     cache=None,
     device=None,
+    format=None,
     verbose=False,
 ):
-    """Fit one model on a whole corpus, from recordings to answers, and save it with joblib.
+    """Fit one model on a whole corpus, from recordings to answers, and save it.
 
     Parameters
     ----------
@@ -43,16 +45,36 @@ def train_model(
         File for the model.
     model, preset, seed, epochs, cache, device, verbose
         As in `evaluate_corpus`.
+    format : {"safetensors", "joblib"} or None, default=None
+        "safetensors" is `sfmforensics.save_model`'s, which runs nothing when it is loaded; a file
+        of "joblib" does, and only those who trust it should load it. None goes by the file's name:
+        joblib for one that ends in .joblib.
 
     Returns
     -------
     Pipeline
         From recordings to answers. It keeps the place of the SFM, not its weights.
+
+    Raises
+    ------
+    ModelFileError
+        The model can be saved with joblib alone, or the format is unknown.
     """
     output = Path(output)
     if output.is_dir():
-        raise SFMForensicsError(f"{output} is a folder; name a file, as in {output}/tango.joblib")
+        raise SFMForensicsError(
+            f"{output} is a folder; name a file, as in {output}/tango.safetensors"
+        )
+    if format is None:
+        format = "joblib" if output.suffix == ".joblib" else "safetensors"
+    if format not in ("safetensors", "joblib"):
+        raise ModelFileError(f'format is {format!r}; use "safetensors" or "joblib"')
     estimator = build_estimator(model, preset, views, seed, epochs, device)
+    if model == "svm" and format != "joblib":
+        raise ModelFileError(
+            "a model of scikit-learn's SVC and SVR can be saved as code only; name a file such as "
+            f"{output.with_suffix('.joblib')}"
+        )
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
     make_folder(output.parent)
@@ -64,18 +86,24 @@ def train_model(
     for _, embedder in union.transformer_list:
         # The cache of this machine is of no use to the next, nor are its progress bars.
         embedder.set_params(cache=None, verbose=False)
-    with replacing(output) as temporary:
-        joblib.dump(pipeline, temporary)
+    if format == "joblib":
+        with replacing(output) as temporary:
+            joblib.dump(pipeline, temporary)
+    else:
+        save_model(pipeline, output)
     return pipeline
 
 
-def load_model(path):
+def load_model(path, *, trust=False):
     """Load a model that `train_model` saved.
 
     Parameters
     ----------
     path : path-like
-        The file. Loading runs code that is in it: open only models whose origin you trust.
+        The file.
+    trust : bool, default=False
+        Whether code in the file may run. A file of joblib cannot be loaded without; one of
+        safetensors holds none.
 
     Returns
     -------
@@ -83,35 +111,47 @@ def load_model(path):
 
     Raises
     ------
-    SFMForensicsError
-        There is no such file, or it is no model.
+    ModelFileError
+        There is no such file, it is no model, it was changed, or its code is not trusted.
 
     Examples
     --------
-    >>> load_model("missing.joblib")
+    >>> load_model("missing.safetensors")
     Traceback (most recent call last):
     ...
-    sfmforensics.exceptions.SFMForensicsError: missing.joblib: no such file; make one with:
-    sfmforensics train --output missing.joblib
+    sfmforensics.exceptions.ModelFileError: missing.safetensors: no such file; make one with:
+    sfmforensics train --output missing.safetensors
     """
     path = Path(path)
     if not path.is_file():
-        raise SFMForensicsError(
+        raise ModelFileError(
             f"{path}: no such file; make one with: sfmforensics train --output {path}"
         )
-    try:
-        model = joblib.load(path)
-    except Exception as error:  # whatever unpickling a stranger's bytes may raise
-        raise SFMForensicsError(
-            f"{path}: it cannot be loaded as a model ({type(error).__name__}: {error}); name a "
-            "file that sfmforensics train wrote"
-        ) from error
+    with open(path, "rb") as file:
+        is_data = file.read(9)[8:] == b"{"  # safetensors: the length of its header, and the header
+    if not is_data and not trust:
+        raise ModelFileError(
+            f"{path}: loading it may run any code that is in it; if you trust where it comes from, "
+            "say so (--trust, load_model(..., trust=True)), or have it saved as .safetensors, "
+            "which holds no code"
+        )
+    model = read_model(path) if is_data else _unpickled(path)
     if not isinstance(model, Pipeline) or not hasattr(model[0], "transformer_list"):
-        raise SFMForensicsError(
+        raise ModelFileError(
             f"{path}: it holds a {type(model).__name__}, not a model from recordings to answers; "
             "name a file that sfmforensics train wrote"
         )
     return model
+
+
+def _unpickled(path):
+    try:
+        return joblib.load(path)
+    except Exception as error:  # whatever unpickling a stranger's bytes may raise
+        raise ModelFileError(
+            f"{path}: it cannot be loaded as a model ({type(error).__name__}: {error}); name a "
+            "file that sfmforensics train wrote"
+        ) from error
 
 
 def predict_files(model, files, *, verbose=False):

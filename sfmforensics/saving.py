@@ -1,0 +1,292 @@
+"""A fitted model on disk without code: what is read back are numbers and names, nothing runs."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sfmforensics._files import replacing
+from sfmforensics.embedders import (
+    MFCCEmbedder,
+    ProsodyEmbedder,
+    SpeechBrainEmbedder,
+    TFHubEmbedder,
+    TransformersEmbedder,
+)
+from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.exceptions import ModelFileError
+from sfmforensics.nn.ensemble import Ensemble
+from sfmforensics.targets import TargetCodec
+
+_FORMAT = "sfmforensics model 1"
+_ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
+_EMBEDDERS = {
+    kind.__name__: kind
+    for kind in (
+        MFCCEmbedder,
+        ProsodyEmbedder,
+        SpeechBrainEmbedder,
+        TFHubEmbedder,
+        TransformersEmbedder,
+    )
+}
+_FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_", "n_features_in_")
+_FITTED += ("feature_names_in_", "_made_with", "_split_seed")
+_CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
+_CODEC += ("center_", "scale_")
+_DTYPES = "OUbiuf"
+_REMEDY = "save it with joblib, whose files only those should open who trust them"
+
+
+def save_model(model, path):
+    """Save a fitted model as one safetensors file.
+
+    Parameters
+    ----------
+    model : Pipeline, TANGO, ConcatFusion or SingleView
+        Fitted: an estimator, or a pipeline of views (`make_views`) and an estimator.
+    path : path-like
+        The file; what was there is replaced once the new one is whole.
+
+    Raises
+    ------
+    ModelFileError
+        Something of it can be saved only as code, such as a function as encoder.
+    NotFittedError
+        It is not fitted.
+
+    See Also
+    --------
+    read_model : Reads it back.
+
+    Notes
+    -----
+    The weights are the file's tensors; parameters, labels and scales stand in its header as JSON,
+    with a sha256 over both. The weights of a speech foundation model are not in it, but where it
+    was found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sfmforensics import TANGO
+    >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
+    >>> model = TANGO(max_epochs=1, random_state=0).fit(X, X[:, 0] > 0)
+    >>> file = tempfile.mkdtemp() + "/tango.safetensors"
+    >>> save_model(model, file)
+    >>> bool((read_model(file).predict(X) == model.predict(X)).all())
+    True
+    """
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *views, estimator = steps
+    kind = type(estimator).__name__
+    if _ESTIMATORS.get(kind) is not type(estimator) or len(views) > 1:
+        names = " and ".join(type(step).__name__ for step in steps)
+        raise ModelFileError(
+            f"a model of {names} cannot be saved without code, only {', '.join(_ESTIMATORS)}, each "
+            f"alone or behind make_views; {_REMEDY}"
+        )
+    check_is_fitted(estimator)
+    codec = estimator._codec
+    content = {
+        "format": _FORMAT,
+        "views": _views(views[0]) if views else None,
+        "estimator": kind,
+        "parameters": _packed(estimator.get_params(deep=False), kind),
+        "fitted": _packed(_attributes(estimator, _FITTED), kind),
+        "targets": _packed(_attributes(codec, _CODEC), "the targets"),
+        "codec": _packed({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
+    }
+    text = json.dumps(content, sort_keys=True)
+    # Members share what tells their columns; a file must not.
+    state = estimator.module_.state_dict()
+    tensors = {name: value.cpu().clone().contiguous() for name, value in state.items()}
+    with replacing(path) as temporary:
+        # One entry: the order of several would differ from file to file.
+        save_file(tensors, temporary, {"model": f"{_digest(text, tensors)} {text}"})
+
+
+def read_model(path):
+    """Read a model that `save_model` wrote. Nothing in the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Pipeline or estimator
+        As it was saved, with the same answers to the last bit.
+
+    Raises
+    ------
+    ModelFileError
+        It is no such file, or it was changed since it was written.
+
+    See Also
+    --------
+    save_model : Writes it; there is an example.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path}: it cannot be read as a model ({error}); name a file that sfmforensics train "
+            "wrote"
+        ) from error
+    checksum, _, text = metadata.get("model", "").partition(" ")
+    if _digest(text, tensors) != checksum:
+        raise ModelFileError(
+            f"{path}: its content does not match its checksum, or it has none: it was damaged or "
+            "changed, or is no model of this package; take it from where it was made, or train anew"
+        )
+    try:
+        return _model(json.loads(text), tensors)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
+        raise ModelFileError(
+            f"{path}: it does not describe a model of this version ({error}); train it anew, or "
+            "install the version that wrote it"
+        ) from error
+
+
+def _model(content, tensors):
+    if content["format"] != _FORMAT:
+        raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
+    estimator = _ESTIMATORS[content["estimator"]](**_unpacked(content["parameters"]))
+    estimator._validate_params()
+    codec = TargetCodec(**_unpacked(content["codec"]))
+    for target, names, part in (
+        (estimator, _FITTED, content["fitted"]),
+        (codec, _CODEC, content["targets"]),
+    ):
+        values = _unpacked(part)
+        for name in names:
+            if name in values:
+                setattr(target, name, values[name])
+    estimator._codec = codec
+    estimator.module_ = _module(estimator, codec, tensors)
+    estimator._compare_versions()
+    if content["views"] is None:
+        return estimator
+    union = FeatureUnion([_embedder(view) for view in content["views"]])
+    steps = [("featureunion", union.set_output(transform="pandas"))]
+    return Pipeline([*steps, (content["estimator"].lower(), estimator)])
+
+
+def _module(estimator, codec, tensors):
+    """The network, made without memory: its weights are the tensors, if all of them fit."""
+    many = estimator.n_members > 1
+    first, blocks = "members.0." if many else "", []
+    while f"{first}block{len(blocks)}" in tensors:
+        blocks.append(tensors[f"{first}block{len(blocks)}"].numpy())
+    if sum(map(len, blocks)) != estimator.n_features_in_:
+        raise ValueError(f"its views do not have {estimator.n_features_in_} columns")
+    if many and f"members.{estimator.n_members - 1}.block0" not in tensors:
+        raise ValueError(f"it does not hold {estimator.n_members} networks")
+    with torch.device("meta"):
+        members = [estimator._network(blocks, codec) for _ in range(estimator.n_members)]
+    module = Ensemble(members, [width > 1 for width in codec.widths_]) if many else members[0]
+    module.load_state_dict(tensors, assign=True)
+    return module.eval()
+
+
+def _views(union):
+    if not isinstance(union, FeatureUnion) or union.transformer_weights:
+        raise ModelFileError(
+            f"views of a {type(union).__name__} cannot be saved without code; use make_views, or "
+            f"{_REMEDY}"
+        )
+    described = []
+    for name, embedder in union.transformer_list:
+        kind = type(embedder).__name__
+        if _EMBEDDERS.get(kind) is not type(embedder):
+            raise ModelFileError(
+                f"view {name!r} is a {kind}, which cannot be saved without code; {_REMEDY}"
+            )
+        parameters = _packed(embedder.get_params(deep=False), f"view {name!r}")
+        described.append({"name": name, "embedder": kind, "parameters": parameters})
+    return described
+
+
+def _embedder(view):
+    return view["name"], _EMBEDDERS[view["embedder"]](**_unpacked(view["parameters"]))
+
+
+def _attributes(fitted, names):
+    return {name: getattr(fitted, name) for name in names if hasattr(fitted, name)}
+
+
+def _digest(text, tensors):
+    found = sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _packed(value, where):
+    """A value as JSON; what JSON does not know is an object of one key."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        return [_packed(part, where) for part in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_packed(part, where) for part in value]}
+    if isinstance(value, dict):
+        return {
+            "dict": [
+                [_packed(name, where), _packed(part, f"{name} of {where}")]
+                for name, part in value.items()
+            ]
+        }
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in _DTYPES:
+        return {"array": [_packed(part, where) for part in value.tolist()], "of": value.dtype.str}
+    raise ModelFileError(
+        f"{where} is a {type(value).__name__}, which cannot be saved without code; {_REMEDY}"
+    )
+
+
+def _unpacked(value):
+    if isinstance(value, list):
+        return [_unpacked(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "tuple" in value:
+        return tuple(_unpacked(value["tuple"]))
+    if "dict" in value:
+        return {_unpacked(name): _unpacked(part) for name, part in value["dict"]}
+    dtype = np.dtype(value["of"])
+    if dtype.kind not in _DTYPES:
+        raise ValueError(f"an array of {dtype}")
+    array = np.empty(len(value["array"]), dtype=dtype)
+    array[:] = _unpacked(value["array"])
+    return array
