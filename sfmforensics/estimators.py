@@ -217,7 +217,9 @@ class TANGO(MultiTaskEstimator):
     voices never heard 1.2 points in emotion (p 0.23) and 0.1 years behind. One network, 5 seeds, as
     many parameters: 0.2 and 0.3 points behind and 0.1 years ahead; 1.1 points ahead in emotion (p
     0.41) and 0.3 years with voices never heard. Nor does it matter that the plan chooses: at
-    ``reg=1000``, where it is uniform, nothing changes (p >= 0.6). It takes 1.6 times as long to fit
+    ``reg=1000``, where it is uniform, nothing changes (p >= 0.6). With stretches of time as tokens
+    transport is ahead of concatenation, but not beyond chance (p > 0.1), and both are behind the
+    averages over the recording (``benchmarks/bench_time.py``). It takes 1.6 times as long to fit
     with two views and 1.8 times with three. So take concatenation where time counts, and transport
     where you follow the paper, look at the plans, or have measured that it serves your data.
 
