@@ -126,7 +126,7 @@ def read_model(path):
     Returns
     -------
     Pipeline or estimator
-        As it was saved, with the same answers to the last bit.
+        As it was saved, with the same answers to the last bit; its views have no cache.
 
     Raises
     ------
@@ -229,7 +229,9 @@ def _views(union):
 
 
 def _embedder(view):
-    return view["name"], _EMBEDDERS[view["embedder"]](**_unpacked(view["parameters"]))
+    # A file of somebody else's does not say where vectors are written here.
+    parameters = _unpacked(view["parameters"]) | {"cache": None}
+    return view["name"], _EMBEDDERS[view["embedder"]](**parameters)
 
 
 def _attributes(fitted, names):

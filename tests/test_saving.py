@@ -129,6 +129,7 @@ def test_a_pipeline_answers_recordings(corpus, tmp_path):
     loaded = read_model(tmp_path / "m.safetensors")
     pd.testing.assert_frame_equal(loaded.predict(corpus.data[:4]), model.predict(corpus.data[:4]))
     assert loaded[0].transformer_list[0][1].statistics == ("mean", "std")
+    assert [embedder.cache for _, embedder in loaded[0].transformer_list] == [None, None]
 
 
 @settings(max_examples=150, deadline=None)
