@@ -218,10 +218,12 @@ class TANGO(MultiTaskEstimator):
     many parameters: 0.2 and 0.3 points behind and 0.1 years ahead; 1.1 points ahead in emotion (p
     0.41) and 0.3 years with voices never heard. Nor does it matter that the plan chooses: at
     ``reg=1000``, where it is uniform, nothing changes (p >= 0.6). With stretches of time as tokens
-    transport is ahead of concatenation, but not beyond chance (p > 0.1), and both are behind the
-    averages over the recording (``benchmarks/bench_time.py``). It takes 1.6 times as long to fit
-    with two views and 1.8 times with three. So take concatenation where time counts, and transport
-    where you follow the paper, look at the plans, or have measured that it serves your data.
+    transport is ahead of concatenation, most with voices never heard (emotion 4.2 points, p 0.05;
+    the rest p > 0.1), but both are behind the averages over the recording
+    (``benchmarks/results/time-baved.md``). It takes 1.6 times as long to fit with two views and 1.8
+    times with three. So take concatenation where time counts, and transport where your tokens are
+    stretches of time, where you follow the paper or look at the plans, or have measured that it
+    serves your data.
 
     References
     ----------
