@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from sfmforensics.exceptions import SFMForensicsWarning
 
 out, err = Console(), Console(stderr=True)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def show_frame(frame, title, console=out):
@@ -19,7 +21,9 @@ def show_frame(frame, title, console=out):
     table = Table(title=title or None, title_justify="left")
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "if"
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            escape(_obeyed_by_nobody(name)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
@@ -28,7 +32,12 @@ def show_frame(frame, title, console=out):
 def _cell(value):
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else escape(str(value))
+    return "" if value is None else escape(_obeyed_by_nobody(value))
+
+
+def _obeyed_by_nobody(text):
+    """Text whose control characters are shown: a label from a stranger steers no terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
 
 
 def show_answers(answers):
@@ -85,13 +94,13 @@ def show_comparisons(directory, console):
 
 def tell(text):
     """Print a line that may hold a path: as it is, so that it can be copied."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(_obeyed_by_nobody(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text):
     """Print one line on standard error."""
     err.print(
-        f"sfmforensics: {' '.join(str(text).split())}",
+        f"sfmforensics: {_obeyed_by_nobody(' '.join(str(text).split()))}",
         markup=False,
         highlight=False,
         soft_wrap=True,

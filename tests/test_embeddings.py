@@ -88,7 +88,7 @@ def test_labels_of_every_kind_come_back_as_they_were(corpus, tmp_path):
         f"{corpus.data[2]},nan,7,6,1",
     ]
     table.write_text("\n".join(rows))
-    given = load_manifest(table)
+    given = load_manifest(table, allow_outside=True)
     given.target["left"] = [True, False, True]
     save_embeddings(given, make_views("mfcc"), tmp_path / "vectors")
     pd.testing.assert_frame_equal(load_embeddings(tmp_path / "vectors").target, given.target)
@@ -143,7 +143,9 @@ def test_the_command_writes_it(corpus, tmp_path, monkeypatch, capsys):
     frame = corpus.target.assign(path=corpus.data)
     frame.to_csv("table.csv", index=False)
     command = ["embed", "--corpus", "manifest", "--root", "table.csv", "--output", "vectors"]
-    assert main(command) == 0
+    assert main(command) == 1
+    assert "outside of" in capsys.readouterr().err
+    assert main([*command, "--allow-outside"]) == 0
     said = capsys.readouterr().out
     assert "mfcc: 12 recordings, 40 numbers each" in said
     assert 'sfmforensics.load_embeddings("vectors")' in said
