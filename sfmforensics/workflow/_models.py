@@ -16,7 +16,12 @@ from sfmforensics.exceptions import AudioError, ModelFileError, SFMForensicsErro
 from sfmforensics.saving import read_model, save_model
 from sfmforensics.targets import CLASSIFICATION, TargetCodec
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import build_estimator, make_folder
+from sfmforensics.workflow._common import (
+    answer_columns,
+    build_estimator,
+    check_corpus,
+    make_folder,
+)
 
 
 def train_model(
@@ -59,6 +64,9 @@ def train_model(
     ------
     ModelFileError
         The model can be saved with joblib alone, or the format is unknown.
+    TargetError
+        The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
+        name its answers by them.
     """
     output = Path(output)
     if output.is_dir():
@@ -76,7 +84,9 @@ def train_model(
             f"{output.with_suffix('.joblib')}"
         )
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
-    TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
+    check_corpus(corpus)
+    codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
+    answer_columns(dict(zip(codec.names_, codec.kinds_, strict=True)))
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
@@ -174,6 +184,7 @@ def predict_files(model, files, *, verbose=False):
     refused : list of AudioError
         One for each other recording.
     """
+    answer_columns(getattr(model[-1], "tasks_", {}))  # of a model that was fitted elsewhere
     usable, refused = [], []
     least = max(embedder._min_samples for _, embedder in model[0].transformer_list)
     for file in files:
