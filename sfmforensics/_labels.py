@@ -73,8 +73,8 @@ def refuse_odd_labels(frame):
     Raises
     ------
     TargetError
-        A label is a list, a dict or the like; a column mixes floats and text, as an age that is
-        written out does; or two labels differ in no more than their type, as 1 and "1" do.
+        A label is a list, a dict or the like; a column mixes numbers and text, as one does with an
+        age in words, or with 1 and "1"; or it mixes numbers and truth values, as 1 and True.
 
     Examples
     --------
@@ -98,34 +98,28 @@ def refuse_odd_labels(frame):
                     f"{row}); give one label a cell"
                 )
         if len(kinds) > 1:
-            _refuse_mixed(values, kinds, column, name)
+            _refuse_mixed(kinds, column, name)
 
 
-def _refuse_mixed(values, kinds, column, name):
-    texts = [row for kind, row in kinds.items() if issubclass(kind, str)]
-    floats = [row for kind, row in kinds.items() if issubclass(kind, (float, np.floating))]
-    if texts and floats:
+def _refuse_mixed(kinds, column, name):
+    rows = {_sort_of(kind): row for kind, row in kinds.items()}
+    sorts = [sort for sort in ("numbers", "truth values", "text") if sort in rows]
+    if len(sorts) > 1:
+        one, other = (rows[sort] for sort in sorts[:2])
         raise TargetError(
-            f"column {name!r} holds numbers such as {column.iloc[floats[0]]!r} and text such as "
-            f"{shown(column.iloc[texts[0]])} (row {texts[0]}); correct it, leave it blank, or make "
-            "all of them text"
+            f"column {name!r} holds {sorts[0]} such as {shown(column.iloc[one])} and {sorts[1]} "
+            f"such as {shown(column.iloc[other])} (row {other}); correct it, leave it blank, or "
+            "make all of them text"
         )
-    first = {}
-    for value in values:
-        # True is 1 to Python, and as a label another word.
-        word = str(int(value)) if _sort_of(value) is bool else str(value)
-        other = first.setdefault(word, value)
-        if _sort_of(other) is not _sort_of(value):
-            raise TargetError(
-                f"column {name!r} holds {shown(other)} and {shown(value)}, which are one label in "
-                "two types; bring them to one"
-            )
 
 
-def _sort_of(value):
-    """Type of a label; numbers of all widths are of one."""
-    sorts = {str: str, (bool, np.bool_): bool, (Real, np.number): float}
-    return next((sort for kinds, sort in sorts.items() if isinstance(value, kinds)), type(value))
+def _sort_of(kind):
+    """What labels of a type are, where it matters that they are not of another."""
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, (bool, np.bool_)):
+        return "truth values"
+    return "numbers" if issubclass(kind, (Real, np.number)) else kind
 
 
 def is_polars(y):
@@ -190,7 +184,9 @@ def mean_and_deviation(numbers, weights, name):
     shares = (numbers - mean) / (most or 1.0)
     deviation = most * np.sqrt(np.average(shares**2, weights=weights))
     if not np.isfinite(deviation):
-        raise TargetError(f"column {name!r} holds numbers too large to be learnt")
+        raise TargetError(
+            f"column {name!r} holds numbers too large to be learnt; correct or blank them"
+        )
     return mean, deviation if deviation > 1e-9 * abs(mean) else 1.0
 
 

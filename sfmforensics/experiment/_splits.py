@@ -6,6 +6,7 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 
 from sfmforensics._labels import numbers_of, refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
@@ -21,6 +22,7 @@ from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
 PROTOCOLS = ("closed", "disjoint")
 SPEAKER = "speaker"
 EACH_SPEAKER = "speakers"
+_LARGEST = 1e100
 
 
 def protocols_of(protocol):
@@ -140,8 +142,9 @@ def check_target(target, n_recordings=None):
     Raises
     ------
     TargetError
-        It is no DataFrame, has no column or two of one name, labels are of types that cannot be
-        told apart, numbers are infinite, or rows are more or fewer than recordings.
+        It is no DataFrame; has no column, two of one name or names of several levels; holds labels
+        that `refuse_odd_labels` refuses, or numbers that are infinite or beyond 1e100, whose
+        squares no score could hold; or its rows are more or fewer than the recordings.
 
     Examples
     --------
@@ -152,17 +155,26 @@ def check_target(target, n_recordings=None):
     sfmforensics.exceptions.TargetError: the targets have 2 rows, but there are 3 recordings; give
     one row a recording, in their order
     """
-    if not hasattr(target, "iloc") or not hasattr(target, "columns"):
+    if not isinstance(target, pd.DataFrame):
         raise TargetError(
             f"the targets are a {type(target).__name__}; give a DataFrame with one column a task"
         )
     if not target.shape[1]:
         raise TargetError("the targets have no column; give labels of at least one task")
+    if target.columns.nlevels > 1:
+        raise TargetError(
+            f"the columns of the targets have {target.columns.nlevels} levels; give each one name"
+        )
     frame = as_frame(target)
     refuse_odd_labels(frame)
     for name, column in frame.items():
         if task_kind(column) != CLASSIFICATION:
-            numbers_of(column.dropna(), name)
+            most = np.abs(numbers_of(column.dropna(), name)).max(initial=0)
+            if most > _LARGEST:
+                raise TargetError(
+                    f"column {name!r} holds {most:g}, too large a number to be scored; correct it, "
+                    "or leave it blank"
+                )
     if n_recordings not in (None, len(target)):
         raise TargetError(
             f"the targets have {len(target)} rows, but there are {n_recordings} recordings; give "

@@ -8,8 +8,6 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
 
-_LARGE = 1e150
-
 
 def rmse(y_true, y_pred):
     """Root of the mean squared error.
@@ -37,12 +35,7 @@ def rmse(y_true, y_pred):
     3.54
     """
     error = errors(y_true, y_pred)
-    if not len(error):
-        return float("nan")
-    most = np.abs(error).max()
-    if most > _LARGE:  # lest squares overflow
-        return float(most * np.sqrt(np.mean((error / most) ** 2)))
-    return float(np.sqrt(np.mean(error**2)))
+    return float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
 
 
 def mae(y_true, y_pred):
@@ -99,9 +92,6 @@ def ccc(y_true, y_pred):
     true, error = known_numbers(y_true, y_pred)
     if not len(true):
         return float("nan")
-    most = max(np.abs(true).max(), np.abs(error).max())
-    if most > _LARGE:  # which no unit changes
-        true, error = true / most, error / most
     pred = true + error
     spread = true.var() + pred.var() + error.mean() ** 2
     if spread == 0:
