@@ -1,5 +1,6 @@
 """What people's tables do to labels, and what a stranger's may: an error by name, or an answer."""
 
+import time
 import warnings
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.utils import Bunch
 
 from sfmforensics import TANGO, PerTask
+from sfmforensics.audit import alike_voices, label_findings
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.experiment import evaluate, make_splits, score_intervals
 from sfmforensics.metrics import task_score, task_scorers
@@ -320,3 +322,52 @@ def test_any_cells_are_learnt_or_refused(rows, as_objects):
         assert np.isnan(encoded).tolist() == y.isna().to_numpy().tolist()
         assert len(scorers) == 2
     assert "\n" not in refused
+
+
+def many(n_speakers):
+    """Two recordings of each speaker, 16 numbers each."""
+    rng = np.random.default_rng(0)
+    speaker = np.array([f"s{i:06d}" for i in range(n_speakers)], dtype=object).repeat(2)
+    y = pd.DataFrame({"speaker": speaker, "age": rng.integers(18, 80, n_speakers).repeat(2) + 0.0})
+    X = rng.normal(size=(n_speakers, 16)).repeat(2, axis=0) + rng.normal(size=(len(y), 16))
+    return X.astype("float32"), y
+
+
+def test_a_hundred_thousand_speakers_are_split_encoded_scored_and_looked_through():
+    _, y = many(100_000)
+    codec = TargetCodec().fit(y)
+    assert codec.encode(y)[:, 0].max() == 99_999
+    for protocol in ("closed", "disjoint"):
+        sizes = [len(test) for _, test in make_splits(y, protocol)]
+        assert min(sizes) >= 39_000
+    wrong = y.assign(speaker=np.roll(y["speaker"], 1))
+    for metric in ("accuracy", "uar", "macro_f1"):
+        assert task_score(y, wrong, "speaker", metric) == pytest.approx(0.5)
+    assert list(task_scorers(y)) == ["speaker_accuracy", "age_rmse"]
+    assert {found.finding for found in label_findings(y)} == {"rare labels", "told by the speaker"}
+
+
+def test_ten_thousand_speakers_go_all_the_way():
+    X, y = many(10_000)
+    model = TANGO(**FAST, head=8, n_tokens=2, token_dim=4, batch_size=4096)
+    splits = {
+        protocol: make_splits(y, protocol, folds=3)[:1] for protocol in ("closed", "disjoint")
+    }
+    found = evaluate(X, y, {"tango": model}, splits, views="mine")
+    trials = {protocol: of[0] for (_, protocol), of in found.trials.items()}
+    assert len(trials["closed"].scores) < 500_000  # of 67 million claims
+    assert trials["closed"].same.sum() == 2000
+    assert trials["disjoint"].same.sum() >= 100
+    scores = found.scores[found.scores["metric"] == "eer"]
+    assert scores["value"].between(0, 1).all()
+    intervals = score_intervals(found, y, views="mine", n_resamples=20)
+    assert set(intervals["metric"]) >= {"eer", "accuracy", "rmse"}
+
+
+def test_ten_thousand_voices_are_compared_in_seconds():
+    X, y = many(10_000)
+    X[-2:] = X[:2]  # one voice under two names
+    started = time.process_time()
+    found = alike_voices(np.vstack([X, X + 0.01]), pd.concat([y, y])["speaker"])
+    assert ("s000000", "s009999") in set(zip(found["first"], found["second"], strict=True))
+    assert time.process_time() - started < 60

@@ -25,6 +25,12 @@ _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})", re.ASCII)
 _FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BREAK = re.compile(r"[\r\n]")
+_SURPRISES = {
+    re.compile(r".*[\r\n]"): "holds a line break; if it is not one label, close the double quote "
+    "before it",
+    re.compile(r"[=+@-]."): "is a formula to a spreadsheet that opens the tables of results; write "
+    "it otherwise",
+}
 
 
 def load_manifest(table, *, root=None, allow_outside=False):
@@ -65,7 +71,7 @@ def load_manifest(table, *, root=None, allow_outside=False):
     -----
     DatasetWarning
         A column is blank, and left out; most of its cells are numbers, but not all; or a label
-        holds a line break.
+        holds a line break, or begins as a formula does.
 
     Notes
     -----
@@ -128,7 +134,7 @@ def load_manifest(table, *, root=None, allow_outside=False):
             target[name] = label_column(cell or None for cell in cells)
         else:
             target[name] = _infer(cells, rows, name, table)
-        _point_out_line_breaks(cells, rows, name, table)
+        _point_out(cells, rows, name, table)
     target = pd.DataFrame(target, index=range(len(paths)))
     tasks = ", ".join(target) or "no label"
     descr = f"{len(paths)} recordings, listed in {table.name} with {tasks}."
@@ -277,13 +283,14 @@ def _infer(cells, rows, name, table):
     return label_column(cell or None for cell in cells)
 
 
-def _point_out_line_breaks(cells, rows, name, table):
-    for cell, row in zip(cells, rows, strict=True):
-        if _BREAK.search(cell):
-            warnings.warn(
-                f"{table}: row {row}, column {shown(name)}: {shown(cell)} holds a line break; if "
-                f"it is not one label, close the double quote before it",
-                DatasetWarning,
-                stacklevel=3,
-            )
-            return
+def _point_out(cells, rows, name, table):
+    """Warn of the first label that other programs would not take for one."""
+    for pattern, found in _SURPRISES.items():
+        for cell, row in zip(cells, rows, strict=True):
+            if pattern.match(cell) and not _FLOAT.fullmatch(cell):
+                warnings.warn(
+                    f"{table}: row {row}, column {shown(name)}: {shown(cell)} {found}",
+                    DatasetWarning,
+                    stacklevel=3,
+                )
+                break

@@ -177,6 +177,14 @@ def test_a_line_break_in_a_label_is_pointed_out_and_kept(write_table):
         assert column(write_table, "emotion", '"a\nb"', "c").tolist() == ["a\nb", "c"]
 
 
+def test_a_label_that_a_spreadsheet_would_run_is_pointed_out_and_kept(write_table):
+    with pytest.warns(DatasetWarning, match="row 3, column 'emotion': '=1[+]1' is a formula"):
+        assert column(write_table, "emotion", "-", "=1+1").tolist() == ["-", "=1+1"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert column(write_table, "score", "-1", "+2.5").tolist() == [-1, 2.5]
+
+
 @pytest.fixture
 def house(tmp_path):
     """A table in its folder, beside a recording that is none of its business."""
