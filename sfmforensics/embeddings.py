@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
         A recording cannot be used, and `on_error` is "stop".
     SFMForensicsError
         `folder` is a file, or no recording can be used.
+    OutputError
+        The disk is full, or the folder read-only.
 
     Notes
     -----
@@ -167,7 +170,12 @@ def load_embeddings(folder):
 
 def _new_matrix(file, n_rows, width):
     shape = int(n_rows), int(width)
-    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    matrix = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # All of it now: where a disk fills up under a mapped file, the process dies of a signal.
+        with open(file, "r+b") as whole:
+            os.posix_fallocate(whole.fileno(), 0, os.path.getsize(file))
+    return matrix
 
 
 def _drop_rows(matrix, rows, file):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from numbers import Integral, Real
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -15,6 +13,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._files import replacing
+from sfmforensics._plain import NO_CODE, pack, unpack
 from sfmforensics.embedders import (
     MFCCEmbedder,
     ProsodyEmbedder,
@@ -43,8 +42,6 @@ _FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_"
 _FITTED += ("feature_names_in_", "_made_with", "_split_seed")
 _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
 _CODEC += ("center_", "scale_")
-_DTYPES = "OUbiuf"
-_REMEDY = "save it with joblib, whose files only those should open who trust them"
 
 
 def save_model(model, path):
@@ -93,7 +90,7 @@ def save_model(model, path):
         names = " and ".join(type(step).__name__ for step in steps)
         raise ModelFileError(
             f"a model of {names} cannot be saved without code, only {', '.join(_ESTIMATORS)}, each "
-            f"alone or behind make_views; {_REMEDY}"
+            f"alone or behind make_views; {NO_CODE}"
         )
     check_is_fitted(estimator)
     codec = estimator._codec
@@ -101,10 +98,10 @@ def save_model(model, path):
         "format": _FORMAT,
         "views": _views(views[0]) if views else None,
         "estimator": kind,
-        "parameters": _packed(estimator.get_params(deep=False), kind),
-        "fitted": _packed(_attributes(estimator, _FITTED), kind),
-        "targets": _packed(_attributes(codec, _CODEC), "the targets"),
-        "codec": _packed({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
+        "parameters": pack(estimator.get_params(deep=False), kind),
+        "fitted": pack(_attributes(estimator, _FITTED), kind),
+        "targets": pack(_attributes(codec, _CODEC), "the targets"),
+        "codec": pack({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
     }
     text = json.dumps(content, sort_keys=True)
     # Members share what tells their columns; a file must not.
@@ -172,14 +169,14 @@ def read_model(path):
 def _model(content, tensors):
     if content["format"] != _FORMAT:
         raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
-    estimator = _ESTIMATORS[content["estimator"]](**_unpacked(content["parameters"]))
+    estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
     estimator._validate_params()
-    codec = TargetCodec(**_unpacked(content["codec"]))
+    codec = TargetCodec(**unpack(content["codec"]))
     for target, names, part in (
         (estimator, _FITTED, content["fitted"]),
         (codec, _CODEC, content["targets"]),
     ):
-        values = _unpacked(part)
+        values = unpack(part)
         for name in names:
             if name in values:
                 setattr(target, name, values[name])
@@ -214,23 +211,23 @@ def _views(union):
     if not isinstance(union, FeatureUnion) or union.transformer_weights:
         raise ModelFileError(
             f"views of a {type(union).__name__} cannot be saved without code; use make_views, or "
-            f"{_REMEDY}"
+            f"{NO_CODE}"
         )
     described = []
     for name, embedder in union.transformer_list:
         kind = type(embedder).__name__
         if _EMBEDDERS.get(kind) is not type(embedder):
             raise ModelFileError(
-                f"view {name!r} is a {kind}, which cannot be saved without code; {_REMEDY}"
+                f"view {name!r} is a {kind}, which cannot be saved without code; {NO_CODE}"
             )
-        parameters = _packed(embedder.get_params(deep=False), f"view {name!r}")
+        parameters = pack(embedder.get_params(deep=False), f"view {name!r}")
         described.append({"name": name, "embedder": kind, "parameters": parameters})
     return described
 
 
 def _embedder(view):
     # A file of somebody else's does not say where vectors are written here.
-    parameters = _unpacked(view["parameters"]) | {"cache": None}
+    parameters = unpack(view["parameters"]) | {"cache": None}
     return view["name"], _EMBEDDERS[view["embedder"]](**parameters)
 
 
@@ -245,50 +242,3 @@ def _digest(text, tensors):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
-
-
-def _packed(value, where):
-    """A value as JSON; what JSON does not know is an object of one key."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list):
-        return [_packed(part, where) for part in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_packed(part, where) for part in value]}
-    if isinstance(value, dict):
-        return {
-            "dict": [
-                [_packed(name, where), _packed(part, f"{name} of {where}")]
-                for name, part in value.items()
-            ]
-        }
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in _DTYPES:
-        return {"array": [_packed(part, where) for part in value.tolist()], "of": value.dtype.str}
-    raise ModelFileError(
-        f"{where} is a {type(value).__name__}, which cannot be saved without code; {_REMEDY}"
-    )
-
-
-def _unpacked(value):
-    if isinstance(value, list):
-        return [_unpacked(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    if "tuple" in value:
-        return tuple(_unpacked(value["tuple"]))
-    if "dict" in value:
-        return {_unpacked(name): _unpacked(part) for name, part in value["dict"]}
-    dtype = np.dtype(value["of"])
-    if dtype.kind not in _DTYPES:
-        raise ValueError(f"an array of {dtype}")
-    array = np.empty(len(value["array"]), dtype=dtype)
-    array[:] = _unpacked(value["array"])
-    return array

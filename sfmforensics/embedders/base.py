@@ -234,7 +234,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             "version": self._version,
             "sample_rate": SAMPLE_RATE,
         }
-        return VectorCache(self.cache, shared | self._identity())
+        return VectorCache(self.cache, shared | self._identity(), self._dimension())
 
 
 def check_recordings(X):

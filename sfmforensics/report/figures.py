@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from pathlib import Path
 
+from sfmforensics._files import write_atomically
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import (
     PREDICTION_COLUMNS,
@@ -113,7 +115,9 @@ def save_figures(directory, scores, predictions):
 
 def save_png(figure, target):
     """Write a figure, with nothing in the file that changes from run to run."""
-    figure.savefig(target, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    write_atomically(target, drawn.getvalue())
 
 
 def file_part(name):

@@ -15,6 +15,8 @@ from sfmforensics.workflow._common import build_estimator, make_folder, recordin
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import make_folds, plain_value, settings_of, write_results
 
+FOLDS = "folds"
+
 
 def evaluate_corpus(
     corpus,
@@ -48,7 +50,7 @@ def evaluate_corpus(
     output : path-like
         Folder for ``scores.csv``, ``intervals.csv``, ``comparisons.csv``, ``predictions.csv`` (of
         the first model; of each further one ``predictions-MODEL.csv``), ``config.json`` and the
-        figures.
+        figures; and for ``folds/``: what was found in each fold that is done.
     models : sequence of str, default=("tango",)
         Of `sfmforensics.presets.MODELS`.
     preset : {"paper", "tuned"}, default="tuned"
@@ -88,6 +90,14 @@ def evaluate_corpus(
         Something that was asked for does not exist; before anything is computed.
     AudioError
         A recording cannot be used; vectors computed before are in the cache.
+    OutputError
+        The results cannot be written: the disk is full, or the folder read-only.
+
+    Notes
+    -----
+    A run that was stopped, by whatever, goes on when it is called again: vectors are taken from the
+    cache and folds from ``folds/``, if they were computed of the same vectors, labels, folds,
+    settings and versions. What is written then is the same, byte for byte, but for times.
     """
     started = time.monotonic()
     protocols = protocols_of(protocol)
@@ -128,6 +138,7 @@ def evaluate_corpus(
             seed=seed,
             n_jobs=n_jobs,
             advance=advance,
+            keep=Path(output) / FOLDS,
         )
     intervals = score_intervals(
         found, corpus.target, views="+".join(names), copies=copies, seed=seed
@@ -153,7 +164,7 @@ def evaluate_corpus(
         config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         config["chosen"] = found.choices.astype(str).to_dict("records")
     compared = compare_models(found.scores, test_over_train=made.test_over_train)
-    shown = found.fitted[models[0], list(splits)[-1]]
+    shown = found.fitted.get((models[0], list(splits)[-1]))
     config["figures"] = draw_figures(
         Path(output), corpus.target, X, splits, found.scores, shown, models[0]
     )
