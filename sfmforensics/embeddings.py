@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._files import replacing, write_atomically
+from sfmforensics._files import file_hash, replacing, sweep, write_atomically
+from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 
@@ -54,6 +56,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     - ``vectors.npy``: float32, a row a recording, the views side by side; it is written row by row
       and never held in memory.
     - ``recordings.csv``: in the same order, the path and the labels of each.
+    - ``manifest.json``: what they were made of, see `sfmforensics.custody`.
     - ``views.json``: names and widths of the views, kinds of the labels. It is written last, so
       that nobody reads half of the rest.
 
@@ -73,13 +76,16 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise SFMForensicsError(f"{folder} is a file; name a folder for the matrix of vectors")
+    evidence = Evidence(corpus.data)
     views.fit(corpus.data)  # says at once if a model is not there
     widths = {
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list
     }
     edges = np.cumsum([0, *widths.values()])
     refused, kept = [], np.ones(len(corpus.data), dtype=bool)
-    (folder / DESCRIPTION).unlink(missing_ok=True)  # what is there is no longer one whole
+    for name in (MANIFEST, DESCRIPTION):
+        (folder / name).unlink(missing_ok=True)  # what is there is no longer one whole
+    sweep(folder)
     with replacing(folder / MATRIX) as temporary:
         matrix = _new_matrix(temporary, len(corpus.data), edges[-1])
         for (name, embedder), first, last in zip(
@@ -104,7 +110,13 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
         "labels": {name: _kind(column) for name, column in target.items()},
         "corpus": corpus.get("DESCR", ""),
     }
-    write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2))
+    text = json.dumps(description, indent=2)
+    results = {name: file_hash(folder / name) for name in (MATRIX, TABLE)}
+    results[DESCRIPTION] = sha256(text.encode()).hexdigest()
+    refusals = [{"recording": row, "view": view, "reason": why} for row, view, why in refused]
+    manifest = evidence.manifest("embeddings", views=views, refused=refusals, results=results)
+    write_manifest(folder, manifest)
+    write_atomically(folder / DESCRIPTION, text)
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])
 
 

@@ -14,30 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._files import replacing
 from sfmforensics._plain import NO_CODE, pack, unpack
-from sfmforensics.embedders import (
-    MFCCEmbedder,
-    ProsodyEmbedder,
-    SpeechBrainEmbedder,
-    TFHubEmbedder,
-    TransformersEmbedder,
-)
+from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
 
 _FORMAT = "sfmforensics model 1"
+_MANIFEST = "manifest"
+"""Name of a tensor that no network has; a header may not be as long as this can get."""
 _ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
-_EMBEDDERS = {
-    kind.__name__: kind
-    for kind in (
-        MFCCEmbedder,
-        ProsodyEmbedder,
-        SpeechBrainEmbedder,
-        TFHubEmbedder,
-        TransformersEmbedder,
-    )
-}
 _FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_", "n_features_in_")
 _FITTED += ("feature_names_in_", "_made_with", "_split_seed")
 _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
@@ -69,7 +55,8 @@ def save_model(model, path):
     -----
     The weights are the file's tensors; parameters, labels and scales stand in its header as JSON,
     with a sha256 over both. The weights of a speech foundation model are not in it, but where it
-    was found.
+    was found. If the model has an attribute ``manifest_``, as those of `train_model` have, it is
+    saved too; see `sfmforensics.custody`.
 
     Examples
     --------
@@ -107,6 +94,9 @@ def save_model(model, path):
     # Members share what tells their columns; a file must not.
     state = estimator.module_.state_dict()
     tensors = {name: value.cpu().clone().contiguous() for name, value in state.items()}
+    if getattr(model, "manifest_", None) is not None:
+        told = json.dumps(model.manifest_, sort_keys=True).encode()
+        tensors[_MANIFEST] = torch.frombuffer(bytearray(told), dtype=torch.uint8)
     with replacing(path) as temporary:
         # One entry: the order of several would differ from file to file.
         save_file(tensors, temporary, {"model": f"{_digest(text, tensors)} {text}"})
@@ -151,7 +141,11 @@ def read_model(path):
             "changed, or is no model of this package; take it from where it was made, or train anew"
         )
     try:
-        return _model(json.loads(text), tensors)
+        manifest = tensors.pop(_MANIFEST, None)
+        model = _model(json.loads(text), tensors)
+        if manifest is not None:
+            model.manifest_ = json.loads(manifest.numpy().tobytes())
+        return model
     except (
         ArithmeticError,
         AttributeError,
@@ -216,7 +210,7 @@ def _views(union):
     described = []
     for name, embedder in union.transformer_list:
         kind = type(embedder).__name__
-        if _EMBEDDERS.get(kind) is not type(embedder):
+        if kind not in EMBEDDERS or embedder_class(kind) is not type(embedder):
             raise ModelFileError(
                 f"view {name!r} is a {kind}, which cannot be saved without code; {NO_CODE}"
             )
@@ -228,7 +222,7 @@ def _views(union):
 def _embedder(view):
     # A file of somebody else's does not say where vectors are written here.
     parameters = unpack(view["parameters"]) | {"cache": None}
-    return view["name"], _EMBEDDERS[view["embedder"]](**parameters)
+    return view["name"], embedder_class(view["embedder"])(**parameters)
 
 
 def _attributes(fitted, names):

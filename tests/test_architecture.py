@@ -20,6 +20,7 @@ ROOMS = [
     ["datasets"],
     ["embedders"],
     ["views", "_labels"],
+    ["custody"],
     ["embeddings"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],

@@ -16,6 +16,7 @@ from sfmforensics._kept import Kept, digest
 from sfmforensics._log import event
 from sfmforensics._progress import progress
 from sfmforensics._versions import versions
+from sfmforensics.custody import Evidence
 from sfmforensics.exceptions import ViewError
 from sfmforensics.experiment import (
     Evaluation,
@@ -28,9 +29,15 @@ from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import check_model, make_folder, recording_names
+from sfmforensics.workflow._common import check_model, recording_names
 from sfmforensics.workflow._figures import draw_figures
-from sfmforensics.workflow._results import make_folds, settings_of, write_results
+from sfmforensics.workflow._results import (
+    begin_results,
+    custody_of,
+    make_folds,
+    settings_of,
+    write_results,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -95,6 +102,10 @@ def reproduce_tables(
     ------
     SFMForensicsError
         Something that was asked for does not exist; before anything is computed.
+    CustodyError
+        A recording changed during the run.
+    OutputError
+        The results cannot be written: the disk is full, or the folder read-only.
 
     Notes
     -----
@@ -103,6 +114,7 @@ def reproduce_tables(
     protocol or view may be added later.
     """
     from sfmforensics.report import write_reproduction
+    from sfmforensics.report.reproduction import REPRODUCTION_FILES
 
     started = time.monotonic()
     protocols = protocols_of(protocol)
@@ -114,6 +126,7 @@ def reproduce_tables(
     union.fit(corpus.data)  # says at once if a model is not there
     for which in protocols:  # refused now, if the labels do not allow it
         make_splits(corpus.target, which, folds=folds, seed=seed)
+    evidence = Evidence(corpus.data, verbose)
     X = union.transform(corpus.data)
     made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
     splits, copies = made.splits, made.copies
@@ -161,7 +174,7 @@ def reproduce_tables(
         repeats=repeats,
         seconds=time.monotonic() - started,
     )
-    make_folder(Path(output))
+    begin_results(Path(output))
     config["figures"] = draw_figures(Path(output), corpus.target, X, splits, scores)
     config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
@@ -174,8 +187,19 @@ def reproduce_tables(
     answers = pd.concat(answers, ignore_index=True)
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
     compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
-    write_results(Path(output), scores, {shown.setup: answers}, intervals, compared, config)
-    return write_reproduction(output, scores, intervals, plan, config, compared)
+    whole = write_reproduction(output, scores, intervals, plan, config, compared)
+    write_results(
+        Path(output),
+        scores,
+        {shown.setup: answers},
+        intervals,
+        compared,
+        config,
+        evidence,
+        files=[*REPRODUCTION_FILES, *(figure["file"] for figure in config["figures"])],
+        **custody_of(config, corpus, union, X, splits),
+    )
+    return whole
 
 
 def _rivals(plan):
