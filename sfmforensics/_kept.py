@@ -59,7 +59,7 @@ class Kept:
         path = self.path(name)
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
             return self._damaged(path, error)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._files import replacing
+from sfmforensics._files import write_atomically
 from sfmforensics._plain import NO_CODE, pack, unpack
 from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
@@ -44,6 +44,8 @@ def save_model(model, path):
     ------
     ModelFileError
         Something of it can be saved only as code, such as a function as encoder.
+    OutputError
+        The disk is full, or the folder read-only.
     NotFittedError
         It is not fitted.
 
@@ -97,9 +99,8 @@ def save_model(model, path):
     if getattr(model, "manifest_", None) is not None:
         told = json.dumps(model.manifest_, sort_keys=True).encode()
         tensors[_MANIFEST] = torch.frombuffer(bytearray(told), dtype=torch.uint8)
-    with replacing(path) as temporary:
-        # One entry: the order of several would differ from file to file.
-        save_file(tensors, temporary, {"model": f"{_digest(text, tensors)} {text}"})
+    # One entry: the order of several would differ from file to file.
+    write_atomically(path, save(tensors, {"model": f"{_digest(text, tensors)} {text}"}))
 
 
 def read_model(path):
