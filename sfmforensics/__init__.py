@@ -10,6 +10,7 @@ Examples
 TANGO(direction='x1->x2')
 """
 
+import logging
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -25,6 +26,9 @@ _HOMES = {
     "save_embeddings": "sfmforensics.embeddings",
     "save_model": "sfmforensics.saving",
 }
+
+# Silent, unless whoever uses the package listens: `sfmforensics --log FILE` does.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [*_HOMES, "__version__"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sfmforensics._files import file_hash
+from sfmforensics._log import event
 from sfmforensics.exceptions import SFMForensicsWarning
 
+_logger = logging.getLogger(__name__)
 out, err = Console(), Console(stderr=True)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -97,6 +101,11 @@ def tell(text):
     out.print(_obeyed_by_nobody(text), markup=False, highlight=False, soft_wrap=True)
 
 
+def tell_manifest(path):
+    """Print what to note down of a manifest, or of a model that holds one."""
+    tell(f"Chain of custody: {path}, sha256 {file_hash(path)}")
+
+
 def say(text):
     """Print one line on standard error."""
     err.print(
@@ -116,6 +125,7 @@ def warnings_in_one_line():
         if issubclass(category, SFMForensicsWarning):
             if str(message) not in said:
                 say(f"warning: {message}")
+                event(_logger, str(message), logging.WARNING, warning=category.__name__)
             said.add(str(message))
         else:
             usual(message, category, *where, **more)

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
+from hashlib import file_digest
 from pathlib import Path
+
+from sfmforensics.exceptions import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: parts of killed processes stay there until somebody removes them
+    fcntl = None
+
+_PREFIX, _SUFFIX = ".", ".part"
+_OF_THE_DISK = {
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO"),
+        *("EISDIR", "ENOTDIR", "EEXIST", "ENAMETOOLONG"),
+    )
+    if hasattr(errno, name)
+}
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, *, durable=True):
     """Give a temporary name that becomes `path` at the end, so that nobody reads half a file.
 
     Parameters
@@ -17,11 +36,28 @@ def replacing(path):
     path : path-like
         The file; its folder is made if need be. What was there stays until the end, and for good
         if anything fails.
+    durable : bool, default=True
+        Wait until the disk has it, so that it outlives a power cut too; for what is not made again
+        by itself.
 
     Yields
     ------
     str
         The temporary name, in the same folder.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the folder cannot be written to.
+
+    See Also
+    --------
+    write_atomically : For what is in memory.
+
+    Notes
+    -----
+    The temporary file is locked while it is written. One that nobody has locked was left by a
+    process that was killed; `sweep` removes these.
 
     Examples
     --------
@@ -33,23 +69,105 @@ def replacing(path):
     '1 2 3'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    os.close(handle)
+    handle = temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _locked_part(path.parent)
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp lets nobody else read
+        if durable:
+            _wait_for_disk(temporary)
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise OutputError(error.errno, error.strerror, str(path)) from error
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)  # and with it the lock
 
 
-def write_atomically(path, content):
+def write_atomically(path, content, *, durable=True):
     """Write text (as UTF-8) or bytes to a file, through `replacing`."""
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path, durable=durable) as temporary, open(temporary, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def sweep(folder):
+    """Remove the temporary files that killed processes left in a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        It need not exist. Files that another process is writing are let alone.
+
+    Returns
+    -------
+    int
+        How many were removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / ".left-behind.part").touch()
+    >>> sweep(folder)
+    1
+    """
+    removed = 0
+    if fcntl is None:
+        return removed
+    for part in Path(folder).glob(f"{_PREFIX}*{_SUFFIX}"):
+        with contextlib.suppress(OSError), open(part, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while it is written
+            os.unlink(part)
+            removed += 1
+    return removed
+
+
+def file_hash(path):
+    """Identify a file by its content.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    str
+        sha256 in hexadecimal of its bytes, as ``sha256sum`` gives it.
+
+    Examples
+    --------
+    >>> file_hash(os.devnull)[:8]
+    'e3b0c442'
+    """
+    with open(path, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _locked_part(folder):
+    while True:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
+        if fcntl is None:
+            return handle, temporary
+        with contextlib.suppress(OSError):  # some network disks know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(temporary):  # else somebody swept it before it was locked
+            return handle, temporary
+        os.close(handle)
+
+
+def _wait_for_disk(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask():

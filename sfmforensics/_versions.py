@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from sfmforensics.exceptions import ModelVersionWarning
 
@@ -15,6 +18,8 @@ PACKAGES = (
 )
 """The packages that figures depend on."""
 
+_LIBRARIES = (*PACKAGES, "safetensors", "joblib", "speechbrain", "torchaudio")
+_LIBRARIES += ("tensorflow", "tensorflow-hub")
 _OF_MODELS = ("sfmforensics", "numpy", "scikit-learn", "torch", "POT")
 
 
@@ -36,6 +41,48 @@ def versions(packages=PACKAGES):
     ['none-such', 'python', 'torch']
     """
     return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+
+
+def library_versions():
+    """Versions of all that vectors and answers may depend on, extras among them.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    import soundfile
+
+    return versions(_LIBRARIES) | {"libsndfile": soundfile.__libsndfile_version__}
+
+
+def hardware():
+    """Say on what machine this runs.
+
+    Returns
+    -------
+    dict
+        "system", "machine", "processor", "cores", and "accelerators", names of GPUs that torch
+        sees, if it was imported.
+    """
+    torch = sys.modules.get("torch")
+    seen = torch.cuda.device_count() if torch is not None and torch.cuda.is_available() else 0
+    return {
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "accelerators": [torch.cuda.get_device_name(i) for i in range(seen)],
+    }
+
+
+def _processor():
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # no such file but on Linux
+    return platform.processor()
 
 
 @cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._files import replacing, write_atomically
+from sfmforensics._files import file_hash, replacing, sweep, write_atomically
+from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 
@@ -52,12 +55,15 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
         Labels are not as many as recordings, or their columns have no names of their own.
     SFMForensicsError
         `folder` is a file, or no recording can be used.
+    OutputError
+        The disk is full, or the folder read-only.
 
     Notes
     -----
     - ``vectors.npy``: float32, a row a recording, the views side by side; it is written row by row
       and never held in memory.
     - ``recordings.csv``: in the same order, the path and the labels of each.
+    - ``manifest.json``: what they were made of, see `sfmforensics.custody`.
     - ``views.json``: names and widths of the views, kinds of the labels. It is written last, so
       that nobody reads half of the rest.
 
@@ -78,13 +84,16 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise SFMForensicsError(f"{folder} is a file; name a folder for the matrix of vectors")
+    evidence = Evidence(corpus.data)
     views.fit(corpus.data)  # says at once if a model is not there
     widths = {
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list
     }
     edges = np.cumsum([0, *widths.values()])
     refused, kept = [], np.ones(len(corpus.data), dtype=bool)
-    (folder / DESCRIPTION).unlink(missing_ok=True)  # what is there is no longer one whole
+    for name in (MANIFEST, DESCRIPTION):
+        (folder / name).unlink(missing_ok=True)  # what is there is no longer one whole
+    sweep(folder)
     with replacing(folder / MATRIX) as temporary:
         matrix = _new_matrix(temporary, len(corpus.data), edges[-1])
         for (name, embedder), first, last in zip(
@@ -109,7 +118,13 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
         "labels": {name: _kind(column) for name, column in target.items()},
         "corpus": corpus.get("DESCR", ""),
     }
-    write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2))
+    text = json.dumps(description, indent=2)
+    results = {name: file_hash(folder / name) for name in (MATRIX, TABLE)}
+    results[DESCRIPTION] = sha256(text.encode()).hexdigest()
+    refusals = [{"recording": row, "view": view, "reason": why} for row, view, why in refused]
+    manifest = evidence.manifest("embeddings", views=views, refused=refusals, results=results)
+    write_manifest(folder, manifest)
+    write_atomically(folder / DESCRIPTION, text)
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])
 
 
@@ -199,7 +214,12 @@ def _check_labels(corpus):
 
 def _new_matrix(file, n_rows, width):
     shape = int(n_rows), int(width)
-    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    matrix = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # All of it now: where a disk fills up under a mapped file, the process dies of a signal.
+        with open(file, "r+b") as whole:
+            os.posix_fallocate(whole.fileno(), 0, os.path.getsize(file))
+    return matrix
 
 
 def _drop_rows(matrix, rows, file):

@@ -98,6 +98,36 @@ class ModelFileError(SFMForensicsError, ValueError):
     """A model cannot be saved or read: damaged, changed, of another kind, or not to be trusted."""
 
 
+class CustodyError(SFMForensicsError, ValueError):
+    """Results cannot be traced: no manifest, a damaged one, or recordings that changed."""
+
+
+class OutputError(SFMForensicsError, OSError):
+    """Results cannot be written: the disk is full, or the folder does not allow it.
+
+    Parameters
+    ----------
+    errno : int
+        As in OSError.
+    strerror : str
+        What the system says.
+    filename : str
+        The file that was to be written.
+
+    Examples
+    --------
+    >>> print(OutputError(28, "No space left on device", "results/scores.csv"))
+    results/scores.csv: it cannot be written (No space left on device); make room or choose another
+    folder, and run again: what was computed and could be kept is not computed again
+    """
+
+    def __str__(self):
+        return (
+            f"{self.filename}: it cannot be written ({self.strerror}); make room or choose another "
+            "folder, and run again: what was computed and could be kept is not computed again"
+        )
+
+
 class ReportError(SFMForensicsError, ValueError):
     """Results cannot be reported: a file or column is missing, or there is nothing to show."""
 

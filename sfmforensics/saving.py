@@ -4,47 +4,30 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from numbers import Integral, Real
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._files import replacing
-from sfmforensics.embedders import (
-    MFCCEmbedder,
-    ProsodyEmbedder,
-    SpeechBrainEmbedder,
-    TFHubEmbedder,
-    TransformersEmbedder,
-)
+from sfmforensics._files import write_atomically
+from sfmforensics._plain import NO_CODE, pack, unpack
+from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
 
 _FORMAT = "sfmforensics model 1"
+_MANIFEST = "manifest"
+"""Name of a tensor that no network has; a header may not be as long as this can get."""
 _ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
-_EMBEDDERS = {
-    kind.__name__: kind
-    for kind in (
-        MFCCEmbedder,
-        ProsodyEmbedder,
-        SpeechBrainEmbedder,
-        TFHubEmbedder,
-        TransformersEmbedder,
-    )
-}
 _FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_", "n_features_in_")
 _FITTED += ("feature_names_in_", "_made_with", "_split_seed")
 _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
 _CODEC += ("center_", "scale_")
-_DTYPES = "OUbiuf"
-_REMEDY = "save it with joblib, whose files only those should open who trust them"
 
 
 def save_model(model, path):
@@ -61,6 +44,8 @@ def save_model(model, path):
     ------
     ModelFileError
         Something of it can be saved only as code, such as a function as encoder.
+    OutputError
+        The disk is full, or the folder read-only.
     NotFittedError
         It is not fitted.
 
@@ -72,7 +57,8 @@ def save_model(model, path):
     -----
     The weights are the file's tensors; parameters, labels and scales stand in its header as JSON,
     with a sha256 over both. The weights of a speech foundation model are not in it, but where it
-    was found.
+    was found. If the model has an attribute ``manifest_``, as those of `train_model` have, it is
+    saved too; see `sfmforensics.custody`.
 
     Examples
     --------
@@ -93,7 +79,7 @@ def save_model(model, path):
         names = " and ".join(type(step).__name__ for step in steps)
         raise ModelFileError(
             f"a model of {names} cannot be saved without code, only {', '.join(_ESTIMATORS)}, each "
-            f"alone or behind make_views; {_REMEDY}"
+            f"alone or behind make_views; {NO_CODE}"
         )
     check_is_fitted(estimator)
     codec = estimator._codec
@@ -101,18 +87,20 @@ def save_model(model, path):
         "format": _FORMAT,
         "views": _views(views[0]) if views else None,
         "estimator": kind,
-        "parameters": _packed(estimator.get_params(deep=False), kind),
-        "fitted": _packed(_attributes(estimator, _FITTED), kind),
-        "targets": _packed(_attributes(codec, _CODEC), "the targets"),
-        "codec": _packed({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
+        "parameters": pack(estimator.get_params(deep=False), kind),
+        "fitted": pack(_attributes(estimator, _FITTED), kind),
+        "targets": pack(_attributes(codec, _CODEC), "the targets"),
+        "codec": pack({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
     }
     text = json.dumps(content, sort_keys=True)
     # Members share what tells their columns; a file must not.
     state = estimator.module_.state_dict()
     tensors = {name: value.cpu().clone().contiguous() for name, value in state.items()}
-    with replacing(path) as temporary:
-        # One entry: the order of several would differ from file to file.
-        save_file(tensors, temporary, {"model": f"{_digest(text, tensors)} {text}"})
+    if getattr(model, "manifest_", None) is not None:
+        told = json.dumps(model.manifest_, sort_keys=True).encode()
+        tensors[_MANIFEST] = torch.frombuffer(bytearray(told), dtype=torch.uint8)
+    # One entry: the order of several would differ from file to file.
+    write_atomically(path, save(tensors, {"model": f"{_digest(text, tensors)} {text}"}))
 
 
 def read_model(path):
@@ -154,7 +142,11 @@ def read_model(path):
             "changed, or is no model of this package; take it from where it was made, or train anew"
         )
     try:
-        return _model(json.loads(text), tensors)
+        manifest = tensors.pop(_MANIFEST, None)
+        model = _model(json.loads(text), tensors)
+        if manifest is not None:
+            model.manifest_ = json.loads(manifest.numpy().tobytes())
+        return model
     except (
         ArithmeticError,
         AttributeError,
@@ -172,14 +164,14 @@ def read_model(path):
 def _model(content, tensors):
     if content["format"] != _FORMAT:
         raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
-    estimator = _ESTIMATORS[content["estimator"]](**_unpacked(content["parameters"]))
+    estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
     estimator._validate_params()
-    codec = TargetCodec(**_unpacked(content["codec"]))
+    codec = TargetCodec(**unpack(content["codec"]))
     for target, names, part in (
         (estimator, _FITTED, content["fitted"]),
         (codec, _CODEC, content["targets"]),
     ):
-        values = _unpacked(part)
+        values = unpack(part)
         for name in names:
             if name in values:
                 setattr(target, name, values[name])
@@ -214,24 +206,24 @@ def _views(union):
     if not isinstance(union, FeatureUnion) or union.transformer_weights:
         raise ModelFileError(
             f"views of a {type(union).__name__} cannot be saved without code; use make_views, or "
-            f"{_REMEDY}"
+            f"{NO_CODE}"
         )
     described = []
     for name, embedder in union.transformer_list:
         kind = type(embedder).__name__
-        if _EMBEDDERS.get(kind) is not type(embedder):
+        if kind not in EMBEDDERS or embedder_class(kind) is not type(embedder):
             raise ModelFileError(
-                f"view {name!r} is a {kind}, which cannot be saved without code; {_REMEDY}"
+                f"view {name!r} is a {kind}, which cannot be saved without code; {NO_CODE}"
             )
-        parameters = _packed(embedder.get_params(deep=False), f"view {name!r}")
+        parameters = pack(embedder.get_params(deep=False), f"view {name!r}")
         described.append({"name": name, "embedder": kind, "parameters": parameters})
     return described
 
 
 def _embedder(view):
     # A file of somebody else's does not say where vectors are written here.
-    parameters = _unpacked(view["parameters"]) | {"cache": None}
-    return view["name"], _EMBEDDERS[view["embedder"]](**parameters)
+    parameters = unpack(view["parameters"]) | {"cache": None}
+    return view["name"], embedder_class(view["embedder"])(**parameters)
 
 
 def _attributes(fitted, names):
@@ -245,50 +237,3 @@ def _digest(text, tensors):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
-
-
-def _packed(value, where):
-    """A value as JSON; what JSON does not know is an object of one key."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list):
-        return [_packed(part, where) for part in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_packed(part, where) for part in value]}
-    if isinstance(value, dict):
-        return {
-            "dict": [
-                [_packed(name, where), _packed(part, f"{name} of {where}")]
-                for name, part in value.items()
-            ]
-        }
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in _DTYPES:
-        return {"array": [_packed(part, where) for part in value.tolist()], "of": value.dtype.str}
-    raise ModelFileError(
-        f"{where} is a {type(value).__name__}, which cannot be saved without code; {_REMEDY}"
-    )
-
-
-def _unpacked(value):
-    if isinstance(value, list):
-        return [_unpacked(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    if "tuple" in value:
-        return tuple(_unpacked(value["tuple"]))
-    if "dict" in value:
-        return {_unpacked(name): _unpacked(part) for name, part in value["dict"]}
-    dtype = np.dtype(value["of"])
-    if dtype.kind not in _DTYPES:
-        raise ValueError(f"an array of {dtype}")
-    array = np.empty(len(value["array"]), dtype=dtype)
-    array[:] = _unpacked(value["array"])
-    return array

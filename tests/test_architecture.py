@@ -17,11 +17,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from those to its left, and from itself.
 ROOMS = [
-    ["exceptions", "_files", "_progress"],
-    ["audio", "_versions"],
+    ["exceptions"],
+    ["_files", "_progress", "_plain", "_log"],
+    ["audio", "_versions", "_kept"],
     ["datasets"],
     ["embedders"],
     ["views", "_labels"],
+    ["custody"],
     ["embeddings"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],

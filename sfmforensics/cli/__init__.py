@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
+from sfmforensics._log import event, logging_to
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
-from sfmforensics.cli._models import predict, train
-from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.cli._models import predict, train, verify
+from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,10 +23,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
 )
-for command in (demo, describe, embed, evaluate, reproduce, train, predict, report):
+for command in (demo, describe, embed, evaluate, reproduce, train, predict, report, verify):
     app.command()(command)
 
 _INTERRUPTED = 130
+_logger = logging.getLogger(__name__)
 
 
 def _version(asked: bool):
@@ -37,6 +41,14 @@ def common(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere in a command.")
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Add what happens to this file, a JSON object a line; - is standard error; "
+            "anywhere in a command.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
@@ -58,14 +70,39 @@ def main(arguments=None):
         0 on success, 1 if something was refused, 2 if the command was misspelt, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    given, log = _without_log(arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(logging_to(log))
+        except OutputError as error:
+            say(error)
+            return 1
+        event(_logger, "begun", arguments=arguments, version=sfmforensics.__version__)
+        code = _run(given, debug)
+        event(_logger, "ended", code=code)
+        return code
+
+
+def _without_log(arguments):
+    """Arguments without ``--log FILE``, wherever it stands, and the file."""
+    for place, argument in enumerate(arguments):
+        if argument == "--log" and place + 1 < len(arguments):
+            return arguments[:place] + arguments[place + 2 :], arguments[place + 1]
+        if argument.startswith("--log="):
+            return arguments[:place] + arguments[place + 1 :], argument.removeprefix("--log=")
+    return arguments, None
+
+
+def _run(arguments, debug):
     try:
         with warnings_in_one_line():
             code = app(arguments, standalone_mode=False, obj=arguments) or 0
     except typer.Exit as leave:
         code = leave.exit_code
     except SFMForensicsError as error:
+        _logger.error(str(error), exc_info=debug, extra=_kind(error))
         if debug:
             raise
         say(error)
@@ -76,6 +113,7 @@ def main(arguments=None):
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a misspelt command
             error.show()
             return error.exit_code
+        _logger.error(str(error), exc_info=True, extra=_kind(error))
         if debug:
             raise
         say(f"{type(error).__name__}: {error} (--debug shows where)")
@@ -83,6 +121,10 @@ def main(arguments=None):
     if code == _INTERRUPTED:  # which some releases of typer give as a code, not as an exception
         say("stopped; embeddings that were computed are in the cache")
     return code
+
+
+def _kind(error):
+    return {"fields": {"error": type(error).__name__}}
 
 
 def entry_point():

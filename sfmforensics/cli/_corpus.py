@@ -9,7 +9,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from sfmforensics._console import say, show_frame, tell
+from sfmforensics._console import say, show_frame, tell, tell_manifest
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
@@ -25,6 +25,7 @@ from sfmforensics.cli._options import (
     Views,
     specs,
 )
+from sfmforensics.custody import MANIFEST
 from sfmforensics.exceptions import AudioError, SFMForensicsError
 
 _NARROW = 20
@@ -124,6 +125,7 @@ def embed(
     tell(f"kept in {cache}")
     if output is not None:
         tell(f'as one matrix in {output}: sfmforensics.load_embeddings("{output}")')
+        tell_manifest(output / MANIFEST)
     for (_, reason), of in refused.groupby(["recording", "reason"], sort=False)["view"]:
         say(reason if len(of) == len(shapes) else f"{reason} (for {', '.join(of)})")
     if len(refused):

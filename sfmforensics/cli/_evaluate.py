@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sfmforensics._console import err, out, show_comparisons, show_scores, tell
+from sfmforensics._console import err, out, show_comparisons, show_scores, tell, tell_manifest
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
@@ -31,6 +31,7 @@ from sfmforensics.cli._options import (
     Views,
     specs,
 )
+from sfmforensics.custody import MANIFEST
 from sfmforensics.exceptions import SFMForensicsError
 
 
@@ -109,6 +110,7 @@ def evaluate(
     show_scores(found.scores, corpus, out)
     show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
+    tell_manifest(output / MANIFEST)
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 
 
@@ -167,6 +169,7 @@ def reproduce(
         out.print(to_rich(own.replace(r" ± [\d.]+", "", regex=True), title))
     out.print("Means over the folds; in brackets ours minus the paper's.")
     tell(f"\nTables: {output}/reproduction.csv, .md and .tex")
+    tell_manifest(output / MANIFEST)
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from sfmforensics._console import say, show_answers, tell
+from sfmforensics._console import say, show_answers, show_frame, tell, tell_manifest
+from sfmforensics._files import file_hash
 from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
@@ -29,6 +30,7 @@ from sfmforensics.cli._options import (
 
 
 def train(
+    context: typer.Context,
     corpus: Corpus,
     root: Root,
     output: Annotated[Path, typer.Option(help="File for the model.")],
@@ -61,9 +63,11 @@ def train(
         cache=cache,
         device=device,
         format=format,
+        command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
+    tell_manifest(output)
     tell(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
 
 
@@ -74,11 +78,17 @@ def predict(
     trust: Annotated[
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
     ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
+    ] = None,
 ):
     """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
-    answers, refused = predict_files(load_model(model, trust=trust), files, verbose=len(files) > 3)
+    answers, refused = predict_files(
+        load_model(model, trust=trust), files, verbose=len(files) > 3, manifest=manifest
+    )
     if format is Format.csv:
         print(answers.to_csv(index=False), end="")
     elif format is Format.json:
@@ -87,5 +97,49 @@ def predict(
         show_answers(answers)
     for error in refused:
         say(error)
+    if manifest is not None:
+        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
     if refused:
         raise typer.Exit(1)
+
+
+def verify(
+    path: Annotated[
+        Path, typer.Argument(metavar="DIR|MODEL", help="What evaluate, embed or train wrote.")
+    ],
+    root: Annotated[
+        Path | None, typer.Option(help="Where the recordings are now, if they were moved.")
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="sha256 of the manifest (the model), as noted elsewhere."),
+    ] = None,
+    vectors: Annotated[
+        bool, typer.Option("--vectors", help="Embed again, and compare the vectors.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
+):
+    """Compute again what a manifest says of a result, and say what differs."""
+    from sfmforensics.workflow import verify_results
+
+    found = verify_results(
+        path, root=root, sha256=sha256, vectors=vectors, trust=trust, verbose=True
+    )
+    if format is Format.csv:
+        print(found.to_csv(index=False), end="")
+    elif format is Format.json:
+        print(json.dumps(found.to_dict(orient="records"), indent=2))
+    else:
+        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
+        show_frame(counts.reset_index(), "looked at")
+        differing = found[found["verdict"] != "same"]
+        if len(differing):
+            show_frame(differing, "not as recorded")
+    bad = found["verdict"].isin(["differs", "missing"]).sum()
+    if bad:
+        say(f"{path}: {bad} of {len(found)} things are not as they were recorded")
+        raise typer.Exit(1)
+    tell(f"{path}: {(found['verdict'] == 'same').sum()} things are as they were recorded")

@@ -176,17 +176,22 @@ def stamp(folder, files):
 
     Returns
     -------
-    tuple of (str, int, int)
-        Name, size in bytes and time of change in nanoseconds.
+    tuple of (str, int, int, int, int)
+        Name, size in bytes, times of modification and of change in nanoseconds, and number on the
+        disk. The second time is the system's own: a copy that keeps the first, or a clock that was
+        set back, does not hide a change.
     """
     stats = [(os.path.relpath(file, folder), os.stat(file)) for file in files]
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    return tuple(
+        (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        for name, stat in stats
+    )
 
 
 @lru_cache(maxsize=32)
 def _hash(folder, stamps):
     digest = sha256()
-    for name, _, _ in stamps:
+    for name, *_ in stamps:
         with open(os.path.join(folder, name), "rb") as stream:
             content = file_digest(stream, "sha256")
         digest.update(f"{Path(name).as_posix()}\0{content.hexdigest()}\n".encode())

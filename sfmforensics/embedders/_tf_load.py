@@ -125,9 +125,13 @@ def load_model(model, state, output, device):
         for gpu in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     with _explained(model), _silent_stderr():
-        folder = model if state else import_quietly("tensorflow_hub").resolve(model)
-        loaded = tensorflow.saved_model.load(folder)
+        loaded = tensorflow.saved_model.load(str(folder_of(model, state)))
     return SavedModel(model, loaded, output, device)
+
+
+def folder_of(model, state):
+    """Folder of a model; that of an address is where TensorFlow Hub keeps it, or fetches it to."""
+    return Path(model if state else import_quietly("tensorflow_hub").resolve(model))
 
 
 def find_model(model, revision):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sfmforensics._files import file_hash
 from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.embedders._spread import n_jobs_for, spread
@@ -46,6 +49,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     def _identity(self):
         """All that a vector depends on besides the signal, as JSON."""
         raise NotImplementedError
+
+    def _model_files(self):
+        """Files that the model consists of, where it has any: a list of paths."""
+        return []
 
     def _dimension(self):
         """Width of a vector, known without running the model."""
@@ -212,6 +219,36 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return np.array([str(i) for i in range(self._dimension())], dtype=object)
 
+    def provenance(self):
+        """Say what makes the vectors, for the chain of custody.
+
+        Returns
+        -------
+        dict
+            "embedder"; "identity", all that a vector depends on besides the signal, or None where
+            a function has none; "dimension"; and "files", the sha256 of each file of the model by
+            its name. JSON can hold it.
+
+        Raises
+        ------
+        EmbedderError
+            The model cannot be found.
+
+        Examples
+        --------
+        >>> from sfmforensics.embedders import MFCCEmbedder
+        >>> MFCCEmbedder().provenance()["identity"]["n_mfcc"]
+        40
+        """
+        files = self._model_files()
+        folder = os.path.commonpath([file.parent for file in files]) if files else ""
+        return {
+            "embedder": type(self).__name__,
+            "identity": self._whole_identity(),
+            "dimension": int(self._dimension()),
+            "files": {file.relative_to(folder).as_posix(): file_hash(file) for file in files},
+        }
+
     def __sklearn_is_fitted__(self):
         return True
 
@@ -229,12 +266,15 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     def _open_cache(self):
         if self.cache is None:
             return NoCache()
+        return VectorCache(self.cache, self._whole_identity(), self._dimension())
+
+    def _whole_identity(self):
         shared = {
             "embedder": type(self).__name__,
             "version": self._version,
             "sample_rate": SAMPLE_RATE,
         }
-        return VectorCache(self.cache, shared | self._identity())
+        return shared | self._identity()
 
 
 def check_recordings(X):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from sfmforensics._files import write_atomically
+from sfmforensics._files import sweep, write_atomically
+from sfmforensics._log import event
 from sfmforensics.exceptions import CacheWarning
 
 _DIGEST_BYTES = 32
+_logger = logging.getLogger(__name__)
 
 
 class VectorCache:
@@ -27,14 +30,22 @@ class VectorCache:
     identity : dict
         All that a vector depends on besides the signal: embedder, model, weights, pooling,
         versions. Must be JSON. Another identity never sees these vectors.
+    dimension : int or None, default=None
+        Width of a vector; an entry of another width is taken as damaged.
+
+    Warns
+    -----
+    CacheWarning
+        An entry was damaged, or nothing can be written.
 
     Notes
     -----
     A vector lies in ``root/EMBEDDER-KEY/AB/SHA256.vec``, where KEY hashes the identity and SHA256
-    is the content of the signal. A file is written under a temporary name and renamed, so a reader
-    sees all of it or nothing, whenever a process is killed. It begins with the sha256 of its own
-    bytes: an entry that was damaged is recomputed, with a `CacheWarning`. A cache that cannot be
-    written (read-only, disk full) costs time, never a result.
+    is the content of the signal; neither a file's name nor its time counts. A file is written under
+    a temporary name and renamed, so a reader sees all of it or nothing, whenever a process is
+    killed; what such a process left behind is removed by the next that writes there. It begins with
+    the sha256 of its own bytes: an entry that was damaged is recomputed, with a `CacheWarning`. A
+    cache that cannot be read or written (read-only, disk full) costs time, never a result.
 
     Examples
     --------
@@ -48,12 +59,14 @@ class VectorCache:
     array([1., 1., 1.], dtype=float32)
     """
 
-    def __init__(self, root, identity):
+    def __init__(self, root, identity, dimension=None):
         text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         key = sha256(text.encode()).hexdigest()[:16]
         self.folder = Path(root) / f"{identity['embedder']}-{key}"
         self.identity = identity
+        self.dimension = dimension
         self.hits = 0
+        self._swept = set()
         self._writable = True
 
     def get(self, digest):
@@ -70,14 +83,26 @@ class VectorCache:
         """
         try:
             content = self._path(digest).read_bytes()
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            event(_logger, "cache cannot be read", logging.WARNING, why=str(error))
             return None
         body = content[_DIGEST_BYTES:]
         try:
             if sha256(body).digest() != content[:_DIGEST_BYTES]:
                 raise ValueError("checksum")
             vector = np.load(io.BytesIO(body), allow_pickle=False)
-        except ValueError:
+            if vector.dtype != np.float32 or vector.shape != (self.dimension or vector.size,):
+                raise ValueError(f"{vector.dtype} of shape {vector.shape}")
+        except (ValueError, EOFError) as error:
+            event(
+                _logger,
+                "cache entry damaged",
+                logging.WARNING,
+                path=str(self._path(digest)),
+                why=str(error),
+            )
             warnings.warn(
                 f"{self._path(digest)}: damaged cache entry; it is computed again",
                 CacheWarning,
@@ -104,9 +129,12 @@ class VectorCache:
         body = buffer.getvalue()
         try:
             self._describe()
-            write_atomically(self._path(digest), sha256(body).digest() + body)
+            self._sweep(self._path(digest).parent)
+            # What a power cut tears apart the checksum tells: no need to wait for the disk.
+            write_atomically(self._path(digest), sha256(body).digest() + body, durable=False)
         except OSError as error:
             self._writable = False
+            event(_logger, "cache cannot be written", logging.WARNING, why=error.strerror)
             warnings.warn(
                 f"{self.folder}: the cache cannot be written ({error.strerror}); going on without",
                 CacheWarning,
@@ -121,6 +149,11 @@ class VectorCache:
         if not description.exists():
             text = json.dumps(self.identity, indent=2, sort_keys=True)
             write_atomically(description, text)
+
+    def _sweep(self, folder):
+        if folder not in self._swept:
+            self._swept.add(folder)
+            sweep(folder)
 
 
 class NoCache:

@@ -19,6 +19,13 @@ _EMBEDDERS = {
     "mfcc": ("sfmforensics.embedders.mfcc", "MFCCEmbedder"),
     "prosody": ("sfmforensics.embedders.prosody", "ProsodyEmbedder"),
 }
+EMBEDDERS = {name: module for module, name in _EMBEDDERS.values()}
+"""Module of each class of embedder that can be built from plain parameters alone."""
+
+
+def embedder_class(name):
+    """Give a class of `EMBEDDERS` by its name, importing its module and no library of models."""
+    return getattr(import_module(EMBEDDERS[name]), name)
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     model = model or (known.model if known else None)
     if model and _looks_like_folder(model, library):
         model = _existing_folder(name, model)
-    embedder = getattr(import_module(_EMBEDDERS[library][0]), _EMBEDDERS[library][1])
+    embedder = embedder_class(_EMBEDDERS[library][1])
     options = parse_options(name, embedder, words)
     options |= {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
     if model is None:

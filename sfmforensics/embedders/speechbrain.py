@@ -144,15 +144,18 @@ class SpeechBrainEmbedder(BaseEmbedder):
         return declared or self._embed([_SECOND]).shape[1]
 
     def _identity(self):
-        folder, state, commit = load.find_model(self.model, self.revision)
+        folder, _, commit = load.find_model(self.model, self.revision)
         if commit is None:
-            files = [Path(folder) / name for name, _, _ in state if name.endswith(load.ESSENTIAL)]
-            source = {"weights": hash_files(Path(folder), files)}
+            source = {"weights": hash_files(Path(folder), self._model_files())}
         else:
             source = {"model": str(self.model), "revision": commit}
         if self.layer != "last":
             source |= {"layer": plain_layer(self.layer), "pooling": self.pooling}
         return source | {"max_seconds": float(self.max_seconds), "dtype": self.dtype}
+
+    def _model_files(self):
+        folder = Path(load.find_model(self.model, self.revision)[0])
+        return [file for file in sorted(folder.iterdir()) if file.name.endswith(load.ESSENTIAL)]
 
     def _batch_key(self, signal):
         return len(signal)

@@ -141,6 +141,9 @@ class TFHubEmbedder(BaseEmbedder):
             source |= {"layer": self.layer, "pooling": self.pooling}
         return source | {"max_seconds": float(self.max_seconds), "dtype": "float32"}
 
+    def _model_files(self):
+        return load.saved_files(load.folder_of(*load.find_model(self.model, self.revision)))
+
     def _batch_key(self, signal):
         return len(signal)
 

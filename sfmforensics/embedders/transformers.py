@@ -191,6 +191,9 @@ class TransformersEmbedder(BaseEmbedder):
             "dtype": self.dtype,
         }
 
+    def _model_files(self):
+        return load.essential_files(Path(self._place()[0]))
+
     def _batch_key(self, signal):
         return states.batch_key(self._config(), len(signal), self.window, self._on_cpu())
 

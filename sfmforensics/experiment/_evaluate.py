@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sfmforensics.exceptions import TargetError
+from sfmforensics.experiment._done import FoldStore
 from sfmforensics.experiment._learnt import LearntTasks, skill
 from sfmforensics.experiment._splits import SPEAKER, check_target, make_splits
 from sfmforensics.metrics import (
@@ -49,7 +50,8 @@ class Evaluation:
         By model and protocol: what the equal error rate of each fold rests on, where the model
         gives scores of speakers. Rows are those of all recordings.
     fitted : dict of (str, str) to estimator
-        By model and protocol: what was fitted in the first fold, to be looked at.
+        By model and protocol: what was fitted in the first fold, to be looked at. Not there for a
+        fold that was kept from before, if only code could have kept the model.
     choices : DataFrame
         Columns model, views, protocol, fold, parameter, value: what a nested search chose.
     """
@@ -75,6 +77,7 @@ def evaluate(
     seed=0,
     n_jobs=1,
     advance=None,
+    keep=None,
 ):
     """Fit and score models over the folds of each protocol.
 
@@ -106,6 +109,10 @@ def evaluate(
         Folds at a time; each in a process of its own.
     advance : callable or None, default=None
         Called after each fold, with 1 and a text that says which.
+    keep : path-like or None, default=None
+        Folder that keeps each fold as soon as it is done. A fold that is there, whole and of the
+        same vectors, labels, recordings, parameters and versions, is not computed again, and its
+        results are the same to the last bit.
 
     Returns
     -------
@@ -156,16 +163,23 @@ def evaluate(
     }
     # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
     shared = {"X": X, "target": target, "copies": copies, "search": search}
-    outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(
+    store = FoldStore(keep, models, seed=seed, **shared)
+    kept_before = [store.read(*job) for job in jobs]
+    computed = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_run_fold)(
             models[name], protocol, train, test, fold == 0, inner[protocol, fold], **shared
         )
-        for name, protocol, fold, train, test in jobs
+        for (name, protocol, fold, train, test), found in zip(jobs, kept_before, strict=True)
+        if found is None
     )
     scores, choices = [], []
     predictions, tested = {name: [] for name in models}, {name: [] for name in models}
     trials, kept = {}, {}
-    for (name, protocol, fold, _, test), outcome in zip(jobs, outcomes, strict=True):
+    for job, outcome in zip(jobs, kept_before, strict=True):
+        if outcome is None:
+            outcome = next(computed)
+            store.write(*job, outcome)
+        name, protocol, fold, _, test = job
         predicted, compared, chosen, fitted = outcome
         row = [name, views, protocol, fold]
         scores += [[*row, *score] for score in _fold_scores(target.iloc[test], protocol, outcome)]

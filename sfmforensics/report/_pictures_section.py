@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from io import BytesIO
 
 import numpy as np
 
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._markup import details, join, png, tag
 from sfmforensics.report._predictions import confusion_display
-from sfmforensics.report.figures import draw_predictions, save_png
+from sfmforensics.report.figures import draw_predictions, png_of
 
 
 def bars(run):
@@ -83,6 +82,4 @@ def _worst(shares):
 
 
 def _encoded(figure):
-    buffer = BytesIO()
-    save_png(figure, buffer)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return base64.b64encode(png_of(figure)).decode("ascii")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from pathlib import Path
 
+from sfmforensics._files import write_atomically
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import (
     PREDICTION_COLUMNS,
@@ -112,8 +114,15 @@ def save_figures(directory, scores, predictions):
 
 
 def save_png(figure, target):
-    """Write a figure, with nothing in the file that changes from run to run."""
-    figure.savefig(target, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    """Write a figure into a file, as `png_of` gives it."""
+    write_atomically(target, png_of(figure))
+
+
+def png_of(figure):
+    """Draw a figure as the bytes of a PNG file, in which nothing changes from run to run."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    return drawn.getvalue()
 
 
 def file_part(name):

@@ -10,6 +10,7 @@ from sfmforensics._files import write_atomically
 from sfmforensics.report import _pictures_section as pictures
 from sfmforensics.report import _sections as sections
 from sfmforensics.report import _tables_section as tables
+from sfmforensics.report._custody_section import custody
 from sfmforensics.report._markup import Markup, join, tag
 from sfmforensics.report._run import read_run
 
@@ -24,8 +25,8 @@ def write_report(directory):
     ----------
     directory : path-like
         Folder with ``scores.csv`` and ``config.json``. ``intervals.csv``, ``comparisons.csv``,
-        ``reproduction.csv``, ``predictions.csv``, ``predictions-MODEL.csv`` and the figures that
-        config.json names are shown if they are there.
+        ``reproduction.csv``, ``predictions.csv``, ``predictions-MODEL.csv``, ``manifest.json`` and
+        the figures that config.json names are shown if they are there.
 
     Returns
     -------
@@ -75,6 +76,7 @@ def _page(run):
         ("Recordings, views and model", pictures.kept(run)),
         ("Predictions", pictures.predictions(run)),
         ("Audit of the split", [sections.audit(run.config)]),
+        ("Chain of custody", [custody(run)]),
         ("Settings and versions", [sections.settings(run.config)]),
         ("Repeat it", [sections.command(run.config)]),
     ]

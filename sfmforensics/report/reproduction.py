@@ -155,6 +155,9 @@ def layout(table):
     return pd.DataFrame(lines, dtype=object)
 
 
+REPRODUCTION_FILES = ("reproduction.csv", "reproduction.md", "reproduction.tex")
+
+
 def write_reproduction(output, scores, intervals, plan, config, comparisons=None):
     """Write ``reproduction.csv``, ``reproduction.md`` and ``reproduction.tex``.
 
@@ -178,10 +181,9 @@ def write_reproduction(output, scores, intervals, plan, config, comparisons=None
     table = reproduction_table(scores, intervals, plan, corpus)
     best = best_of(table, corpus)
     whole = pd.concat([table, best], ignore_index=True) if len(best) else table
-    output = Path(output)
-    write_atomically(output / "reproduction.csv", whole.to_csv(index=False))
-    write_atomically(output / "reproduction.md", _markdown(whole, config, comparisons))
-    write_atomically(output / "reproduction.tex", _latex(whole, config))
+    texts = (whole.to_csv(index=False), _markdown(whole, config, comparisons))
+    for name, text in zip(REPRODUCTION_FILES, (*texts, _latex(whole, config)), strict=True):
+        write_atomically(Path(output) / name, text)
     return whole
 
 

@@ -5,6 +5,7 @@ from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
 from sfmforensics.workflow._models import load_model, predict_files, train_model
 from sfmforensics.workflow._reproduce import reproduce_tables
+from sfmforensics.workflow._verify import verify_results
 
 __all__ = [
     "embed_corpus",
@@ -13,5 +14,6 @@ __all__ = [
     "predict_files",
     "reproduce_tables",
     "train_model",
+    "verify_results",
     "versions",
 ]

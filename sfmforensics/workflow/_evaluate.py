@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from sfmforensics._progress import progress
+from sfmforensics.custody import Evidence
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of, score_intervals
 from sfmforensics.metrics import compare_models
@@ -18,7 +19,16 @@ from sfmforensics.workflow._common import (
     recording_names,
 )
 from sfmforensics.workflow._figures import draw_figures
-from sfmforensics.workflow._results import make_folds, plain_value, settings_of, write_results
+from sfmforensics.workflow._results import (
+    begin_results,
+    custody_of,
+    make_folds,
+    plain_value,
+    settings_of,
+    write_results,
+)
+
+FOLDS = "folds"
 
 
 def evaluate_corpus(
@@ -53,7 +63,8 @@ def evaluate_corpus(
     output : path-like
         Folder for ``scores.csv``, ``intervals.csv``, ``comparisons.csv``, ``predictions.csv`` (of
         the first model; of each further one ``predictions-MODEL.csv``), ``config.json`` and the
-        figures.
+        figures, ``manifest.json``, the chain of custody (see `sfmforensics.custody`); and for
+        ``folds/``: what was found in each fold that is done.
     models : sequence of str, default=("tango",)
         Of `sfmforensics.presets.MODELS`.
     preset : {"paper", "tuned"}, default="tuned"
@@ -93,6 +104,16 @@ def evaluate_corpus(
         Something that was asked for does not exist; before anything is computed.
     AudioError
         A recording cannot be used; vectors computed before are in the cache.
+    CustodyError
+        A recording changed during the run.
+    OutputError
+        The results cannot be written: the disk is full, or the folder read-only.
+
+    Notes
+    -----
+    A run that was stopped, by whatever, goes on when it is called again: vectors are taken from the
+    cache and folds from ``folds/``, if they were computed of the same vectors, labels, folds,
+    settings and versions. What is written then is the same, byte for byte, but for times.
     """
     started = time.monotonic()
     protocols = protocols_of(protocol)
@@ -116,6 +137,7 @@ def evaluate_corpus(
     for name_ in protocols:
         make_splits(corpus.target, name_, folds=folds, seed=seed)
     make_folder(Path(output))
+    evidence = Evidence(corpus.data, verbose)
     X = union.transform(corpus.data)
     made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
     splits, copies = made.splits, made.copies
@@ -134,6 +156,7 @@ def evaluate_corpus(
             seed=seed,
             n_jobs=n_jobs,
             advance=advance,
+            keep=Path(output) / FOLDS,
         )
     intervals = score_intervals(
         found, corpus.target, views="+".join(names), copies=copies, seed=seed
@@ -159,11 +182,22 @@ def evaluate_corpus(
         config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         config["chosen"] = found.choices.astype(str).to_dict("records")
     compared = compare_models(found.scores, test_over_train=made.test_over_train)
-    shown = found.fitted[models[0], list(splits)[-1]]
+    begin_results(Path(output))
+    shown = found.fitted.get((models[0], list(splits)[-1]))
     config["figures"] = draw_figures(
         Path(output), corpus.target, X, splits, found.scores, shown, models[0]
     )
-    write_results(Path(output), found.scores, found.predictions, intervals, compared, config)
+    write_results(
+        Path(output),
+        found.scores,
+        found.predictions,
+        intervals,
+        compared,
+        config,
+        evidence,
+        files=[figure["file"] for figure in config["figures"]],
+        **custody_of(config, corpus, union, X, splits),
+    )
     return found
 
 

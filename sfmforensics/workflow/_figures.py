@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from matplotlib.figure import Figure
 
-from sfmforensics.exceptions import ReportError, ReportWarning, TargetError
+from sfmforensics.exceptions import OutputError, ReportError, ReportWarning, TargetError
 from sfmforensics.experiment import PROTOCOLS, SPEAKER
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import (
@@ -76,6 +76,8 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
             draw()
         except (ReportError, TargetError):
             continue  # there is nothing of this kind to show: no age, one protocol, no transport
+        except OutputError:
+            raise  # no room for a figure is no room for the tables
         except Exception as error:
             # Whatever a figure stumbles over, hours of numbers are not lost to it.
             warnings.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,11 +11,17 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sfmforensics._files import replacing
+from sfmforensics._files import file_hash, replacing, write_atomically
 from sfmforensics.audio import stream_audio
-from sfmforensics.exceptions import AudioError, ModelFileError, SFMForensicsError
+from sfmforensics.custody import Evidence, describe_views
+from sfmforensics.exceptions import (
+    AudioError,
+    CustodyError,
+    ModelFileError,
+    SFMForensicsError,
+)
 from sfmforensics.saving import read_model, save_model
-from sfmforensics.targets import CLASSIFICATION, TargetCodec
+from sfmforensics.targets import CLASSIFICATION, TargetCodec, task_kind
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
     answer_columns,
@@ -22,6 +29,7 @@ from sfmforensics.workflow._common import (
     check_corpus,
     make_folder,
 )
+from sfmforensics.workflow._results import plain_value
 
 
 def train_model(
@@ -36,6 +44,7 @@ def train_model(
     cache=None,
     device=None,
     format=None,
+    command="",
     verbose=False,
 ):
     """Fit one model on a whole corpus, from recordings to answers, and save it.
@@ -54,11 +63,15 @@ def train_model(
         "safetensors" is `sfmforensics.save_model`'s, which runs nothing when it is loaded; a file
         of "joblib" does, and only those who trust it should load it. None goes by the file's name:
         joblib for one that ends in .joblib.
+    command : str, default=""
+        What repeats this, for the manifest.
 
     Returns
     -------
     Pipeline
-        From recordings to answers. It keeps the place of the SFM, not its weights.
+        From recordings to answers. It keeps the place of the SFM and what identifies it, not its
+        weights: ``manifest_``, which is in the file too, is the chain of custody, with the paths
+        and the sha256 of the recordings. See `sfmforensics.custody`.
 
     Raises
     ------
@@ -67,6 +80,10 @@ def train_model(
     TargetError
         The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
         name its answers by them.
+    CustodyError
+        A recording changed during training.
+    OutputError
+        The file cannot be written.
     """
     output = Path(output)
     if output.is_dir():
@@ -83,10 +100,11 @@ def train_model(
             "a model of scikit-learn's SVC and SVR can be saved as code only; name a file such as "
             f"{output.with_suffix('.joblib')}"
         )
-    union = make_views(*views, cache=cache, device=device, verbose=verbose)
     check_corpus(corpus)
     codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
     answer_columns(dict(zip(codec.names_, codec.kinds_, strict=True)))
+    started = Evidence(corpus.data, verbose)
+    union = make_views(*views, cache=cache, device=device, verbose=verbose)
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
@@ -96,6 +114,16 @@ def train_model(
     for _, embedder in union.transformer_list:
         # The cache of this machine is of no use to the next, nor are its progress bars.
         embedder.set_params(cache=None, verbose=False)
+    pipeline.manifest_ = started.manifest(
+        "model",
+        views=union,
+        command=command,
+        model=model,
+        preset=preset,
+        seed=seed,
+        parameters={key: plain_value(value) for key, value in estimator.get_params().items()},
+        tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
+    )
     if format == "joblib":
         with replacing(output) as temporary:
             joblib.dump(pipeline, temporary)
@@ -151,6 +179,8 @@ def load_model(path, *, trust=False):
             f"{path}: it holds a {type(model).__name__}, not a model from recordings to answers; "
             "name a file that sfmforensics train wrote"
         )
+    # So that answers can say which file gave them.
+    model.file_ = {"path": str(path.absolute()), "sha256": file_hash(path)}
     return model
 
 
@@ -164,7 +194,7 @@ def _unpickled(path):
         ) from error
 
 
-def predict_files(model, files, *, verbose=False):
+def predict_files(model, files, *, verbose=False, manifest=None):
     """Answers for recordings, with the probability of each label.
 
     Parameters
@@ -175,6 +205,9 @@ def predict_files(model, files, *, verbose=False):
         Recordings.
     verbose : bool, default=False
         Show progress bars.
+    manifest : path-like or None, default=None
+        File that gets what the answers rest on: the sha256 of each recording, the model with its
+        own manifest, versions, time, and the answers; see `sfmforensics.custody`.
 
     Returns
     -------
@@ -183,8 +216,18 @@ def predict_files(model, files, *, verbose=False):
         classes where the model gives any.
     refused : list of AudioError
         One for each other recording.
+
+    Raises
+    ------
+    CustodyError
+        A view is no longer what the model was trained with, so that its answers would mean
+        nothing; or a recording changed meanwhile.
+    OutputError
+        The manifest cannot be written.
     """
     answer_columns(getattr(model[-1], "tasks_", {}))  # of a model that was fitted elsewhere
+    _same_views(model)
+    evidence = None if manifest is None else Evidence(files)
     usable, refused = [], []
     least = max(embedder._min_samples for _, embedder in model[0].transformer_list)
     for file in files:
@@ -194,8 +237,38 @@ def predict_files(model, files, *, verbose=False):
             usable.append(os.fspath(file))
         except AudioError as error:
             refused.append(error)
-    if not usable:
-        return pd.DataFrame(columns=["path"]), refused
+    answers = _answers(model, usable, verbose) if usable else pd.DataFrame(columns=["path"])
+    if evidence is not None:
+        told = evidence.manifest(
+            "answers",
+            views=model[0],
+            model_file=getattr(model, "file_", None),
+            model=getattr(model, "manifest_", None),
+            answers=json.loads(answers.to_json(orient="records", double_precision=15)),
+            refused=[str(error) for error in refused],
+        )
+        write_atomically(manifest, json.dumps(told, indent=1))
+    return answers, refused
+
+
+def _same_views(model):
+    """Refuse a model whose views are no longer those that it was trained with."""
+    told = (getattr(model, "manifest_", None) or {}).get("views", {})
+    for name, view in describe_views(model[0]).items() if told else ():
+        before = told.get(name, {})
+        if before.get("identity") is None or "identity" not in view or view["identity"] is None:
+            continue  # a function that does not say what it is
+        same = before["identity"] == view["identity"] and before.get("files") == view["files"]
+        if not same:
+            changed = [key for key in ("identity", "files") if before.get(key) != view[key]]
+            raise CustodyError(
+                f"view {name!r} is not what the model was trained with: "
+                + "; ".join(f"{key} was {before.get(key)}, is {view[key]}" for key in changed)
+                + "; put the speech model of then in its place, or train anew"
+            )
+
+
+def _answers(model, usable, verbose):
     views, estimator = clone(model[0]), model[-1]
     for _, embedder in views.transformer_list:
         embedder.set_params(verbose=verbose)
@@ -206,4 +279,4 @@ def predict_files(model, files, *, verbose=False):
         for task, probabilities in zip(tasks, estimator.predict_proba(X), strict=True):
             place = answers.columns.get_loc(task) + 1
             answers.insert(place, f"{task}_probability", probabilities.max(axis=1))
-    return answers, refused
+    return answers

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
 import re
 import time
 from io import StringIO
@@ -13,9 +12,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from sfmforensics._files import write_atomically
+from sfmforensics._kept import Kept, digest
+from sfmforensics._log import event
 from sfmforensics._progress import progress
 from sfmforensics._versions import versions
+from sfmforensics.custody import Evidence
 from sfmforensics.exceptions import ViewError
 from sfmforensics.experiment import (
     Evaluation,
@@ -28,9 +29,17 @@ from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import check_corpus, check_model, make_folder, recording_names
+from sfmforensics.workflow._common import check_corpus, check_model, recording_names
 from sfmforensics.workflow._figures import draw_figures
-from sfmforensics.workflow._results import make_folds, settings_of, write_results
+from sfmforensics.workflow._results import (
+    begin_results,
+    custody_of,
+    make_folds,
+    settings_of,
+    write_results,
+)
+
+_logger = logging.getLogger(__name__)
 
 ROWS = "rows"
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
@@ -93,6 +102,10 @@ def reproduce_tables(
     ------
     SFMForensicsError
         Something that was asked for does not exist; before anything is computed.
+    CustodyError
+        A recording changed during the run.
+    OutputError
+        The results cannot be written: the disk is full, or the folder read-only.
 
     Notes
     -----
@@ -101,6 +114,7 @@ def reproduce_tables(
     protocol or view may be added later.
     """
     from sfmforensics.report import write_reproduction
+    from sfmforensics.report.reproduction import REPRODUCTION_FILES
 
     started = time.monotonic()
     protocols = protocols_of(protocol)
@@ -113,6 +127,7 @@ def reproduce_tables(
     union.fit(corpus.data)  # says at once if a model is not there
     for which in protocols:  # refused now, if the labels do not allow it
         make_splits(corpus.target, which, folds=folds, seed=seed)
+    evidence = Evidence(corpus.data, verbose)
     X = union.transform(corpus.data)
     made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
     splits, copies = made.splits, made.copies
@@ -120,23 +135,26 @@ def reproduce_tables(
     if epochs is not None:
         overrides["max_epochs"] = epochs
     rows = [
-        _Row(setup, of, which, preset, overrides, Path(output).absolute() / ROWS)
-        for _, setup, of in plan
-        for which in protocols
+        _Row(setup, of, which, preset, overrides) for _, setup, of in plan for which in protocols
     ]
     data = {"X": X, "target": corpus.target, "copies": copies, "splits": splits}
-    common = _digest(corpus.target, copies, versions())
-    keys = [row.key(common, X, splits) for row in rows]
-    missing = [(row, key) for row, key in zip(rows, keys, strict=True) if row.read(key) is None]
-    missing.sort(key=lambda pair: COSTLY_FIRST.index(pair[0].setup))
+    common = digest(corpus.target, copies, versions())
+    store = Kept(Path(output) / ROWS)
+    keys = {row.name: row.key(common, X, splits) for row in rows}
+    done = {name: store.read(name, key) for name, key in keys.items()}
+    missing = [row for row in rows if done[row.name] is None]
+    missing.sort(key=lambda row: COSTLY_FIRST.index(row.setup))
     with progress("rows of the tables", len(rows), verbose) as advance:
         advance(len(rows) - len(missing), "kept from before")
-        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(row.compute)(key, seed=seed, **data) for row, key in missing
+        computed = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(row.compute)(seed=seed, **data) for row in missing
         )
-        for title in done:
-            advance(1, title)
-    kept = [row.read(key) for row, key in zip(rows, keys, strict=True)]
+        for row, content in computed:
+            store.write(row.name, keys[row.name], content)
+            event(_logger, "row computed", row=row.title)
+            done[row.name] = content
+            advance(1, row.title)
+    kept = [row.read(done[row.name]) for row in rows]
     scores, intervals = (
         pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
     )
@@ -157,7 +175,7 @@ def reproduce_tables(
         repeats=repeats,
         seconds=time.monotonic() - started,
     )
-    make_folder(Path(output))
+    begin_results(Path(output))
     config["figures"] = draw_figures(Path(output), corpus.target, X, splits, scores)
     config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
@@ -170,8 +188,19 @@ def reproduce_tables(
     answers = pd.concat(answers, ignore_index=True)
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
     compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
-    write_results(Path(output), scores, {shown.setup: answers}, intervals, compared, config)
-    return write_reproduction(output, scores, intervals, plan, config, compared)
+    whole = write_reproduction(output, scores, intervals, plan, config, compared)
+    write_results(
+        Path(output),
+        scores,
+        {shown.setup: answers},
+        intervals,
+        compared,
+        config,
+        evidence,
+        files=[*REPRODUCTION_FILES, *(figure["file"] for figure in config["figures"])],
+        **custody_of(config, corpus, union, X, splits),
+    )
+    return whole
 
 
 def _rivals(plan):
@@ -197,19 +226,23 @@ def _rivals(plan):
 class _Row:
     """One system, its views and a protocol: what is computed as a whole, and kept as a file."""
 
-    def __init__(self, setup, views, protocol, preset, overrides, folder):
+    def __init__(self, setup, views, protocol, preset, overrides):
         self.setup, self.views, self.protocol = setup, views, protocol
-        self.preset, self.overrides, self.folder = preset, overrides, folder
+        self.preset, self.overrides = preset, overrides
 
     def estimator(self):
         return make_estimator(self.setup, self.preset, **self.overrides)
 
     @property
-    def file(self):
+    def title(self):
+        return f"{self.setup}, {'+'.join(self.views)}, {self.protocol}"
+
+    @property
+    def name(self):
         name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
         # Names of views may differ in what a file's name cannot hold.
-        told_apart = _digest(self.setup, self.views, self.protocol)[:8]
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}.json"
+        told_apart = digest(self.setup, self.views, self.protocol)[:8]
+        return f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}"
 
     def columns(self, X):
         """Columns of its views, x1 first."""
@@ -221,29 +254,23 @@ class _Row:
     def key(self, common, X, splits):
         """What the row depends on; another key is another experiment."""
         own = X[self.columns(X)], splits[self.protocol]
-        return _digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
+        return digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
 
-    def read(self, key):
-        """Scores, intervals and answers, if they are there and of the same experiment."""
-        try:
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-            if kept["key"] != key:
-                return None
-            scores, intervals = (pd.DataFrame(**kept[part]) for part in ("scores", "intervals"))
-            answers = pd.read_csv(
-                StringIO(kept["answers"]), dtype=str, keep_default_na=False, na_values=[""]
-            )
-            scores["value"] = pd.to_numeric(scores["value"])
-            return (
-                scores,
-                intervals.astype({"value": float, "low": float, "high": float}),
-                answers.astype({"row": int, "fold": int}),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # not there, or not whole: computed again
+    def read(self, content):
+        """Scores, intervals and answers, as `compute` gave them."""
+        scores, intervals = (pd.DataFrame(**content[part]) for part in ("scores", "intervals"))
+        answers = pd.read_csv(
+            StringIO(content["answers"]), dtype=str, keep_default_na=False, na_values=[""]
+        )
+        scores["value"] = pd.to_numeric(scores["value"])
+        return (
+            scores,
+            intervals.astype({"value": float, "low": float, "high": float}),
+            answers.astype({"row": int, "fold": int}),
+        )
 
-    def compute(self, key, *, X, target, copies, splits, seed):
-        """Fit and score every fold, and keep what was found."""
+    def compute(self, *, X, target, copies, splits, seed):
+        """Fit and score every fold: the row itself, and what was found, as JSON holds it."""
         X, views = X[self.columns(X)], "+".join(self.views)
         alone = self.setup == "svst"
         found = [
@@ -266,14 +293,11 @@ class _Row:
         )
         intervals = score_intervals(whole, target, views=views, copies=copies, seed=seed)
         answers = whole.predictions[self.setup].assign(row=whole.rows[self.setup])
-        kept = {
-            "key": key,
+        return self, {
             "scores": _portable(whole.scores),
             "intervals": _portable(intervals),
             "answers": answers.to_csv(index=False),
         }
-        write_atomically(self.file, json.dumps(kept))
-        return f"{self.setup}, {views}, {self.protocol}"
 
 
 def _portable(frame):
@@ -282,26 +306,3 @@ def _portable(frame):
         "columns": list(frame.columns),
         "data": frame.astype(object).where(frame.notna(), None).to_numpy().tolist(),
     }
-
-
-def _digest(*parts):
-    """One number for all that a row depends on."""
-    found = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, pd.DataFrame):
-            found.update(repr(list(part.columns)).encode())
-            found.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
-        elif isinstance(part, np.ndarray):
-            found.update(f"{part.dtype} {part.shape}".encode())
-            found.update(np.ascontiguousarray(part).tobytes())
-        elif isinstance(part, dict):
-            for key, value in part.items():
-                found.update(f"{key}: {_digest(value)}".encode())
-        elif isinstance(part, (list, tuple)) and not all(isinstance(x, str) for x in part):
-            found.update("".join(map(_digest, part)).encode())
-        elif hasattr(part, "get_params"):
-            found.update(f"{type(part).__name__} {sorted(part.get_params().items())}".encode())
-        else:
-            found.update(repr(part).encode())
-        found.update(b";")
-    return found.hexdigest()

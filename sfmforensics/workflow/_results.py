@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
 
-from sfmforensics._files import write_atomically
+from sfmforensics._files import file_hash, sweep, write_atomically
+from sfmforensics._log import event
 from sfmforensics._versions import versions
 from sfmforensics.audit import audit_corpus, join_copies, near_copies
+from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
 from sfmforensics.datasets import find_copies
+from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._common import make_folder
+
+CONFIG = "config.json"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,34 +107,86 @@ def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, secon
     }
 
 
-def write_results(output, scores, predictions, intervals, comparisons, config):
-    """Write the tables of a run, its settings and its figures.
+def begin_results(output):
+    """Make a folder ready for the results of a run.
+
+    What an earlier run says of itself goes first and comes back last: tables of two runs never
+    stand under the settings of one.
 
     Parameters
     ----------
     output : Path
         Folder; made if need be.
+    """
+    make_folder(output)
+    for name in (MANIFEST, CONFIG):
+        try:
+            (output / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror, str(output / name)) from error
+    sweep(output)
+
+
+def write_results(
+    output, scores, predictions, intervals, comparisons, config, evidence, *, files=(), **facts
+):
+    """Write the tables of a run, its figures, its settings and the manifest of it all.
+
+    Parameters
+    ----------
+    output : Path
+        Folder that `begin_results` made ready.
     scores, intervals, comparisons : DataFrame
         As `evaluate`, `score_intervals` and `compare_models` give them.
     predictions : dict of str to DataFrame
         By model; the first is ``predictions.csv``, each further one ``predictions-MODEL.csv``.
     config : dict
         As `settings_of` gives it.
+    evidence : Evidence
+        The recordings as they were at the beginning.
+    files : sequence of str
+        Names of what was written into the folder before, for the manifest.
+    **facts
+        For `Evidence.manifest`.
     """
     from sfmforensics.report import save_figures
 
-    make_folder(output)
-    settings = json.dumps(config, indent=2, ensure_ascii=False)
-    # Gone first and back last: tables of two runs never stand under the settings of one.
-    (output / "config.json").unlink(missing_ok=True)
-    write_atomically(output / "scores.csv", scores.to_csv(index=False))
-    write_atomically(output / "intervals.csv", intervals.to_csv(index=False))
-    write_atomically(output / "comparisons.csv", comparisons.to_csv(index=False))
+    tables = {"scores.csv": scores, "intervals.csv": intervals, "comparisons.csv": comparisons}
     for position, (model, answers) in enumerate(predictions.items()):
-        file = "predictions.csv" if position == 0 else f"predictions-{model}.csv"
-        write_atomically(output / file, answers.to_csv(index=False))
-    save_figures(output, scores, next(iter(predictions.values())))
-    write_atomically(output / "config.json", settings)
+        tables["predictions.csv" if position == 0 else f"predictions-{model}.csv"] = answers
+    for name, table in tables.items():
+        write_atomically(output / name, table.to_csv(index=False))
+    drawn = save_figures(output, scores, next(iter(predictions.values())))
+    settings = json.dumps(config, indent=2, ensure_ascii=False)
+    names = [*tables, *(path.name for path in drawn), *files]
+    results = {name: file_hash(output / name) for name in dict.fromkeys(names)}
+    results[CONFIG] = sha256(settings.encode()).hexdigest()
+    manifest = evidence.manifest("evaluation", results=results, **facts)
+    write_manifest(output, manifest)
+    write_atomically(output / CONFIG, settings)
+    event(_logger, "results written", folder=str(output), files=len(results) + 1)
+
+
+def custody_of(config, corpus, union, X, splits):
+    """What the manifest of a run tells besides its files, see `Evidence.manifest`."""
+    settings = ("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters")
+    return {
+        "views": union,
+        **{name: config[name] for name in settings if name in config},
+        "vectors": matrix_hash(X),
+        "labels": {
+            str(task): sha256(json.dumps(_texts(corpus.target[task])).encode()).hexdigest()
+            for task in corpus.target
+        },
+        "splits": describe_splits(splits),
+    }
+
+
+def _texts(labels):
+    return [
+        None if missing else str(label)
+        for label, missing in zip(labels, labels.isna(), strict=True)
+    ]
 
 
 def plain_value(value):

@@ -1,0 +1,137 @@
+"""What took long is kept as soon as it is done, and read back only if it is whole and the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics._files import sweep, write_atomically
+from sfmforensics._log import event
+from sfmforensics.exceptions import CacheWarning
+
+_logger = logging.getLogger(__name__)
+
+
+class Kept:
+    """Results in a folder, one JSON file each.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Made when first written to; None keeps nothing.
+
+    Notes
+    -----
+    A file holds the key of what it was computed from, and a checksum over its content. Another key
+    is another experiment, and a file whose checksum does not fit was damaged: both are computed
+    again, the second with a `CacheWarning`. Where nothing can be written, that is said once and
+    costs time alone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> kept = Kept(tempfile.mkdtemp())
+    >>> kept.write("fold-0", "a key", {"accuracy": 0.5})
+    >>> kept.read("fold-0", "a key"), kept.read("fold-0", "another key")
+    ({'accuracy': 0.5}, None)
+    """
+
+    def __init__(self, folder):
+        self.folder = None if folder is None else Path(folder)
+        self._writable = self.folder is not None
+        if self._writable:
+            sweep(self.folder)
+
+    def path(self, name):
+        """File of a result."""
+        return self.folder / f"{name}.json"
+
+    def read(self, name, key):
+        """Give a result, or None if it is not there, of another key, or damaged."""
+        if self.folder is None:
+            return None
+        path = self.path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            return self._damaged(path, error)
+        try:
+            kept = json.loads(text)
+            if kept["sha256"] != _checksum(kept["key"], kept["content"]):
+                raise ValueError("its checksum does not fit")
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            return self._damaged(path, error)
+        return kept["content"] if kept["key"] == key else None
+
+    def write(self, name, key, content):
+        """Keep a result."""
+        if not self._writable:
+            return
+        kept = {"key": key, "sha256": _checksum(key, content), "content": content}
+        try:
+            write_atomically(self.path(name), json.dumps(kept))
+        except OSError as error:
+            self._writable = False
+            warnings.warn(
+                f"{self.path(name)}: cannot be written ({error.strerror}); going on, but what is "
+                "computed is lost if this run is stopped",
+                CacheWarning,
+                stacklevel=2,
+            )
+
+    def _damaged(self, path, error):
+        event(_logger, "kept result damaged", logging.WARNING, path=str(path), why=str(error))
+        warnings.warn(
+            f"{path}: damaged ({error}); it is computed again", CacheWarning, stacklevel=3
+        )
+
+
+def _checksum(key, content):
+    return hashlib.sha256(json.dumps([key, content], sort_keys=True).encode()).hexdigest()
+
+
+def digest(*parts):
+    """One number for all that a result depends on.
+
+    Parameters
+    ----------
+    *parts : DataFrame, ndarray, dict, list, tuple, estimator or anything with a `repr` of its own
+        An estimator stands for its parameters.
+
+    Returns
+    -------
+    str
+        sha256 in hexadecimal.
+
+    Examples
+    --------
+    >>> digest(pd.DataFrame({"a": [1.0]})) == digest(pd.DataFrame({"a": [1.5]}))
+    False
+    """
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, pd.DataFrame):
+            found.update(repr(list(part.columns)).encode())
+            found.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+        elif isinstance(part, np.ndarray):
+            found.update(f"{part.dtype} {part.shape}".encode())
+            found.update(np.ascontiguousarray(part).tobytes())
+        elif isinstance(part, dict):
+            for key, value in part.items():
+                found.update(f"{key}: {digest(value)}".encode())
+        elif isinstance(part, (list, tuple)) and not all(isinstance(x, str) for x in part):
+            found.update("".join(map(digest, part)).encode())
+        elif hasattr(part, "get_params"):
+            found.update(f"{type(part).__name__} {sorted(part.get_params().items())}".encode())
+        else:
+            found.update(repr(part).encode())
+        found.update(b";")
+    return found.hexdigest()

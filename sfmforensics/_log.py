@@ -1,0 +1,103 @@
+"""The log: silent unless somebody listens; one JSON object a line on request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sfmforensics.exceptions import OutputError
+
+ROOT = "sfmforensics"
+
+
+def event(logger, text, level=logging.INFO, **fields):
+    """Log what happened, with the facts of it by name.
+
+    Parameters
+    ----------
+    logger : logging.Logger
+        Of the module.
+    text : str
+        What happened, always in the same words.
+    level : int, default=logging.INFO
+        As `logging` has it.
+    **fields
+        What JSON holds.
+    """
+    if logger.isEnabledFor(level):
+        logger.log(level, text, extra={"fields": fields})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, module, event, and the facts of the event.
+
+    Examples
+    --------
+    >>> record = logging.makeLogRecord({"name": "sfmforensics", "msg": "refused", "created": 0})
+    >>> print(JsonLines().format(record))
+    {"time": "1970-01-01T00:00:00+00:00", "level": "NOTSET", "module": "sfmforensics",
+    "event": "refused"}
+    """
+
+    def format(self, record):
+        """Write a record as JSON; what is not ASCII is escaped, so that nothing breaks a line."""
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname if record.levelno else "NOTSET",
+            "module": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            told["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)
+
+
+@contextmanager
+def logging_to(path):
+    """Write the package's log to a file while a block runs.
+
+    Parameters
+    ----------
+    path : path-like or None
+        Lines are added to this file; "-" is standard error, and None nothing at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "log.jsonl"
+    >>> with logging_to(path):
+    ...     event(logging.getLogger("sfmforensics.demo"), "counted", recordings=3)
+    >>> json.loads(path.read_text())["recordings"]
+    3
+    """
+    if path is None:
+        yield
+        return
+    try:
+        handler = (
+            logging.StreamHandler(sys.stderr)
+            if str(path) == "-"
+            else logging.FileHandler(path, encoding="utf-8")
+        )
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror, str(path)) from error
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger(ROOT)
+    before, logger.level = logger.level, logging.DEBUG
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level = before
+        handler.close()

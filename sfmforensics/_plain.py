@@ -1,0 +1,112 @@
+"""Values as JSON and back, to the last bit, without code: numbers, texts, arrays of them, nests."""
+
+from __future__ import annotations
+
+import base64
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+
+from sfmforensics.exceptions import ModelFileError
+
+_DTYPES = "OUbiuf"
+_LONG = 64
+"""Values from which an array of numbers is written as its bytes rather than one by one."""
+
+NO_CODE = "save it with joblib, whose files only those should open who trust them"
+
+
+def pack(value, where):
+    """Turn a value into what JSON holds.
+
+    Parameters
+    ----------
+    value : object
+        None, bool, number, str, path, array of these, or list, tuple or dict of such values.
+    where : str
+        What it is, for the error.
+
+    Returns
+    -------
+    object
+        What JSON does not know is an object of one key, or two.
+
+    Raises
+    ------
+    ModelFileError
+        It is of another type, which only code could make again.
+
+    Examples
+    --------
+    >>> pack({"ages": (20.5, None)}, "x")
+    {'dict': [['ages', {'tuple': [20.5, None]}]]}
+    >>> unpack(pack({"ages": (20.5, None)}, "x"))
+    {'ages': (20.5, None)}
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        return [pack(part, where) for part in value]
+    if isinstance(value, tuple):
+        return {"tuple": [pack(part, where) for part in value]}
+    if isinstance(value, dict):
+        return {
+            "dict": [
+                [pack(name, where), pack(part, f"{name} of {where}")]
+                for name, part in value.items()
+            ]
+        }
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in _DTYPES:
+        if value.dtype.kind in "biuf" and len(value) >= _LONG:
+            content = np.ascontiguousarray(value).tobytes()
+            return {"base64": base64.b64encode(content).decode(), "of": value.dtype.str}
+        return {"array": [pack(part, where) for part in value.tolist()], "of": value.dtype.str}
+    raise ModelFileError(
+        f"{where} is a {type(value).__name__}, which cannot be saved without code; {NO_CODE}"
+    )
+
+
+def unpack(value):
+    """Turn what `pack` made into the value again.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gives it back.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        It is nothing that `pack` makes.
+    """
+    if isinstance(value, list):
+        return [unpack(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "tuple" in value:
+        return tuple(unpack(value["tuple"]))
+    if "dict" in value:
+        return {unpack(name): unpack(part) for name, part in value["dict"]}
+    dtype = np.dtype(value["of"])
+    if dtype.kind not in _DTYPES:
+        raise ValueError(f"an array of {dtype}")
+    if "base64" in value:
+        if dtype.kind not in "biuf":
+            raise ValueError(f"bytes of {dtype}")
+        return np.frombuffer(base64.b64decode(value["base64"], validate=True), dtype).copy()
+    array = np.empty(len(value["array"]), dtype=dtype)
+    array[:] = unpack(value["array"])
+    return array

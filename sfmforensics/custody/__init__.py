@@ -1,0 +1,31 @@
+"""Chain of custody: what a result was made of, so that it can be checked by others, later.
+
+Examples
+--------
+>>> evidence = Evidence([])
+>>> manifest = evidence.manifest("demonstration", seed=0)
+>>> manifest["format"], manifest["seed"], is_sealed(manifest)
+('sfmforensics manifest 1', 0, True)
+"""
+
+from sfmforensics.custody._evidence import Evidence
+from sfmforensics.custody._manifest import (
+    MANIFEST,
+    check_manifest,
+    is_sealed,
+    read_manifest,
+    write_manifest,
+)
+from sfmforensics.custody._parts import describe_splits, describe_views, matrix_hash
+
+__all__ = [
+    "MANIFEST",
+    "Evidence",
+    "check_manifest",
+    "describe_splits",
+    "describe_views",
+    "is_sealed",
+    "matrix_hash",
+    "read_manifest",
+    "write_manifest",
+]

@@ -1,0 +1,143 @@
+"""Recordings as they were when a run began, and the manifest of what was made of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import numpy as np
+
+from sfmforensics._files import file_hash
+from sfmforensics._progress import progress
+from sfmforensics._versions import hardware, library_versions
+from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.custody._manifest import FORMAT, seal
+from sfmforensics.custody._parts import describe_views
+from sfmforensics.exceptions import CustodyError
+
+
+class Evidence:
+    """Recordings as they are when a run begins.
+
+    Parameters
+    ----------
+    recordings : sequence of path-like or of (ndarray, int)
+        As embedders take them.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    records : list of dict
+        Of each: "path" (absolute), "bytes" and "sha256" of the file; or "sha256", "shape", "dtype"
+        and "rate" of a signal; or "path" and "found" of what is no file.
+    started : str
+        Time, UTC, ISO 8601.
+    """
+
+    def __init__(self, recordings, verbose=False):
+        self.started = _now()
+        self.records, self._stamps = [], []
+        with progress("hashing recordings", len(recordings), verbose) as advance:
+            for recording in recordings:
+                record, stamp = _noted(recording)
+                self.records.append(record)
+                self._stamps.append(stamp)
+                advance(1)
+
+    def check(self):
+        """Make sure that the files are still those that the run began with.
+
+        Raises
+        ------
+        CustodyError
+            One has changed meanwhile: which of its contents was used is not known.
+        """
+        for record, stamp in zip(self.records, self._stamps, strict=True):
+            if stamp is None or _stamp(record["path"]) == stamp:
+                continue
+            if _noted(record["path"])[0] != record:
+                raise CustodyError(
+                    f"{record['path']}: it changed while it was used; run again once nothing "
+                    "writes to it"
+                )
+
+    def manifest(self, kind, *, views=None, **facts):
+        """Tell what a result was made of.
+
+        Parameters
+        ----------
+        kind : str
+            What the result is: "evaluation", "model", ...
+        views : FeatureUnion or None, default=None
+            As `sfmforensics.make_views` gives it.
+        **facts
+            What else there is to know, as JSON holds it: seed, splits, results, command.
+
+        Returns
+        -------
+        dict
+            Sealed: its "sha256" is that of all the rest.
+
+        Raises
+        ------
+        CustodyError
+            A recording has changed since the run began.
+        """
+        self.check()
+        told = {
+            "format": FORMAT,
+            "kind": kind,
+            "started": self.started,
+            "finished": _now(),
+            "hardware": hardware(),
+            "versions": library_versions(),
+            "preprocessing": {
+                "sample_rate": SAMPLE_RATE,
+                "channels": "mean",
+                "resampling": "soxr HQ",
+                "shortest_samples": MIN_SAMPLES,
+            },
+            "views": {} if views is None else describe_views(views),
+            **facts,
+            "recordings": self.records,
+        }
+        return told | {"sha256": seal(told)}
+
+
+def _noted(recording):
+    """A recording's record, and the stamp of its file."""
+    if not isinstance(recording, (str, os.PathLike)):
+        signal, rate = recording
+        signal = np.ascontiguousarray(signal)
+        return {
+            "sha256": sha256(signal.tobytes()).hexdigest(),
+            "shape": list(signal.shape),
+            "dtype": signal.dtype.str,
+            "rate": int(rate),
+        }, None
+    path = os.path.abspath(recording)
+    stamp = _stamp(path)
+    if stamp is None:
+        return {"path": path, "found": "no regular file"}, None
+    try:
+        return {"path": path, "bytes": stamp[0], "sha256": file_hash(path)}, stamp
+    except OSError as error:
+        return {"path": path, "found": f"it cannot be read ({error.strerror})"}, None
+
+
+def _stamp(path):
+    """Changes whenever a file does; None for what is no file, and may block whoever opens it."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds")

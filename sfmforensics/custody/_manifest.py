@@ -1,0 +1,120 @@
+"""A manifest as a file: written, read, checked."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from sfmforensics._files import write_atomically
+from sfmforensics.exceptions import CustodyError
+
+MANIFEST = "manifest.json"
+FORMAT = "sfmforensics manifest 1"
+
+
+def write_manifest(folder, manifest):
+    """Write a manifest into a folder of results.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where the results are.
+    manifest : dict
+        As `Evidence.manifest` gives it.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    path = Path(folder) / MANIFEST
+    write_atomically(path, json.dumps(manifest, indent=1))
+    return path
+
+
+def read_manifest(path):
+    """Read a manifest.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    CustodyError
+        It is missing or no manifest. Whether it was changed, `is_sealed` tells.
+
+    Examples
+    --------
+    >>> read_manifest("nowhere/manifest.json")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.CustodyError: nowhere/manifest.json: no such file; evaluate, reproduce,
+    train and embed --output write one last, so a run may have been stopped: run it again
+    """
+    try:
+        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CustodyError(
+            f"{path}: no such file; evaluate, reproduce, train and embed --output write one last, "
+            "so a run may have been stopped: run it again"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_manifest(path, error) from error
+    check_manifest(manifest, path)
+    return manifest
+
+
+def check_manifest(manifest, path):
+    """Refuse what has not the form of a manifest.
+
+    Parameters
+    ----------
+    manifest : object
+        As JSON gave it.
+    path : path-like
+        Where it was, for the message.
+
+    Raises
+    ------
+    CustodyError
+        It is none, or of another version.
+    """
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise _no_manifest(path, f"its format is not {FORMAT!r}")
+    forms = {"recordings": list, "views": dict, "versions": dict, "hardware": dict}
+    for key, form in forms.items():
+        held = manifest.get(key)
+        if not isinstance(held, form):
+            raise _no_manifest(path, f"its {key} are no {form.__name__}")
+    parts = [*manifest["recordings"], *manifest["views"].values()]
+    if not all(isinstance(part, dict) for part in parts):
+        raise _no_manifest(path, "a recording or a view is not told of by names")
+
+
+def _no_manifest(path, found):
+    return CustodyError(
+        f"{path}: it is no manifest of this version ({found}); take it from where it was written, "
+        "or run again"
+    )
+
+
+def is_sealed(manifest):
+    """Whether a manifest is as it was made; by somebody who knows how, any can be made."""
+    return manifest.get("sha256") == seal({k: v for k, v in manifest.items() if k != "sha256"})
+
+
+def seal(manifest):
+    """Give the sha256 over a manifest without its own."""
+    return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""Folds that are done, kept on disk: a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+
+import pandas as pd
+
+from sfmforensics._files import file_hash
+from sfmforensics._kept import Kept, digest
+from sfmforensics._log import event
+from sfmforensics._plain import pack, unpack
+from sfmforensics._versions import versions
+from sfmforensics.exceptions import ModelFileError, OutputError
+from sfmforensics.metrics import Trials
+from sfmforensics.saving import read_model, save_model
+
+_logger = logging.getLogger(__name__)
+_TRIALS = ("scores", "same", "first", "second")
+
+
+class FoldStore:
+    """Outcomes of folds, by what they depend on.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Where they are kept; None keeps nothing.
+    models : dict of str to estimator
+        By name.
+    X, target, copies, search, seed
+        As `sfmforensics.experiment.evaluate` takes them.
+
+    Notes
+    -----
+    The model that was fitted in a first fold is kept as `sfmforensics.save_model` writes it; one
+    that only code can hold, such as SVC, is not, and a fold that is read back has None in its
+    place. Answers or choices that only code can hold, such as a search among estimators, are
+    computed again.
+    """
+
+    def __init__(self, folder, models, *, X, target, copies, search, seed):
+        self._kept, self._models, self._common = Kept(folder), models, None
+        if folder is not None:
+            self._common = digest(X, target, copies, search, seed, versions())
+
+    def read(self, name, protocol, fold, train, test):
+        """Give answers, trials, chosen parameters and model of a fold; None if not kept."""
+        if self._common is None:
+            return None
+        file = _file_name(name, protocol, fold)
+        content = self._kept.read(file, self._key(name, protocol, train, test))
+        if content is None:
+            return None
+        outcome = unpack(content)
+        fitted = None
+        if outcome["model"] is not None:
+            fitted = self._model(file, outcome["model"])
+            if fitted is None:
+                return None
+        event(_logger, "fold kept from before", model=name, protocol=protocol, fold=fold)
+        trials = outcome["trials"]
+        return (
+            pd.DataFrame(outcome["predicted"], index=range(len(test))),
+            None if trials is None else Trials(**trials),
+            outcome["chosen"],
+            fitted,
+        )
+
+    def write(self, name, protocol, fold, train, test, outcome):
+        """Keep what was found of a fold."""
+        event(_logger, "fold computed", model=name, protocol=protocol, fold=fold)
+        if self._common is None:
+            return
+        predicted, trials, chosen, fitted = outcome
+        file = _file_name(name, protocol, fold)
+        content = {
+            "predicted": {task: predicted[task].to_numpy() for task in predicted},
+            "trials": trials and {part: getattr(trials, part) for part in _TRIALS},
+            "chosen": dict(chosen),
+            "model": None if fitted is None else self._keep_model(file, fitted),
+        }
+        with suppress(ModelFileError):  # what only code can hold is computed again
+            content = pack(content, f"fold {fold} of {name}")
+            self._kept.write(file, self._key(name, protocol, train, test), content)
+
+    def _key(self, name, protocol, train, test):
+        return digest(self._common, protocol, train, test, name, self._models[name])
+
+    def _place(self, file):
+        return self._kept.folder / f"{file}.safetensors"
+
+    def _keep_model(self, file, fitted):
+        # Where the disk is full, the write that follows says so.
+        with suppress(ModelFileError, OutputError):
+            save_model(fitted, self._place(file))
+            return file_hash(self._place(file))
+        return None
+
+    def _model(self, file, expected):
+        try:
+            if expected is not None and file_hash(self._place(file)) == expected:
+                return read_model(self._place(file))
+        except (OSError, ModelFileError) as error:
+            event(_logger, "kept model cannot be read", logging.WARNING, why=str(error))
+        return None
+
+
+def _file_name(name, protocol, fold):
+    told_apart = digest(name, protocol)[:8]
+    return f"{re.sub(r'[^A-Za-z0-9+-]', '_', f'{name}_{protocol}')[:100]}_{told_apart}_{fold}"

@@ -1,0 +1,275 @@
+"""Check a result against its manifest: what is still as it was, and what differs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import FeatureUnion
+
+from sfmforensics._files import file_hash
+from sfmforensics._plain import unpack
+from sfmforensics._progress import progress
+from sfmforensics._versions import hardware, library_versions
+from sfmforensics.custody import (
+    MANIFEST,
+    check_manifest,
+    is_sealed,
+    matrix_hash,
+    read_manifest,
+)
+from sfmforensics.embedders import registry
+from sfmforensics.exceptions import CustodyError, ReportError, SFMForensicsError
+from sfmforensics.metrics import METRICS
+from sfmforensics.report import read_run
+from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.workflow._models import load_model
+
+SAME, DIFFERS, MISSING, UNCHECKED, NOTE = "same", "differs", "missing", "not checked", "note"
+BAD = (DIFFERS, MISSING)
+COLUMNS = ["what", "item", "verdict", "detail"]
+_TOLERANCE = 1e-9
+
+
+def verify_results(path, *, root=None, sha256=None, vectors=False, trust=False, verbose=False):
+    """Compute again what a manifest says of a result, and say what differs.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder that ``evaluate``, ``reproduce`` or ``embed --output`` wrote, a model that
+        ``train`` wrote, or the manifest of answers that ``predict`` wrote.
+    root : path-like or None, default=None
+        Where the recordings are now, if not where they were: the folder that takes the place of the
+        deepest one that holds them all.
+    sha256 : str or None, default=None
+        What ``sha256sum`` gave for the manifest (for the model's file) when it was noted down
+        elsewhere.
+    vectors : bool, default=False
+        Embed the recordings again, without a cache, and compare the vectors.
+    trust : bool, default=False
+        Whether code in a model's file of joblib may run.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    DataFrame with columns "what", "item", "verdict", "detail"
+        A row for each thing that was looked at. Verdicts are "same", "differs", "missing", "not
+        checked" (the detail says why) and "note" (another machine or version, which explains
+        differences but is none).
+
+    Raises
+    ------
+    CustodyError
+        There is no manifest, or it is none.
+    ModelFileError
+        The model's file was changed, or its code is not trusted.
+
+    Notes
+    -----
+    Looked at are the manifest itself, every file of the results, every recording, the weights and
+    options of every model of a view, the scores (computed again from the predictions), and, as
+    notes, versions and hardware. A manifest is no signature: whoever can change the results can
+    write another one. Note its sha256 down elsewhere, and give it here.
+
+    Examples
+    --------
+    >>> verify_results("nowhere")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.CustodyError: nowhere: no such file or folder; name what evaluate,
+    reproduce, embed --output or train wrote
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CustodyError(
+            f"{path}: no such file or folder; name what evaluate, reproduce, embed --output or "
+            "train wrote"
+        )
+    if path.is_dir() or path.suffix == ".json":
+        sealed = path / MANIFEST if path.is_dir() else path
+        manifest = read_manifest(sealed)
+    else:
+        manifest, sealed = getattr(load_model(path, trust=trust), "manifest_", None), path
+        if manifest is None:
+            raise CustodyError(
+                f"{path}: this model carries no manifest; train it with sfmforensics train"
+            )
+        check_manifest(manifest, path)
+    rows = [("manifest", sealed.name, SAME if is_sealed(manifest) else DIFFERS, "")]
+    if sha256 is not None:
+        rows.append(_compared("manifest", f"sha256 of {sealed.name}", sha256, file_hash(sealed)))
+    if path.is_dir():
+        rows += _files(path, manifest)
+        rows += _scores(path)
+    model = manifest.get("model_file")
+    if model and os.path.isfile(model["path"]):
+        rows.append(_compared("model", model["path"], model["sha256"], file_hash(model["path"])))
+    elif model:
+        rows.append(("model", model["path"], MISSING, ""))
+    recordings = _moved(manifest["recordings"], root)
+    rows += _recordings(manifest["recordings"], recordings, verbose)
+    rows += _views(manifest)
+    if vectors:
+        rows += _vectors(manifest, recordings, verbose)
+    rows += _surroundings(manifest)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _compared(what, item, recorded, found):
+    if recorded == found:
+        return what, item, SAME, ""
+    return what, item, DIFFERS, f"recorded {recorded}, found {found}"
+
+
+def _files(folder, manifest):
+    for name, recorded in manifest.get("results", {}).items():
+        if os.path.basename(name) != name:  # a manifest of somebody else's reads nothing elsewhere
+            yield "file", name, UNCHECKED, "it is not in the folder of the results"
+        elif not (folder / name).is_file():
+            yield "file", name, MISSING, ""
+        else:
+            yield _compared("file", name, recorded, file_hash(folder / name))
+
+
+def _moved(records, root):
+    """Paths of the recordings, in another root if one is given; None for signals."""
+    paths = [record.get("path") for record in records]
+    known = [path for path in paths if path is not None]
+    if root is None or not known:
+        return paths
+    before = os.path.commonpath([os.path.dirname(path) for path in known])
+    return [
+        None if path is None else os.path.join(root, os.path.relpath(path, before))
+        for path in paths
+    ]
+
+
+def _recordings(records, paths, verbose):
+    with progress("hashing recordings", len(records), verbose) as advance:
+        for number, (record, path) in enumerate(zip(records, paths, strict=True)):
+            advance(1)
+            if path is None:
+                yield "recording", f"recording {number}", UNCHECKED, "it was a signal, not a file"
+            elif "sha256" not in record:
+                yield "recording", path, NOTE, f"it was refused: {record.get('found')}"
+            elif not os.path.isfile(path):
+                yield "recording", path, MISSING, "give --root where recordings have moved"
+            else:
+                yield _compared("recording", path, record["sha256"], file_hash(path))
+
+
+def _views(manifest):
+    for name, told in manifest["views"].items():
+        try:
+            found = rebuilt(name, told).provenance()
+        except (SFMForensicsError, ValueError, TypeError, LookupError) as error:
+            yield "view", name, UNCHECKED, str(error)
+            continue
+        yield _compared(
+            "view", f"{name}: what its vectors depend on", told["identity"], found["identity"]
+        )
+        for file in sorted({*told["files"], *found["files"]}):
+            recorded, here = (part["files"].get(file, "nothing") for part in (told, found))
+            yield _compared("weights", f"{name}: {file}", recorded, here)
+
+
+def rebuilt(name, told):
+    """Build the embedder that a manifest tells of.
+
+    Parameters
+    ----------
+    name : str
+        Of the view.
+    told : dict
+        As `sfmforensics.custody.describe_views` gives it.
+
+    Returns
+    -------
+    BaseEmbedder
+
+    Raises
+    ------
+    CustodyError
+        Only code could do that.
+    """
+    if told["parameters"] is None or told["embedder"] not in registry.EMBEDDERS:
+        raise CustodyError(f"view {name!r} is a {told['embedder']}, which only code can make again")
+    kind = registry.embedder_class(told["embedder"])
+    return kind(**{key: unpack(value) for key, value in told["parameters"].items()})
+
+
+def _vectors(manifest, paths, verbose):
+    item = "vectors of all recordings"
+    if "vectors" not in manifest:
+        yield "vectors", item, UNCHECKED, "this manifest holds no hash of them"
+        return
+    try:
+        union = FeatureUnion(
+            [(name, rebuilt(name, told)) for name, told in manifest["views"].items()]
+        )
+        for _, embedder in union.transformer_list:
+            embedder.set_params(verbose=verbose)
+        found = matrix_hash(union.transform(paths))
+    except (SFMForensicsError, TypeError) as error:
+        yield "vectors", item, UNCHECKED, str(error)
+        return
+    what, item, verdict, detail = _compared("vectors", item, manifest["vectors"], found)
+    if verdict == DIFFERS and manifest["hardware"] != hardware():
+        detail += "; on another machine the last digits may differ"
+    yield what, item, verdict, detail
+
+
+def _scores(folder):
+    """Scores that are answers counted: whether the predictions give them."""
+    if not (folder / "scores.csv").is_file():
+        return
+    try:
+        run = read_run(folder)
+    except ReportError as error:
+        yield "scores", "scores.csv", UNCHECKED, str(error)
+        return
+    for model, answers in run.predictions.items():
+        own = run.scores[run.scores["model"] == model]
+        if isinstance(run.config.get("predictions"), dict):  # of several systems of one name
+            own = own[own["views"] == run.shown[1]]
+        folds = dict(iter(answers.groupby(["protocol", "fold", "task"])))
+        for row in own.itertuples():
+            metric = METRICS.get(row.metric)
+            answered = folds.get((row.protocol, row.fold, row.task))
+            if metric is None or metric.function is None or answered is None:
+                continue
+            found = _score(metric, answered)
+            item = f"{model}, {row.protocol}, fold {row.fold}, {row.task} {row.metric}"
+            alike = np.isclose(found, row.value, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+            if alike:
+                yield "score", item, SAME, ""
+            else:
+                detail = f"the predictions give {found:.6g}, scores.csv says {row.value:.6g}"
+                yield "score", item, DIFFERS, detail
+
+
+def _score(metric, answered):
+    true, predicted = answered["true"], answered["predicted"]
+    if predicted.isna().all():
+        return np.nan
+    try:
+        if metric.kind != CLASSIFICATION:
+            true, predicted = pd.to_numeric(true), pd.to_numeric(predicted)
+        return metric.function(true.reset_index(drop=True), predicted.reset_index(drop=True))
+    except (ValueError, TypeError):
+        return np.nan
+
+
+def _surroundings(manifest):
+    found = library_versions()
+    for name, recorded in manifest["versions"].items():
+        if recorded != found.get(name):
+            yield "version", name, NOTE, f"recorded {recorded}, here {found.get(name)}"
+    here = hardware()
+    for name, recorded in manifest["hardware"].items():
+        if recorded != here.get(name):
+            yield "hardware", name, NOTE, f"recorded {recorded}, here {here.get(name)}"
