@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
@@ -130,9 +131,10 @@ def held_out(X, y, validation, groups, rng, used):
     Raises
     ------
     TargetError
-        There are too few rows, groups or labels for two sides.
+        There are too few rows, groups or labels for two sides, or labels cannot be told apart.
     """
     frame = as_frame(y)
+    refuse_odd_labels(frame)
     if hasattr(validation, "split"):
         sides = [_first_split(X, y, validation, groups, rng, used)]
     else:

@@ -13,6 +13,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
 from sfmforensics._folds import balance, combined, joined_groups, spread, strata
+from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import as_frame
 
@@ -68,7 +69,8 @@ class _TargetKFold(BaseCrossValidator):
         Raises
         ------
         TargetError
-            There is no such column, or there are too few rows, groups or labels.
+            There is no such column, there are too few rows, groups or labels, or labels cannot be
+            told apart.
         """
         _, y, groups = indexable(X, y, groups)
         rng = check_random_state(self.random_state) if self.shuffle else None
@@ -310,6 +312,7 @@ def _chosen(y, on, by_name=False):
     if y is None:
         raise TargetError("a split reads the targets, but y is None; pass the targets as y")
     frame = as_frame(y)
+    refuse_odd_labels(frame)
     if not hasattr(y, "columns"):
         if frame.shape[1] == 1:
             if by_name and on not in (None, getattr(y, "name", None)):
