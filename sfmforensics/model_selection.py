@@ -13,7 +13,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
 from sfmforensics._folds import balance, combined, joined_groups, spread, strata
-from sfmforensics.exceptions import SplitWarning, TargetError
+from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
 from sfmforensics.targets import as_frame
 
 __all__ = [
@@ -33,9 +33,9 @@ class _TargetKFold(BaseCrossValidator):
 
     def __init__(self, n_splits=5, *, on="speaker", shuffle=False, random_state=None):
         if not isinstance(n_splits, Integral) or n_splits < 2:
-            raise ValueError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
+            raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
         if not shuffle and random_state is not None:
-            raise ValueError(
+            raise ParameterError(
                 f"random_state={random_state!r} has no effect without shuffling; set shuffle=True"
             )
         self.n_splits = n_splits
@@ -115,6 +115,11 @@ class TargetStratifiedKFold(_TargetKFold):
     that holds the least of its labels (as a share of all rows with that label), or the smaller
     one. Unshuffled, other rows of a label fall into folds in blocks, as in `StratifiedKFold`.
 
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
+
     Examples
     --------
     >>> import pandas as pd
@@ -164,6 +169,11 @@ class TargetGroupKFold(_TargetKFold):
     first, to the smallest fold, as in `GroupKFold`; shuffled, sizes are disturbed by up to a half
     before. On BAVED, where 3 of 59 voices have half of the recordings, folds then differ by 1 % in
     size on average; those of ``GroupKFold(shuffle=True)``, which counts labels, by 160 %.
+
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
 
     Examples
     --------
@@ -224,7 +234,13 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
         return len(np.unique(_joined(y, self.on, groups)[1]))
 
     def split(self, X, y=None, groups=None):
-        """Generate the rows to train and test on; see `TargetGroupKFold.split`."""
+        """Generate the rows to train and test on; see `TargetGroupKFold.split`.
+
+        Raises
+        ------
+        TargetError
+            There are fewer than two groups.
+        """
         _, y, groups = indexable(X, y, groups)
         known, joined = _joined(y, self.on, groups)
         rows = np.flatnonzero(known)
@@ -251,6 +267,11 @@ class RepeatedTargetKFold(BaseCrossValidator):
         Seed; with a whole number, repeat i has the seed ``random_state + i``, so that the first
         is that of the splitter alone.
 
+    Raises
+    ------
+    ParameterError
+        `n_repeats` is less than 1, or the splitter does not shuffle.
+
     Examples
     --------
     >>> import pandas as pd
@@ -264,9 +285,9 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     def __init__(self, splitter, n_repeats=10, *, random_state=None):
         if not isinstance(n_repeats, Integral) or n_repeats < 1:
-            raise ValueError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
+            raise ParameterError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
         if not getattr(splitter, "shuffle", False):
-            raise ValueError(
+            raise ParameterError(
                 f"repeats of {splitter!r} would all be the same; set shuffle=True in it"
             )
         self.splitter = splitter

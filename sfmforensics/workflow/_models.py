@@ -70,6 +70,8 @@ def train_model(
 
     Raises
     ------
+    SFMForensicsError
+        `output` is a folder.
     ModelFileError
         The model can be saved with joblib alone, or the format is unknown.
     CustodyError
