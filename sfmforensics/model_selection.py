@@ -103,6 +103,11 @@ class TargetStratifiedKFold(_TargetKFold):
     random_state : int, RandomState instance or None, default=None
         Seed of the order; needs ``shuffle=True``.
 
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
+
     Notes
     -----
     Missing labels are a stratum of their own. Labels rarer than ``n_splits`` are spread over as
@@ -114,11 +119,6 @@ class TargetStratifiedKFold(_TargetKFold):
     between folds. Groups of several rows are dealt out first, largest first, each to the fold
     that holds the least of its labels (as a share of all rows with that label), or the smaller
     one. Unshuffled, other rows of a label fall into folds in blocks, as in `StratifiedKFold`.
-
-    Raises
-    ------
-    ParameterError
-        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
 
     Examples
     --------
@@ -162,6 +162,11 @@ class TargetGroupKFold(_TargetKFold):
         neither side of any split, and `cross_val_predict`, which asks for a partition, refuses
         such a split.
 
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
+
     Notes
     -----
     Labels that share a group (a recording that is filed under two speakers) are joined, see
@@ -169,11 +174,6 @@ class TargetGroupKFold(_TargetKFold):
     first, to the smallest fold, as in `GroupKFold`; shuffled, sizes are disturbed by up to a half
     before. On BAVED, where 3 of 59 voices have half of the recordings, folds then differ by 1 % in
     size on average; those of ``GroupKFold(shuffle=True)``, which counts labels, by 160 %.
-
-    Raises
-    ------
-    ParameterError
-        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
 
     Examples
     --------
