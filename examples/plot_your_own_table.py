@@ -25,7 +25,7 @@ folder = tempfile.TemporaryDirectory()
 voices = make_speech_corpus(8, 6, duration=0.6, random_state=0, output=folder.name)
 
 # %%
-# The table, with its two mistakes. Paths may be relative to the table's own folder.
+# The table, with its two mistakes. Recordings lie in the table's own folder, or below it.
 table = voices.target.assign(path=voices.data)
 table.loc[13, "age"] += 20
 copy = shutil.copy(voices.data[0], Path(folder.name, "copy.wav"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from sfmforensics.exceptions import SFMForensicsWarning
 
 _logger = logging.getLogger(__name__)
 out, err = Console(), Console(stderr=True)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def show_frame(frame, title, console=out):
@@ -23,7 +25,9 @@ def show_frame(frame, title, console=out):
     table = Table(title=title or None, title_justify="left")
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "if"
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            escape(_obeyed_by_nobody(name)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
@@ -32,7 +36,12 @@ def show_frame(frame, title, console=out):
 def _cell(value):
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else escape(str(value))
+    return "" if value is None else escape(_obeyed_by_nobody(value))
+
+
+def _obeyed_by_nobody(text):
+    """Text whose control characters are shown: a label from a stranger steers no terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
 
 
 def show_answers(answers):
@@ -89,7 +98,7 @@ def show_comparisons(directory, console):
 
 def tell(text):
     """Print a line that may hold a path: as it is, so that it can be copied."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(_obeyed_by_nobody(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_manifest(path):
@@ -100,7 +109,7 @@ def tell_manifest(path):
 def say(text):
     """Print one line on standard error."""
     err.print(
-        f"sfmforensics: {' '.join(str(text).split())}",
+        f"sfmforensics: {_obeyed_by_nobody(' '.join(str(text).split()))}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import column_or_1d
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import TargetError, shown
 
 _MOST_POINTS = 200
 
@@ -24,6 +26,11 @@ def as_frame(y):
     DataFrame
         Columns as given; "y", or "y0", "y1", ..., where there are no names.
 
+    Raises
+    ------
+    TargetError
+        They are a dict, one text or nothing, or two columns have one name.
+
     Examples
     --------
     >>> as_frame([1, 2]).columns.tolist()
@@ -32,12 +39,20 @@ def as_frame(y):
     if isinstance(y, pd.Series):
         y = y.to_frame(y.name if y.name is not None else "y")
     if isinstance(y, pd.DataFrame):
+        if not y.columns.is_unique:
+            name = y.columns[y.columns.duplicated()][0]
+            raise TargetError(f"the targets have two columns called {name!r}; rename one")
         return with_floats(y)
     if is_polars(y):
         columns = y.get_columns() if hasattr(y, "get_columns") else [y]
         return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
     if hasattr(y, "to_pandas"):
         return as_frame(y.to_pandas())
+    if y is None or isinstance(y, (dict, str, bytes)) or np.isscalar(y):
+        raise TargetError(
+            f"the targets are {shown(y)}, a {type(y).__name__}; give a DataFrame (of a dict: "
+            "pd.DataFrame(y)), an array or a list, with one row a recording"
+        )
     # A list of several types must not become one of strings.
     values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
     if values.ndim == 2 and values.shape[1] > 1:
@@ -45,6 +60,66 @@ def as_frame(y):
     else:
         columns = {"y": column_or_1d(values, warn=True)}
     return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
+
+
+def refuse_odd_labels(frame):
+    """Refuse labels of which nobody can say which are the same.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_samples, n_tasks)
+        Targets.
+
+    Raises
+    ------
+    TargetError
+        A label is a list, a dict or the like; a column mixes numbers and text, as one does with an
+        age in words, or with 1 and "1"; or it mixes numbers and truth values, as 1 and True.
+
+    Examples
+    --------
+    >>> refuse_odd_labels(pd.DataFrame({"age": [20.0, "thirty"]}))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.TargetError: column 'age' holds numbers such as 20.0 and text such as
+    'thirty' (row 1); correct it, leave it blank, or make all of them text
+    """
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        if column.dtype != object:
+            continue
+        known = column.notna().to_numpy()
+        values = column.to_numpy()[known]
+        kinds = dict(zip(map(type, values), np.flatnonzero(known), strict=True))  # the last of each
+        for kind, row in kinds.items():
+            if pd.api.types.is_list_like(column.iloc[row]):
+                raise TargetError(
+                    f"column {name!r} holds a {kind.__name__}, {shown(column.iloc[row])} (row "
+                    f"{row}); give one label a cell"
+                )
+        if len(kinds) > 1:
+            _refuse_mixed(kinds, column, name)
+
+
+def _refuse_mixed(kinds, column, name):
+    rows = {_sort_of(kind): row for kind, row in kinds.items()}
+    sorts = [sort for sort in ("numbers", "truth values", "text") if sort in rows]
+    if len(sorts) > 1:
+        one, other = (rows[sort] for sort in sorts[:2])
+        raise TargetError(
+            f"column {name!r} holds {sorts[0]} such as {shown(column.iloc[one])} and {sorts[1]} "
+            f"such as {shown(column.iloc[other])} (row {other}); correct it, leave it blank, or "
+            "make all of them text"
+        )
+
+
+def _sort_of(kind):
+    """What labels of a type are, where it matters that they are not of another."""
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, (bool, np.bool_)):
+        return "truth values"
+    return "numbers" if issubclass(kind, (Real, np.number)) else kind
 
 
 def is_polars(y):
@@ -109,7 +184,9 @@ def mean_and_deviation(numbers, weights, name):
     shares = (numbers - mean) / (most or 1.0)
     deviation = most * np.sqrt(np.average(shares**2, weights=weights))
     if not np.isfinite(deviation):
-        raise TargetError(f"column {name!r} holds numbers too large to be learnt")
+        raise TargetError(
+            f"column {name!r} holds numbers too large to be learnt; correct or blank them"
+        )
     return mean, deviation if deviation > 1e-9 * abs(mean) else 1.0
 
 
@@ -145,7 +222,9 @@ def numbers_of(column, name):
     try:
         numbers = column.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TargetError(f"column {name!r} is learnt as numbers, but: {error}") from error
+        raise TargetError(
+            f"column {name!r} is learnt as numbers, but: {error}; correct it, or leave it blank"
+        ) from error
     if not np.isfinite(numbers).all():
         raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
     return numbers

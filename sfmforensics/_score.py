@@ -9,9 +9,12 @@ import pandas as pd
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import numbers_of
 from sfmforensics._weights import recording_weights
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
+
+_LARGE = 1e150
 
 
 def mean_score(codec, y, answers, sample_weight=None):
@@ -35,7 +38,8 @@ def mean_score(codec, y, answers, sample_weight=None):
     Raises
     ------
     TargetError
-        The targets lack a task that the model learnt, or there is no label to score against.
+        The targets lack a task that the model learnt, hold what is no number where it learnt
+        numbers, or there is no label to score against.
 
     Warns
     -----
@@ -81,7 +85,11 @@ def mean_score(codec, y, answers, sample_weight=None):
             )
             continue
         if learnt is None:
-            truth, answer = truth.astype(float), answer.astype(float)
+            truth = numbers_of(true.iloc[:, position][known], codec.names_[position])
+            answer = answer.astype(float)
+            most = np.abs(truth).max()
+            if most > _LARGE:  # lest their squares overflow
+                truth, answer = truth / most, answer / most
             scores.append(r2_score(truth, answer, sample_weight=weights[known]))
             continue
         scores.append(np.average(truth == answer, weights=weights[known]))

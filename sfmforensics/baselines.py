@@ -7,14 +7,18 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC, SVR, NuSVC
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._parameters import with_type
 from sfmforensics._versions import CarriesVersions
+from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
+
+MOST_CLASSES = 10_000
+"""Of which an SVM makes 5 * 10^7 machines, one a pair."""
 
 
 def _classifiers_decide(estimator):
@@ -29,6 +33,17 @@ def _classifiers_decide(estimator):
             hasattr(one, "decision_function") for one in asked
         )
     return estimator.classifier is None or hasattr(estimator.classifier, "decision_function")
+
+
+def _refuse_pairs(estimator, labels, name):
+    """Refuse an SVM of more classes than it can compare with each other, before it hangs."""
+    n_classes = len(np.unique(labels))
+    if isinstance(estimator, (SVC, NuSVC)) and n_classes > MOST_CLASSES:
+        raise TargetError(
+            f"column {name!r} has {n_classes} labels, and an {type(estimator).__name__} compares "
+            f"each with each: {n_classes * (n_classes - 1) // 2:.1e} machines; use another "
+            "classifier (PerTask(classifier=...)), or tango, concat or single"
+        )
 
 
 class PerTask(CarriesVersions, BaseEstimator):
@@ -64,7 +79,7 @@ class PerTask(CarriesVersions, BaseEstimator):
     Raises
     ------
     TargetError
-        A column has no label at all, or a kind is unknown.
+        A column has no label at all or more than 10 000 for an SVM, or a kind is unknown.
 
     Notes
     -----
@@ -121,6 +136,7 @@ class PerTask(CarriesVersions, BaseEstimator):
             else:
                 estimator = SVC(C=10) if self.classifier is None else clone(self.classifier)
                 labels = codes[known, position].astype(int)
+                _refuse_pairs(estimator, labels, self._codec.names_[position])
                 if labels.max() == 0:
                     # Most classifiers refuse to learn a single class.
                     estimator = DummyClassifier()

@@ -13,12 +13,17 @@ from sklearn.utils import Bunch
 
 from sfmforensics._files import file_hash, replacing, sweep, write_atomically
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
-from sfmforensics.datasets._base import make_bunch
+from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 
 MATRIX, TABLE, DESCRIPTION = "vectors.npy", "recordings.csv", "views.json"
 _FORMAT = 1
 _COLUMN = "recording"
+# Of files that anybody may have written.
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError),
+    *(AttributeError, IndexError, OverflowError, RecursionError),
+)
 _ROWS = 4096
 """Rows that are moved at once where some were refused."""
 
@@ -46,6 +51,8 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     ------
     AudioError
         A recording cannot be used, and `on_error` is "stop".
+    DatasetError
+        Labels are not as many as recordings, or their columns have no names of their own.
     SFMForensicsError
         `folder` is a file, or no recording can be used.
     OutputError
@@ -73,6 +80,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     """
     if on_error not in ("stop", "skip"):
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
+    _check_labels(corpus)
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise SFMForensicsError(f"{folder} is a file; name a folder for the matrix of vectors")
@@ -160,24 +168,48 @@ def load_embeddings(folder):
                 f"{_FORMAT}; write it again, or use the version of sfmforensics that wrote it"
             )
         vectors = np.load(folder / MATRIX, mmap_mode="r", allow_pickle=False)
-        table = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False)
-        paths = table.pop(_COLUMN)
+        # Without a header: a label may be called as the column of the paths is.
+        table = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False, header=None)
+        header, table = table.iloc[0].tolist(), table.iloc[1:].reset_index(drop=True)
         labels = described["labels"]
-        target = pd.DataFrame({name: _read(table[name], kind) for name, kind in labels.items()})
-        names = [f"{view}__{i}" for view, width in described["views"].items() for i in range(width)]
+        if header != [_COLUMN, *labels]:
+            raise ValueError(f"{TABLE} has the columns {header}")
+        paths = table[0].rename(_COLUMN)
+        target = pd.DataFrame(
+            {name: _read(table[i], kind) for i, (name, kind) in enumerate(labels.items(), start=1)}
+        )
+        widths = {view: int(width) for view, width in described["views"].items()}
     except DatasetError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise DatasetError(f"{folder}: cannot be read ({error}); write it again") from error
-    if vectors.shape != (len(table), len(names)):
+    if vectors.shape != (len(table), sum(widths.values())) or min(widths.values()) < 1:
         raise DatasetError(
-            f"{folder}: {MATRIX} is {vectors.shape[0]} x {vectors.shape[1]}, but {TABLE} has "
-            f"{len(table)} rows and {DESCRIPTION} {len(names)} columns; write it again"
+            f"{folder}: {MATRIX} is {' x '.join(map(str, vectors.shape))}, but {TABLE} has "
+            f"{len(table)} rows and {DESCRIPTION} {sum(widths.values())} columns; write it again"
         )
+    if vectors.dtype != np.float32:
+        raise DatasetError(f"{folder}: {MATRIX} holds {vectors.dtype}, not float32; write it again")
+    names = [f"{view}__{i}" for view, width in widths.items() for i in range(width)]
     bunch = make_bunch(
         paths, target, descr=described["corpus"], details=pd.DataFrame({_COLUMN: paths})
     )
     return Bunch(**bunch | {"data": pd.DataFrame(vectors, columns=names, copy=False)})
+
+
+def _check_labels(corpus):
+    """Refuse labels that a table of text cannot give back, before anything is embedded."""
+    target = corpus.target
+    if len(target) != len(corpus.data):
+        raise DatasetError(
+            f"{len(corpus.data)} recordings, but {len(target)} rows of labels; give one row a "
+            "recording"
+        )
+    odd = [name for name in target.columns if not isinstance(name, str)]
+    twice = target.columns[target.columns.duplicated()]
+    if odd or len(twice):
+        found = f"two are called {twice[0]!r}" if len(twice) else f"{odd[0]!r} is no text"
+        raise DatasetError(f"the columns of labels need names of their own, but {found}; rename it")
 
 
 def _new_matrix(file, n_rows, width):
@@ -208,7 +240,11 @@ def _kind(column):
         return "bool"
     if pd.api.types.is_integer_dtype(column):
         return str(column.dtype)
-    return "float" if pd.api.types.is_float_dtype(column) else "str"
+    if pd.api.types.is_float_dtype(column):
+        return "float"
+    # Whole numbers with gaps are objects, as `label_column` makes them.
+    whole = column.dtype == object and pd.api.types.infer_dtype(column.dropna()) == "integer"
+    return "integers" if whole else "str"
 
 
 def _read(texts, kind):
@@ -218,6 +254,8 @@ def _read(texts, kind):
         return pd.to_numeric(texts.mask(missing)).astype(float)
     if kind == "bool":
         return texts == "True"
+    if kind == "integers":
+        return label_column(int(text) if text else None for text in texts)
     if kind == "str":
         return texts.astype(object).mask(missing, None)
     return pd.to_numeric(texts.mask(missing)).astype(kind)

@@ -4,6 +4,33 @@ Every error says what was found, what was expected and what to do; the command l
 line and exits with 1.
 """
 
+_MOST_SHOWN = 80
+
+
+def shown(value):
+    r"""Give a value as an error message shows it: on one line, and not endlessly.
+
+    Parameters
+    ----------
+    value : object
+        What was found, such as a cell of a table.
+
+    Returns
+    -------
+    str
+        Its representation, in which control characters are escaped: what a stranger wrote into a
+        table does not steer the terminal. Beyond 80 characters the middle is left out.
+
+    Examples
+    --------
+    >>> print(shown("thirty\n"), shown("x" * 1000)[-12:])
+    'thirty\n' ...xxxxxxxx'
+    """
+    text = repr(value)
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN - 20]}...{text[-9:]}"
+    return text
+
 
 class SFMForensicsError(Exception):
     """Base of every error that the package raises on its own account."""

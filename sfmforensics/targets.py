@@ -15,6 +15,7 @@ from sfmforensics._labels import (
     numbers_of,
     plain,
     points_of,
+    refuse_odd_labels,
     sorted_labels,
     to_polars,
 )
@@ -108,16 +109,15 @@ class TargetCodec:
         Raises
         ------
         TargetError
-            There is no column, one has no label at all, two have one name, or a kind is unknown.
+            There is no column, one has no label at all or such as `refuse_odd_labels` refuses, two
+            have one name, or a kind is unknown.
         """
         frame = as_frame(y)
         if not frame.shape[1]:
             raise TargetError("the targets have no column; give labels of at least one task")
         self.form_, self.flat_ = form_of(y, frame)
         self.names_ = list(frame.columns)
-        if not frame.columns.is_unique:
-            name = frame.columns[frame.columns.duplicated()][0]
-            raise TargetError(f"the targets have two columns called {name!r}; rename one")
+        refuse_odd_labels(frame)
         self.schema_ = y.schema if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
         self._classes, self.points_, center, scale = [], [], [], []
@@ -126,7 +126,10 @@ class TargetCodec:
             labelled = column.notna().to_numpy()
             known = column[labelled]
             if known.empty:
-                raise TargetError(f"column {name!r} holds no label; leave it out")
+                raise TargetError(
+                    f"column {name!r} holds no label in these {len(frame)} recordings; leave it "
+                    "out, or, in a fold, use folds that each learn some"
+                )
             if kind == REGRESSION:
                 numbers = numbers_of(known, name)
                 weights = None if sample_weight is None else sample_weight[labelled]

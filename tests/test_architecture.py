@@ -1,6 +1,7 @@
 """The rooms of the package, and the one way through them."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import sfmforensics
+from sfmforensics.exceptions import ModelFileError
+from sfmforensics.workflow import load_model
 
 PACKAGE = Path(sfmforensics.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -77,6 +80,143 @@ def test_every_room_has_its_place():
 @pytest.mark.parametrize("file", FILES, ids=[module_of(file) for file in FILES])
 def test_a_module_can_be_read_in_one_sitting(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+# What runs a stranger's text, or objects that somebody pickled.
+RUNS_CODE = {
+    *("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "jsonpickle"),
+    *("subprocess", "pty", "pexpect", "sh", "runpy", "code", "codeop", "commands"),
+}
+OF_OS = re.compile(r"system|popen|startfile|(exec|spawn|posix_spawn)\w*")
+UNPICKLED = ("workflow/_models.py", "_unpickled")  # asked by load_model, which asks for trust
+
+
+def dotted(node):
+    """The name of what is called: ["np", "load"] for np.load; "" stands for what has no name."""
+    if isinstance(node, ast.Attribute):
+        return [*dotted(node.value), node.attr]
+    return [node.id if isinstance(node, ast.Name) else ""]
+
+
+def given(call, name):
+    """What a call gives for an option: a constant, None without, ... for what is not told here."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value.value if isinstance(keyword.value, ast.Constant) else ...
+    return None
+
+
+def risks_of_call(call):
+    *owner, name = dotted(call.func)
+    root = owner[0] if owner else ""
+    if not owner and name in ("eval", "exec", "compile", "__import__"):
+        yield name
+    if owner and name == "eval" and (call.args or call.keywords):  # a network's takes nothing
+        yield "eval of a library"
+    if owner == ["os"] and OF_OS.fullmatch(name):
+        yield f"os.{name}"
+    if root == "yaml" and "load" in name:
+        yield "yaml.load"
+    if name in ("read_pickle", "to_pickle"):
+        yield name
+    if root in ("np", "numpy") and name in ("load", "fromfile") and given(call, "allow_pickle"):
+        yield "np.load of pickles"
+    if root == "torch" and name == "load" and given(call, "weights_only") is not True:
+        yield "torch.load of pickles"
+    if root == "joblib" and name == "load":
+        yield "joblib.load"
+    yield from (o for o in ("shell", "trust_remote_code", "allow_pickle") if given(call, o))
+
+
+def risks(tree):
+    """What in a module could run a stranger's code: (name, function that it is in)."""
+    inside = {
+        child: function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for child in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        found = []
+        if isinstance(node, ast.Import):
+            names = [alias.name.partition(".")[0] for alias in node.names]
+            found = [name for name in names if name in RUNS_CODE]
+        elif isinstance(node, ast.ImportFrom):
+            module, names = node.module.partition(".")[0], [alias.name for alias in node.names]
+            found = [module] if module in RUNS_CODE else []
+            loads = module in ("yaml", "joblib", "torch", "numpy") and "load" in names
+            found += [f"load of {module}"] if loads else []
+            found += [n for n in names if module == "os" and OF_OS.fullmatch(n)]
+        elif isinstance(node, ast.Call):
+            found = risks_of_call(node)
+        yield from ((name, inside.get(node)) for name in found)
+
+
+@pytest.mark.parametrize("file", FILES, ids=[module_of(file) for file in FILES])
+def test_nothing_runs_the_code_of_a_stranger(file):
+    allowed = {("joblib.load", UNPICKLED[1])} if file == PACKAGE / UNPICKLED[0] else set()
+    assert set(risks(ast.parse(file.read_text(encoding="utf-8")))) <= allowed
+
+
+def test_only_what_asks_for_trust_unpickles():
+    users = [
+        (file.relative_to(PACKAGE).as_posix(), function.name)
+        for file in FILES
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name) and node.id == UNPICKLED[1]
+    ]
+    assert users == [(UNPICKLED[0], "load_model")]
+    with pytest.raises(ModelFileError, match="may run any code"):
+        load_model(__file__)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "eval(text)",
+        "exec(text)",
+        "pandas.eval(text)",
+        "frame.eval('a + b')",
+        "import pickle",
+        "from subprocess import run",
+        "import os.path, subprocess",
+        "os.system('ls')",
+        "os.execv('/bin/ls', [])",
+        "from os import system",
+        "run('ls', shell=True)",
+        "yaml.load(text, Loader=SafeLoader)",
+        "yaml.unsafe_load(text)",
+        "from yaml import load",
+        "np.load(file, allow_pickle=True)",
+        "numpy.load(file, allow_pickle=flag)",
+        "torch.load(file)",
+        "torch.load(file, weights_only=False)",
+        "joblib.load(file)",
+        "from joblib import load",
+        "pd.read_pickle(file)",
+        "AutoModel.from_pretrained(folder, trust_remote_code=True)",
+    ],
+)
+def test_the_test_of_code_sees_it(code):
+    assert list(risks(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "network.eval()",
+        "network.float().eval().to(device)",
+        "np.load(file, mmap_mode='r', allow_pickle=False)",
+        "torch.load(file, weights_only=True)",
+        "re.compile(text)",
+        "json.load(file)",
+        "AutoModel.from_pretrained(folder, trust_remote_code=False)",
+    ],
+)
+def test_what_runs_nothing_is_not_refused(code):
+    assert not list(risks(ast.parse(code)))
 
 
 HEAVY = ("transformers", "speechbrain", "tensorflow", "tensorflow_hub", "torchaudio")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from sfmforensics.audit import (
     near_copies,
     origin_findings,
     recording_details,
+    speaker_conflicts,
     with_evidence,
 )
 from sfmforensics.datasets import find_copies, load_baved, make_speech_corpus
@@ -192,6 +194,40 @@ def test_one_label_for_all_is_caught(clean, column):
     row = one(changed(clean, **{column: value}), "one label for all")
     assert row["what"] == f"{column}: every label is {value}"
     assert row["severity"] == "serious"
+
+
+def found_in(target):
+    """The first finding of each name."""
+    rows = reversed(label_findings(target, folds=2))
+    return {row.finding: (row.severity, row.what) for row in rows}
+
+
+def test_one_label_written_in_two_ways_is_caught():
+    names = ["Anna", "anna ", "J\u00f6rg", "Jo\u0308rg", "Ann\u200ba", "Ben"]
+    found = found_in(pd.DataFrame({"speaker": names * 2, "emotion": ["x", "X", "y"] * 4}))
+    severity, what = found["labels written in two ways"]
+    assert severity == "serious"
+    assert what == r"speaker: 'Anna' = 'Ann\u200ba' = 'anna ', " + "'Jo\u0308rg' = 'J\u00f6rg'"
+    clean = pd.DataFrame({"speaker": ["Anna", "Ann", "ana", "1", "01"] * 2, "room": [1, 2] * 5})
+    assert "labels written in two ways" not in found_in(clean)
+
+
+def test_ages_that_nobody_has_are_caught():
+    ages = pd.DataFrame({"speaker": list("abcd") * 2, "age": [30.0, -1, 0, 999, 130, 1, None, 999]})
+    severity, what = found_in(ages)["impossible ages"]
+    assert (severity, what) == ("serious", "-1, 0, 999")
+    assert "impossible ages" not in found_in(ages.assign(age=[30.0] * 7 + [None]))
+    assert "impossible ages" not in found_in(ages.assign(age=["old", "young"] * 4))
+
+
+def test_many_speakers_with_conflicts_take_no_pass_each():
+    speakers = [f"s{i:05d}" for i in range(20_000)]
+    target = pd.DataFrame({"speaker": speakers * 2, "age": np.arange(40_000) % 97.0 + 1})
+    started = time.process_time()
+    found = speaker_conflicts(target)
+    assert len(found) > 19_000
+    assert found["found"][0] == "1.0, 19.0"
+    assert time.process_time() - started < 30  # a pass each took minutes
 
 
 def test_gaps_rarities_and_labels_of_one_speaker_are_noted(clean):

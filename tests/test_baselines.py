@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -150,3 +151,12 @@ def test_evaluates_and_tunes_with_the_packages_splitter_and_scorers(corpus):
     ).fit(X, target)
     assert search.best_params_ == {"classifier__gamma": 0.1}
     assert list(search.predict(X)) == list(target)
+
+
+def test_an_svm_of_too_many_classes_is_refused_before_it_hangs():
+    X, speakers = np.zeros((10_001, 1)), np.arange(10_001)
+    with pytest.raises(
+        TargetError, match=r"10001 labels, and an SVC compares each with each: 5.0e"
+    ):
+        PerTask().fit(X, pd.DataFrame({"speaker": speakers}))
+    PerTask(classifier=DummyClassifier()).fit(X, pd.DataFrame({"speaker": speakers}))

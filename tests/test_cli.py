@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.utils import Bunch
 
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
@@ -24,6 +25,15 @@ def here(tmp_path, monkeypatch):
     """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def corpus(here, corpus):
+    """The recordings in a folder below: a table does not name others."""
+    source = os.path.commonpath(corpus.data)
+    shutil.copytree(source, here / "voices")
+    data = [str(here / "voices" / os.path.relpath(path, source)) for path in corpus.data]
+    return Bunch(data=data, target=corpus.target)
 
 
 @pytest.fixture
@@ -319,11 +329,13 @@ def test_what_to_do_on_an_error_is_stop_or_skip(half_broken, capsys):
         (["--search", '{"width": [1]}'], ["tango has no parameter 'width'", "reg"]),
         (["--search", '{"reg": 0.1}'], ["'reg' has 0.1", "give a list"]),
         (["--search", "no-path.csv"], ["no-path.csv", "not JSON"]),
+        (["--corpus", "manifest", "--root", "away.csv"], ["away.csv: row 2", "--allow-outside"]),
         (["--corpus", "manifest", "--root", "no-speaker.csv"], ["'speaker'", "--protocol closed"]),
     ],
 )
 def test_what_evaluate_is_refused_in_one_line(arguments, says, manifest, here, corpus, capsys):
     (here / "no-path.csv").write_text("file,speaker\na.wav,1\n")
+    (here / "away.csv").write_text("path,speaker\n../lost.wav,1\n")
     (here / "lost.csv").write_text("path,speaker\nlost.wav,1\n")
     files = "".join(f"{path},x\n" for path in corpus.data[:6])
     (here / "no-speaker.csv").write_text(f"path,emotion\n{files}")
@@ -345,6 +357,33 @@ def test_other_refusals(manifest, here, capsys):
     assert "scores.csv is missing" in refused(capsys, "report", ".")
     embed = ["embed", "--corpus", "manifest", "--root", manifest]
     assert "table.csv is a file" in refused(capsys, *embed, "--cache", manifest)
+
+
+@pytest.mark.parametrize("command", ["describe", "embed", "evaluate", "reproduce", "train"])
+def test_every_command_keeps_to_the_folder_unless_told(command, here, corpus, capsys):
+    away = here / "tables"
+    away.mkdir()
+    corpus.target[:6].assign(path=corpus.data[:6]).to_csv(away / "t.csv", index=False)
+    asked = [command, "--root", str(away / "t.csv"), "--views", "mfcc", "--corpus"]
+    asked += ["manifest", *(["--output", "m.safetensors"] if command == "train" else [])]
+    assert f"row 2 leads to {corpus.data[0]}, outside of {away}" in refused(capsys, *asked)
+    asked += ["--allow-outside"]
+    if command in ("describe", "embed"):
+        assert main(asked) == 0
+    else:  # what is said next is about something else: the table was read
+        assert "banana" in refused(capsys, *asked, "--device", "banana")
+    asked[asked.index("manifest")] = "emodb"
+    assert "only a manifest can" in refused(capsys, *asked)
+
+
+def test_a_label_steers_no_terminal(here, corpus, capsys):
+    rows = f"{corpus.data[0]},[/red]\n{corpus.data[7]},\x9b31m\n"
+    (here / "t.csv").write_text(f"path,[/x]\n{rows}")
+    assert main(["describe", "--corpus", "manifest", "--root", "t.csv", "--views", ""]) == 0
+    said = capsys.readouterr().out
+    assert "[/red]" in said
+    assert "\x9b" not in said
+    assert r"\x9b31m" in said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Vectors of a corpus as one matrix on disk."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import sfmforensics
 from sfmforensics import TANGO, load_embeddings, make_views, save_embeddings
 from sfmforensics.cli import main
 from sfmforensics.datasets import load_manifest, make_speech_corpus
+from sfmforensics.datasets._base import label_column
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, DatasetError, SFMForensicsError
 
@@ -88,8 +90,10 @@ def test_labels_of_every_kind_come_back_as_they_were(corpus, tmp_path):
         f"{corpus.data[2]},nan,7,6,1",
     ]
     table.write_text("\n".join(rows))
-    given = load_manifest(table)
+    given = load_manifest(table, allow_outside=True)
     given.target["left"] = [True, False, True]
+    given.target["floor"] = label_column([1, None, 2])
+    given.target["recording"] = label_column(["a,b", 'x"y', "line\nbreak"])
     save_embeddings(given, make_views("mfcc"), tmp_path / "vectors")
     pd.testing.assert_frame_equal(load_embeddings(tmp_path / "vectors").target, given.target)
 
@@ -113,6 +117,16 @@ def lie(folder):
     (folder / "views.json").write_text(json.dumps(described | {"format": 7}))
 
 
+def describe(**changed):
+    """Write something else into the description."""
+
+    def damage(folder):
+        described = json.loads((folder / "views.json").read_text())
+        (folder / "views.json").write_text(json.dumps(described | changed))
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -123,10 +137,19 @@ def lie(folder):
         (lambda folder: (folder / "recordings.csv").write_text("a,b\n"), "cannot be read"),
         (lambda folder: (folder / "views.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "views.json").unlink(), "embed --output"),
+        (lambda folder: (folder / "views.json").write_text("[" * 10**5), "cannot be read"),
+        (lambda folder: np.save(folder / "vectors.npy", np.zeros(12, "f4")), "is 12, but"),
+        (
+            lambda folder: np.save(folder / "vectors.npy", np.zeros((12, 74))),
+            "float64, not float32",
+        ),
+        (describe(views={"mfcc": 10**15}), "1000000000000000 columns"),
+        (describe(views=["mfcc"]), "cannot be read"),
+        (describe(labels={"speaker": "str"}), "has the columns"),
     ],
 )
-def test_files_that_do_not_go_together_are_refused(corpus, tmp_path, damage, says):
-    save_embeddings(corpus, make_views("mfcc", "prosody"), tmp_path)
+def test_files_that_do_not_go_together_are_refused(folder, tmp_path, damage, says):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     damage(tmp_path)
     with pytest.raises(DatasetError, match=says):
         load_embeddings(tmp_path)
@@ -138,12 +161,29 @@ def test_a_file_is_no_folder_for_a_matrix(corpus, tmp_path):
         save_embeddings(corpus, make_views("mfcc"), tmp_path / "file")
 
 
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (lambda y: y.set_axis([0, 1, 2, 3], axis=1), "0 is no text; rename it"),
+        (lambda y: y.set_axis(["a", "b", "a", "c"], axis=1), "two are called 'a'; rename it"),
+        (lambda y: y.iloc[1:], "12 recordings, but 11 rows of labels"),
+    ],
+)
+def test_labels_that_would_not_come_back_are_refused_first(corpus, tmp_path, target, says):
+    odd = Bunch(data=corpus.data, target=target(corpus.target))
+    with pytest.raises(DatasetError, match=says):
+        save_embeddings(odd, make_views("mfcc"), tmp_path / "vectors")
+    assert not (tmp_path / "vectors").exists()
+
+
 def test_the_command_writes_it(corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     frame = corpus.target.assign(path=corpus.data)
     frame.to_csv("table.csv", index=False)
     command = ["embed", "--corpus", "manifest", "--root", "table.csv", "--output", "vectors"]
-    assert main(command) == 0
+    assert main(command) == 1
+    assert "outside of" in capsys.readouterr().err
+    assert main([*command, "--allow-outside"]) == 0
     said = capsys.readouterr().out
     assert "mfcc: 12 recordings, 40 numbers each" in said
     assert 'sfmforensics.load_embeddings("vectors")' in said

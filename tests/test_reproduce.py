@@ -184,6 +184,9 @@ def test_the_command_says_what_it_found_and_what_is_next(tmp_path, corpus, capsy
     table.to_csv("voices.csv", index=False)
     command = ["reproduce", "--corpus", "manifest", "--root", "voices.csv", "--views", "mfcc"]
     command += ["--tables", "2", "--epochs", "1", "--folds", "2", "--preset", "tuned"]
+    assert main(command) == 1
+    assert "voices.csv: row 2 leads to" in capsys.readouterr().err
+    command += ["--allow-outside"]
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "Table 2: one view, all tasks at once" in shown

@@ -60,6 +60,7 @@ def audit_corpus(
         - "exact copies", "near copies", "one recording under two speakers", "one recording with
           two labels";
         - "voices alike";
+        - "labels written in two ways", "impossible ages";
         - "several ages", "several genders", and so on for what else is constant for a speaker;
         - "one label for all", "rare labels", "labels of one speaker", "missing labels", "told by
           the speaker";

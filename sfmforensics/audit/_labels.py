@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.datasets._base import name_few
+from sfmforensics.datasets.manifest import MAX_AGE
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 SPEAKER = "speaker"
@@ -40,6 +43,8 @@ def label_findings(target, *, folds=5):
     ['several ages', 'told by the speaker']
     """
     return [
+        *_alike(target),
+        *_impossible(target),
         *_several(target),
         *_constant(target),
         *_rare(target, folds),
@@ -105,8 +110,10 @@ def speaker_conflicts(target):
     rows = []
     for column in constant_labels(target):
         counts = _values_of_speakers(target, column)["values"]
+        several = target[target[SPEAKER].isin(counts.index[counts > 1])]
+        of_speaker = dict(iter(several.groupby(SPEAKER)[column]))
         for speaker in sorted(counts.index[counts > 1], key=str):
-            values = target.loc[target[SPEAKER] == speaker, column].dropna().unique()
+            values = of_speaker[speaker].dropna().unique()
             values = np.sort(values) if values.dtype.kind in "if" else sorted(values, key=str)
             rows.append((speaker, column, ", ".join(map(str, values))))
     return pd.DataFrame(rows, columns=["speaker", "task", "found"])
@@ -115,6 +122,51 @@ def speaker_conflicts(target):
 def _values_of_speakers(target, column):
     groups = target.groupby(SPEAKER)[column]
     return pd.DataFrame({"labels": groups.count(), "values": groups.nunique()})
+
+
+def _alike(target):
+    """Labels that differ in case, space or the coding of their letters: "Anna" and "anna "."""
+    for column in target:
+        if task_kind(target[column]) != CLASSIFICATION:
+            continue
+        found = {}
+        for label in target[column].dropna().unique():
+            if isinstance(label, str):
+                found.setdefault(_bare(label), []).append(label)
+        several = [sorted(labels) for labels in found.values() if len(labels) > 1]
+        if several:
+            named = [" = ".join(map(repr, labels)) for labels in sorted(several)]
+            yield Finding(
+                SERIOUS,
+                "labels written in two ways",
+                f"{column}: {name_few(named, _SHOWN)}",
+                "They count as different labels; a speaker who has two is on both sides of a "
+                "disjoint split.",
+                "Write each label in one way.",
+            )
+
+
+def _bare(label):
+    """What is left of a label without case, spaces and what cannot be seen."""
+    if not label.isascii():
+        label = "".join(c for c in label if unicodedata.category(c) != "Cf")
+        label = unicodedata.normalize("NFKC", label)
+    return "".join(label.casefold().split())
+
+
+def _impossible(target):
+    if "age" not in target or task_kind(target["age"]) == CLASSIFICATION:
+        return
+    ages = target["age"].dropna()
+    odd = sorted(ages[(ages <= 0) | (ages > MAX_AGE)].unique())
+    if odd:
+        yield Finding(
+            SERIOUS,
+            "impossible ages",
+            name_few([f"{age:g}" for age in odd], _SHOWN),
+            "Numbers that stand for a missing age are learnt as ages, and make every error wrong.",
+            f"Leave the age blank where it is not known; years are above 0 and up to {MAX_AGE}.",
+        )
 
 
 def _several(target):

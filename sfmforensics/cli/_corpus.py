@@ -13,6 +13,7 @@ from sfmforensics._console import say, show_frame, tell, tell_manifest
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
+    AllowOutside,
     Cache,
     Cluster,
     Corpus,
@@ -44,13 +45,14 @@ def describe(
     device: Device = None,
     folds: Folds = 5,
     seed: Seed = 0,
+    allow_outside: AllowOutside = False,
 ):
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
 
     tables = describe_corpus(
-        load_corpus(corpus, root),
+        load_corpus(corpus, root, allow_outside=allow_outside),
         views=specs(views),
         cache=cache,
         device=device,
@@ -97,12 +99,13 @@ def embed(
         OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
     ] = OnError.stop,
     cluster: Cluster = None,
+    allow_outside: AllowOutside = False,
 ):
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import embed_corpus
 
-    loaded = load_corpus(corpus, root)
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside)
     try:
         with on_cluster(cluster):
             shapes, refused = embed_corpus(

@@ -13,6 +13,7 @@ from sfmforensics._console import err, out, show_comparisons, show_scores, tell,
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
+    AllowOutside,
     Cache,
     Cluster,
     Corpus,
@@ -78,6 +79,7 @@ def evaluate(
     cache: Cache = CACHE,
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
     device: Device = None,
+    allow_outside: AllowOutside = False,
 ):
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
@@ -86,7 +88,7 @@ def evaluate(
 
     with on_cluster(cluster):
         found = evaluate_corpus(
-            load_corpus(corpus, root),
+            load_corpus(corpus, root, allow_outside=allow_outside),
             specs(views),
             output,
             models=specs(model),
@@ -134,6 +136,7 @@ def reproduce(
         "reproduction"
     ),
     device: Device = None,
+    allow_outside: AllowOutside = False,
 ):
     """Fill the paper's tables, beside its own figures; what is done already is kept."""
     from sfmforensics.datasets import load_corpus
@@ -142,7 +145,7 @@ def reproduce(
 
     with on_cluster(cluster):
         whole = reproduce_tables(
-            load_corpus(corpus, root),
+            load_corpus(corpus, root, allow_outside=allow_outside),
             specs(views),
             output,
             tables=None if tables is None else _numbers(tables),

@@ -13,6 +13,7 @@ from sfmforensics._console import say, show_answers, show_frame, tell, tell_mani
 from sfmforensics._files import file_hash
 from sfmforensics.cli._options import (
     CACHE,
+    AllowOutside,
     Cache,
     Corpus,
     Device,
@@ -44,12 +45,13 @@ def train(
         ModelFormat | None,
         typer.Option(help="Form of the file: data alone, or with code; by its name."),
     ] = None,
+    allow_outside: AllowOutside = False,
 ):
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import train_model
 
-    loaded = load_corpus(corpus, root)
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside)
     train_model(
         loaded,
         specs(views),

@@ -59,6 +59,13 @@ class Format(StrEnum):
 
 Corpus = Annotated[CorpusName, typer.Option(help="Which layout the recordings have.")]
 Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table.")]
+AllowOutside = Annotated[
+    bool,
+    typer.Option(
+        "--allow-outside",
+        help="With manifest: let the table name recordings outside of its folder.",
+    ),
+]
 Views = Annotated[
     str,
     typer.Option(

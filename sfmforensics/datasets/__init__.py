@@ -32,7 +32,7 @@ _LOADERS = {
 }
 
 
-def load_corpus(name, root):
+def load_corpus(name, root, *, allow_outside=False):
     """Load a corpus by its name.
 
     Parameters
@@ -41,6 +41,9 @@ def load_corpus(name, root):
         Which corpus.
     root : path-like
         Its folder; for "manifest" the CSV table.
+    allow_outside : bool, default=False
+        For "manifest" alone: whether its paths may lead out of the folder of the table, see
+        `load_manifest`.
 
     Returns
     -------
@@ -50,7 +53,8 @@ def load_corpus(name, root):
     Raises
     ------
     DatasetError
-        The name is unknown, or the loader refuses the root.
+        The name is unknown, the loader refuses the root, or `allow_outside` is set for a corpus
+        that has no table.
 
     Examples
     --------
@@ -64,5 +68,12 @@ def load_corpus(name, root):
         raise DatasetError(
             f"unknown corpus {name!r}; choose baved, emodb, cremad or manifest (a CSV table of "
             f"your own)"
+        )
+    if name == "manifest":
+        return load_manifest(root, allow_outside=allow_outside)
+    if allow_outside:
+        raise DatasetError(
+            f"corpus {str(name)!r}: only a manifest can list recordings outside of its folder; "
+            f"leave out --allow-outside (allow_outside=True)"
         )
     return _LOADERS[name](root)

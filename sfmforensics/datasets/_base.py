@@ -21,6 +21,7 @@ UNKNOWN_SPEAKER = ""
 
 _BLOCK_FRAMES = 1 << 20
 _NAMED = 3
+_LONG = 200
 
 
 def get_data_home(data_home=None):
@@ -153,7 +154,15 @@ def name_few(names, count=_NAMED):
     'a, b, c and 1 more'
     """
     rest = len(names) - count
-    return ", ".join(map(str, names[:count])) + (f" and {rest} more" if rest > 0 else "")
+    few = ", ".join(_readable(str(name)) for name in names[:count])
+    return few + (f" and {rest} more" if rest > 0 else "")
+
+
+def _readable(name):
+    """A name as it is, unless it is endless or holds what a terminal would obey."""
+    if len(name) > _LONG:
+        name = f"{name[: _LONG // 2]}...{name[-_LONG // 2 :]}"
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def match_recordings(root, pattern, *, layout):

@@ -8,7 +8,6 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -181,7 +180,9 @@ def _unpack(archive, folder, pattern, max_bytes, max_members, url):
                 with file.open(member) as source, open(target, "xb") as sink:
                     shutil.copyfileobj(source, sink, _CHUNK_BYTES)
             folder.mkdir(exist_ok=True)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise much of a stranger's bytes
         raise DatasetError(
             f"{url}: not a zip file that can be unpacked ({error}); run again, or get the corpus "
             f"by hand"

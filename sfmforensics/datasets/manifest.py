@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import warnings
@@ -13,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.datasets._base import label_column, make_bunch, name_few
-from sfmforensics.exceptions import DatasetError, DatasetWarning
+from sfmforensics.datasets._table import read_cells
+from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 
 MAX_AGE = 130
 """Oldest age accepted, in years."""
@@ -21,19 +21,31 @@ MAX_AGE = 130
 _LABELS = ("speaker", "emotion", "gender")
 _RESERVED = ("path", "age", *_LABELS)
 # A leading zero says that the digits are a name: a session "01" is not the number 1.
-_INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
-_FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})", re.ASCII)
+_FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_BREAK = re.compile(r"[\r\n]")
+_SURPRISES = {
+    re.compile(r".*[\r\n]"): "holds a line break; if it is not one label, close the double quote "
+    "before it",
+    re.compile(r"[=+@-]."): "is a formula to a spreadsheet that opens the tables of results; write "
+    "it otherwise",
+}
 
 
-def load_manifest(table):
+def load_manifest(table, *, root=None, allow_outside=False):
     r"""Load a corpus that a CSV table describes.
 
     Parameters
     ----------
     table : path-like
         A CSV file in UTF-8, separated by commas, with a header. The column ``path`` gives the
-        recordings, relative to the folder of the table or absolute; every other column is a
-        task. A blank cell is a missing label.
+        recordings, relative to `root` or absolute; every other column is a task. A blank cell is a
+        missing label.
+    root : path-like or None, default=None
+        Folder that the recordings are in; the folder of the table by default.
+    allow_outside : bool, default=False
+        Whether a path may lead out of `root`, by ``..``, as an absolute path or through a link.
 
     Returns
     -------
@@ -51,13 +63,15 @@ def load_manifest(table):
     ------
     DatasetError
         The table does not exist, is empty, is not UTF-8 or is not rectangular; has no column
-        ``path`` or two of one name; lists a recording twice or one that does not exist; or has
-        an age that is not a number of years above 0 and up to 130.
+        ``path`` or two of one name; lists a recording twice, one that does not exist, or one
+        outside of `root`; or has an age that is not a number of years above 0 and up to 130, or an
+        infinite number. Also where a double quote is not closed, and for control characters.
 
     Warns
     -----
     DatasetWarning
-        A column is blank, and left out; or most of its cells are numbers, but not all.
+        A column is blank, and left out; most of its cells are numbers, but not all; or a label
+        holds a line break, or begins as a formula does.
 
     Notes
     -----
@@ -66,6 +80,13 @@ def load_manifest(table):
     - Any other column is read as integers if all its cells are integers (a classification task,
       also with gaps), as floats if all are numbers (a regression task), else as labels. Digits
       after a leading zero are a label.
+    - Labels are compared as they are written, but for the space around them: "Anna" and "anna" are
+      two speakers. `sfmforensics.audit.audit_corpus` (``sfmforensics describe``) names labels that
+      differ in no more than case, space or the coding of their letters. "nan" and "None" are
+      labels as well; only a blank cell is a missing one.
+    - A table says which files are read. So that a table from somebody else cannot have others read
+      than those that came with it, recordings lie in `root`, links resolved, unless
+      `allow_outside` says otherwise.
 
     The five names above are recognised in capitals, too. Rows are counted as a spreadsheet does:
     the header is row 1.
@@ -87,13 +108,20 @@ def load_manifest(table):
     ['object', 'float64', 'object']
     """
     table = Path(os.path.abspath(os.path.expanduser(table)))
+    root = table.parent if root is None else Path(os.path.abspath(os.path.expanduser(root)))
     columns, rows = _read(table)
-    paths = _paths(table, columns.pop("path"), rows)
+    if not os.path.isdir(root):
+        raise DatasetError(f"{root}: is no folder; give root, the folder with the recordings")
+    cells = columns.pop("path")
+    paths = _paths(table, root, cells, rows)
+    if not allow_outside:  # asked first: whether a file is there is not told of what is elsewhere
+        _refuse_outside(table, root, paths, rows)
+    _refuse_missing(table, root, paths, cells, rows)
     target = {}
     for name, cells in columns.items():
         if not any(cells):
             warnings.warn(
-                f"{table}: the column {name!r} is blank and was left out",
+                f"{table}: the column {shown(name)} is blank and was left out",
                 DatasetWarning,
                 stacklevel=2,
             )
@@ -105,7 +133,8 @@ def load_manifest(table):
         elif name in _LABELS:
             target[name] = label_column(cell or None for cell in cells)
         else:
-            target[name] = _infer(cells, name, table)
+            target[name] = _infer(cells, rows, name, table)
+        _point_out(cells, rows, name, table)
     target = pd.DataFrame(target, index=range(len(paths)))
     tasks = ", ".join(target) or "no label"
     descr = f"{len(paths)} recordings, listed in {table.name} with {tasks}."
@@ -114,12 +143,12 @@ def load_manifest(table):
 
 def _read(table):
     """Read the cells as text: a dict of columns, and the number of each row in the file."""
-    lines = _lines(table)
+    lines = read_cells(table)
     if not lines:
         raise DatasetError(f"{table}: is empty; give a header with path, and one row a recording")
-    header, *body = lines
+    (_, header), *body = lines
     header = [cell.lower() if cell.lower() in _RESERVED else cell for cell in header]
-    body = [(row, cells) for row, cells in enumerate(body, start=2) if any(cells)]
+    _check_names(table, header)
     for row, cells in body:
         if len(cells) != len(header):
             raise DatasetError(
@@ -127,7 +156,7 @@ def _read(table):
                 f"cell that holds a comma in double quotes"
             )
     columns = [[cells[i] for _, cells in body] for i in range(len(header))]
-    _check_header(table, header, columns)
+    _check_nameless(table, header, columns)
     if not body:
         raise DatasetError(f"{table}: has a header, but no recordings; give one row a recording")
     # A nameless column that is blank is what a spreadsheet leaves behind.
@@ -135,34 +164,26 @@ def _read(table):
     return named, [row for row, _ in body]
 
 
-def _lines(table):
-    if not table.is_file():
-        found = "is a folder, not a CSV file" if table.is_dir() else "does not exist"
-        raise DatasetError(f"{table}: {found}; give the CSV table that lists the recordings")
-    try:
-        with open(table, encoding="utf-8-sig", newline="") as file:
-            return [[cell.strip() for cell in cells] for cells in csv.reader(file)]
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{table}: is not UTF-8 (byte {error.start}); save it as CSV in UTF-8, which a "
-            f"spreadsheet calls 'CSV UTF-8'"
-        ) from error
-    except csv.Error as error:
-        raise DatasetError(f"{table}: is not a CSV table ({error}); save it as CSV") from error
-
-
-def _check_header(table, header, columns):
+def _check_names(table, header):
     twice = [name for name, count in Counter(filter(None, header)).items() if count > 1]
     if twice:
-        raise DatasetError(f"{table}: has the columns {twice} more than once; rename or delete one")
-    if "path" not in header:
-        separated = len(header) == 1 and re.search(r"[;\t]", header[0])
-        remedy = (
-            "separate the columns by commas"
-            if separated
-            else "call the column with the recordings path"
+        raise DatasetError(
+            f"{table}: has the columns {shown(twice)} more than once; rename or delete one"
         )
-        raise DatasetError(f"{table}: has no column 'path', found {header}; {remedy}")
+    if "path" not in header:
+        remedy = "call the column with the recordings path"
+        if any(re.search(r"[;\t|]", name) for name in header):
+            remedy = "separate the columns by commas"
+        raise DatasetError(f"{table}: has no column 'path', found {shown(header)}; {remedy}")
+    for name in header:
+        if _BREAK.search(name):
+            raise DatasetError(
+                f"{table}: the column name {shown(name)} holds a line break; close the double "
+                f"quote before it, or rename the column"
+            )
+
+
+def _check_nameless(table, header, columns):
     for position, (name, cells) in enumerate(zip(header, columns, strict=True), start=1):
         if not name and any(cells):
             raise DatasetError(
@@ -171,43 +192,71 @@ def _check_header(table, header, columns):
             )
 
 
-def _paths(table, cells, rows):
+def _paths(table, root, cells, rows):
     first, paths = {}, []
     for cell, row in zip(cells, rows, strict=True):
         if not cell:
             raise DatasetError(f"{table}: row {row} has no path; fill it in or delete the row")
-        path = os.path.abspath(table.parent / cell)
+        path = os.path.abspath(root / cell)
         if path in first:
             raise DatasetError(
-                f"{table}: lists {cell} twice (rows {first[path]} and {row}); delete one"
+                f"{table}: lists {shown(cell)[1:-1]} twice (rows {first[path]} and {row}); delete "
+                f"one"
             )
         first[path] = row
         paths.append(path)
-    missing = [cell for cell, path in zip(cells, paths, strict=True) if not os.path.isfile(path)]
+    return paths
+
+
+def _refuse_missing(table, root, paths, cells, rows):
+    missing = [i for i, path in enumerate(paths) if not os.path.isfile(path)]
     if missing:
         raise DatasetError(
             f"{table}: {len(missing)} of {len(paths)} recordings do not exist "
-            f"({name_few(missing)}); paths are relative to {table.parent}"
+            f"({name_few([cells[i] for i in missing])}; the first is in row {rows[missing[0]]}); "
+            f"paths are relative to {root}"
         )
-    return paths
+
+
+def _refuse_outside(table, root, paths, rows):
+    """Refuse a recording that is elsewhere once links are resolved."""
+    inside, folders = os.path.realpath(root), {}
+    for path, row in zip(paths, rows, strict=True):
+        folder, name = os.path.split(path)
+        if folder not in folders:  # many recordings, few folders
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.join(folders[folder], name)
+        if os.path.islink(real):
+            real = os.path.realpath(real)
+        if not _is_in(real, inside):
+            raise DatasetError(
+                f"{table}: row {row} leads to {name_few([real])}, outside of {root}; put the "
+                f"recording there, or, if you trust the table, say so (--allow-outside, "
+                f"load_manifest(..., allow_outside=True))"
+            )
+
+
+def _is_in(path, folder):
+    try:
+        return os.path.commonpath([path, folder]) == folder
+    except ValueError:  # on another drive
+        return False
 
 
 def _years(cell, row, table):
     if not cell:
         return np.nan
-    try:
-        years = float(cell)
-    except ValueError:
-        years = np.nan
+    # float() itself also reads "3_3" and the digits of other scripts.
+    years = float(cell) if _DECIMAL.fullmatch(cell) else np.nan
     if not 0 < years <= MAX_AGE:
         raise DatasetError(
-            f"{table}: row {row}, column 'age': {cell!r} is not a number of years above 0 and up "
-            f"to {MAX_AGE}; correct it, or leave the cell blank where the age is not known"
+            f"{table}: row {row}, column 'age': {shown(cell)} is not a number of years above 0 "
+            f"and up to {MAX_AGE}; correct it, or leave the cell blank where the age is not known"
         )
     return years
 
 
-def _infer(cells, name, table):
+def _infer(cells, rows, name, table):
     given = [cell for cell in cells if cell]
     if all(map(_INTEGER.fullmatch, given)):
         if len(given) == len(cells):
@@ -215,12 +264,33 @@ def _infer(cells, name, table):
         return label_column(int(cell) if cell else None for cell in cells)
     numbers = [cell for cell in given if _FLOAT.fullmatch(cell)]
     if len(numbers) == len(given):
-        return pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=float)
+        found = pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=float)
+        if np.isinf(found).any():
+            at = int(np.argmax(np.isinf(found)))
+            raise DatasetError(
+                f"{table}: row {rows[at]}, column {shown(name)}: {shown(cells[at])} is too large a "
+                f"number; correct it, or leave the cell blank"
+            )
+        return found
     if 2 * len(numbers) > len(given):
         odd = next(cell for cell in given if not _FLOAT.fullmatch(cell))
         warnings.warn(
-            f"{table}: the column {name!r} holds numbers, but also {odd!r}; it was read as labels",
+            f"{table}: the column {shown(name)} holds numbers, but also {shown(odd)}; it was "
+            f"read as labels",
             DatasetWarning,
             stacklevel=3,
         )
     return label_column(cell or None for cell in cells)
+
+
+def _point_out(cells, rows, name, table):
+    """Warn of the first label that other programs would not take for one."""
+    for pattern, found in _SURPRISES.items():
+        for cell, row in zip(cells, rows, strict=True):
+            if pattern.match(cell) and not _FLOAT.fullmatch(cell):
+                warnings.warn(
+                    f"{table}: row {row}, column {shown(name)}: {shown(cell)} {found}",
+                    DatasetWarning,
+                    stacklevel=3,
+                )
+                break

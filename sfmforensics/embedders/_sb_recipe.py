@@ -134,7 +134,7 @@ def declared_dimension(recipe):
 
     Reader.add_multi_constructor("!", Reader.untagged)
     try:
-        tree = yaml.load(recipe, Loader=Reader)
+        tree = Reader(recipe).get_single_data()
         width = tree["embedding_model"]["lin_neurons"]
         width = tree[width.strip("<>")] if isinstance(width, str) else width
     except (yaml.YAMLError, KeyError, TypeError):

@@ -20,6 +20,7 @@ from sfmforensics.experiment._splits import (
     PROTOCOLS,
     SPEAKER,
     audit,
+    check_target,
     make_splits,
     protocols_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "SPEAKER",
     "Evaluation",
     "audit",
+    "check_target",
     "evaluate",
     "make_splits",
     "protocols_of",

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sfmforensics.exceptions import TargetError
 from sfmforensics.experiment._done import FoldStore
 from sfmforensics.experiment._learnt import LearntTasks, skill
-from sfmforensics.experiment._splits import SPEAKER, make_splits
+from sfmforensics.experiment._splits import SPEAKER, check_target, make_splits
 from sfmforensics.metrics import (
     Trials,
     claim_trials,
@@ -121,7 +121,8 @@ def evaluate(
     Raises
     ------
     TargetError
-        A training side cannot be split again for the search; before anything is fitted.
+        `check_target` refuses the labels, or a training side cannot be split again for the search;
+        before anything is fitted.
 
     Notes
     -----
@@ -147,6 +148,7 @@ def evaluate(
     >>> found.scores.task.unique().tolist()
     ['emotion', 'gender', 'age']
     """
+    check_target(target, len(X))
     paths = [str(i) for i in range(len(target))] if paths is None else list(map(str, paths))
     jobs = [
         (name, protocol, fold, train, test)

@@ -18,6 +18,7 @@ INTERVAL_COLUMNS = [
 ]
 MOST_GROUPS = 12
 DECADE = 10
+_MOST_YEARS = 1e6
 
 
 def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed=0):
@@ -152,7 +153,7 @@ def _groupings(target):
 def _bands(task, column):
     """Decades of an age, quartiles of any other number, in words that sort as they should."""
     numbers = pd.to_numeric(column).astype(float)
-    if task == "age":
+    if task == "age" and numbers.abs().max() < _MOST_YEARS:
         start = (numbers // DECADE * DECADE).astype("Int64")
         words = start.astype(str) + " to " + (start + DECADE - 1).astype(str)
         return words.where(numbers.notna(), None).to_numpy(dtype=object)

@@ -6,7 +6,9 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 
+from sfmforensics._labels import numbers_of, refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.model_selection import (
     RepeatedTargetKFold,
@@ -15,11 +17,12 @@ from sfmforensics.model_selection import (
     TargetStratifiedKFold,
     joined_groups,
 )
-from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
 
 PROTOCOLS = ("closed", "disjoint")
 SPEAKER = "speaker"
 EACH_SPEAKER = "speakers"
+_LARGEST = 1e100
 
 
 def protocols_of(protocol):
@@ -83,7 +86,8 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
     Raises
     ------
     TargetError
-        There is no label, or too few recordings; under "disjoint", too few speakers.
+        `check_target` refuses the labels, or there are too few recordings; under "disjoint", too
+        few speakers.
 
     Warns
     -----
@@ -101,8 +105,7 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
     ['c', 'c']
     ['a', 'a']
     """
-    if not target.shape[1]:
-        raise TargetError("the targets have no column; give labels of at least one task")
+    check_target(target)
     if folds == EACH_SPEAKER and protocol != "disjoint":
         folds = 5
     if folds != EACH_SPEAKER and not (isinstance(folds, Integral) and 2 <= folds <= len(target)):
@@ -124,6 +127,59 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
     else:
         splitter = RepeatedTargetKFold(splitter, repeats, random_state=seed)
     return list(splitter.split(np.zeros(len(target)), target, groups=copies))
+
+
+def check_target(target, n_recordings=None):
+    """Refuse what cannot be the labels of an experiment, before anything is computed.
+
+    Parameters
+    ----------
+    target : object
+        Labels.
+    n_recordings : int or None, default=None
+        Recordings that they are of; None does not ask.
+
+    Raises
+    ------
+    TargetError
+        It is no DataFrame; has no column, two of one name or names of several levels; holds labels
+        that `refuse_odd_labels` refuses, or numbers that are infinite or beyond 1e100, whose
+        squares no score could hold; or its rows are more or fewer than the recordings.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_target(pd.DataFrame({"speaker": ["a", "b"]}), 3)
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.TargetError: the targets have 2 rows, but there are 3 recordings; give
+    one row a recording, in their order
+    """
+    if not isinstance(target, pd.DataFrame):
+        raise TargetError(
+            f"the targets are a {type(target).__name__}; give a DataFrame with one column a task"
+        )
+    if not target.shape[1]:
+        raise TargetError("the targets have no column; give labels of at least one task")
+    if target.columns.nlevels > 1:
+        raise TargetError(
+            f"the columns of the targets have {target.columns.nlevels} levels; give each one name"
+        )
+    frame = as_frame(target)
+    refuse_odd_labels(frame)
+    for name, column in frame.items():
+        if task_kind(column) != CLASSIFICATION:
+            most = np.abs(numbers_of(column.dropna(), name)).max(initial=0)
+            if most > _LARGEST:
+                raise TargetError(
+                    f"column {name!r} holds {most:g}, too large a number to be scored; correct it, "
+                    "or leave it blank"
+                )
+    if n_recordings not in (None, len(target)):
+        raise TargetError(
+            f"the targets have {len(target)} rows, but there are {n_recordings} recordings; give "
+            "one row a recording, in their order"
+        )
 
 
 def audit(target, copies, splits):

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.metrics import f1_score
 from sklearn.utils import check_consistent_length
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import TargetError, shown
 
 
 def accuracy(y_true, y_pred):
@@ -109,9 +109,15 @@ def known_labels(y_true, y_pred):
     known = ~pd.isna(true)
     true, pred = true[known], pred[known]
     given = pred[~pd.isna(pred)]
-    if len(given) and len({isinstance(label, str) for label in (true[0], given[0])}) > 1:
+    if len(given) and isinstance(true[0], str) != isinstance(given[0], str):
+        # The first two tell it, unless labels are of several types.
+        sides = [{isinstance(label, str) for label in side} for side in (true, given)]
+    else:
+        sides = [{True}, {True}]
+    if not sides[0] & sides[1]:
         raise TargetError(
-            f"labels such as {true[0]!r} are compared with predictions such as {given[0]!r}; "
+            f"labels such as {shown(true[0])} are compared with predictions such as "
+            f"{shown(given[0])}; "
             "bring both to one type"
         )
     # NA would make the comparison itself missing.

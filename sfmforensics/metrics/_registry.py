@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._labels import accuracy, macro_f1, uar
 from sfmforensics.metrics._numbers import as_numbers, ccc, mae, rmse
@@ -161,7 +162,8 @@ def task_scorers(target, *, metrics=None):
     Raises
     ------
     TargetError
-        There is no such task or metric, or the labels are no numbers for an error.
+        There is no such task or metric, or none at all, the labels are no numbers for an error, or
+        of types that cannot be compared.
 
     Notes
     -----
@@ -178,6 +180,9 @@ def task_scorers(target, *, metrics=None):
     ['speaker_accuracy', 'speaker_uar']
     """
     frame = as_frame(target)
+    if not frame.shape[1]:
+        raise TargetError("the targets have no column; give labels of at least one task")
+    refuse_odd_labels(frame)
     if metrics is None:
         default = {metric.kind: name for name, metric in reversed(METRICS.items())}
         metrics = {name: default[task_kind(column)] for name, column in frame.items()}

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from sfmforensics.exceptions import TargetError
+from sfmforensics.metrics._drawing import (
+    MOST_CLAIMS,
+    MOST_COMPARED,
+    drawn_claims,
+    drawn_recordings,
+)
 from sfmforensics.targets import as_frame
-
-MOST_COMPARED = 2000
-"""Recordings of a fold that are compared with each other: pairs grow with their square."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def equal_error_rate(scores, same, weights=None):
     return float(rates[0]) if flat else rates
 
 
-def claim_trials(estimator, X, speakers, *, task="speaker"):
+def claim_trials(estimator, X, speakers, *, task="speaker", random_state=0):
     """Let each recording claim to be each speaker whom the model knows.
 
     Parameters
@@ -96,6 +100,8 @@ def claim_trials(estimator, X, speakers, *, task="speaker"):
         Who speaks; recordings of nobody known make no trials.
     task : str, default="speaker"
         Which task of the model tells speakers.
+    random_state : int or RandomState, default=0
+        Draws claims where there are more than 4 million.
 
     Returns
     -------
@@ -106,16 +112,26 @@ def claim_trials(estimator, X, speakers, *, task="speaker"):
     -----
     The score is the model's own: the logarithm of the posterior probability, or the decision
     function. A closed set helps it: a posterior also says that nobody else is likely.
+
+    Of more than 4 million claims (recordings times speakers) some are drawn: 2000 recordings, each
+    with its own speaker and about 200 others; of fewer than 200 speakers more recordings, with all
+    speakers. Both rates of error are then what they are over all claims but for chance, and memory
+    does not grow with the speakers.
     """
-    scores = _speaker_scores(estimator, X, task)
-    if scores is None:
+    side = _speaker_side(estimator, task)
+    if side is None:
         return None
-    scores, labels = scores
-    known = pd.Series(speakers).notna().to_numpy()
-    named = np.asarray(speakers, dtype=object)[known]
-    same = named[:, None] == np.asarray(labels, dtype=object)
-    rows = np.repeat(np.flatnonzero(known), len(labels))
-    return Trials(scores[known].ravel(), same.ravel(), rows, rows)
+    ask, labels = side
+    labels = np.asarray(labels, dtype=object)
+    known = np.flatnonzero(pd.Series(speakers).notna())
+    named = np.asarray(speakers, dtype=object)
+    if _num_samples(X) * len(labels) > MOST_CLAIMS:
+        scores, same, rows = drawn_claims(ask, labels, X, named, known, random_state)
+        return Trials(scores, same, rows, rows)
+    scores = ask(X)[known]
+    same = named[known][:, None] == labels
+    rows = np.repeat(known, len(labels))
+    return Trials(scores.ravel(), same.ravel(), rows, rows)
 
 
 def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
@@ -138,13 +154,20 @@ def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
     -------
     Trials or None
         None where the model has no representation. The score is the cosine between two.
+
+    Notes
+    -----
+    Of many speakers with few recordings each, 2000 recordings hold hardly two of one speaker. Where
+    they would make fewer than 100 true claims, speakers are drawn instead, with up to 10
+    recordings each.
     """
     if not hasattr(estimator, "transform"):
         return None
     rows = np.flatnonzero(pd.Series(speakers).notna())
+    who = pd.factorize(pd.Series(speakers).iloc[rows])[0]
     if len(rows) > MOST_COMPARED:
-        rng = check_random_state(random_state)
-        rows = np.sort(rng.choice(rows, MOST_COMPARED, replace=False))
+        drawn = drawn_recordings(who, random_state)
+        rows, who = rows[drawn], who[drawn]
     vectors = normalize(np.asarray(estimator.transform(X), dtype=np.float64)[rows])
     first, second = np.triu_indices(len(rows), k=1)
     if copies is not None:
@@ -152,7 +175,6 @@ def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
         apart = apart[first] != apart[second]
         first, second = first[apart], second[apart]
     scores = (vectors @ vectors.T)[first, second]
-    who = pd.factorize(pd.Series(speakers).iloc[rows])[0]
     return Trials(scores, who[first] == who[second], rows[first], rows[second])
 
 
@@ -219,30 +241,31 @@ class EERScorer:
         return -speaker_eer(estimator, X, y, task=self.task)
 
 
-def _speaker_scores(estimator, X, task):
-    """Scores (n_recordings, n_speakers) and the names of the columns, or None."""
-    ask = next(
-        (
-            getattr(estimator, n)
-            for n in ("predict_log_proba", "predict_proba", "decision_function")
-            if hasattr(estimator, n)
-        ),
-        None,
-    )
-    last = estimator[-1] if hasattr(estimator, "steps") else estimator
-    if ask is None:
+def _speaker_side(estimator, task):
+    """What scores recordings (n_recordings, n_speakers), and the names of its columns, or None."""
+    names = ("predict_log_proba", "predict_proba", "decision_function")
+    way = next((name for name in names if hasattr(estimator, name)), None)
+    if way is None:
         return None
-    scores, labels = ask(X), last.classes_
-    if isinstance(scores, list):
-        names = [name for name, kind in last.tasks_.items() if kind == "classification"]
-        if task not in names:
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    labels, place = last.classes_, None
+    if isinstance(labels, list):
+        tasks = [name for name, kind in last.tasks_.items() if kind == "classification"]
+        if task not in tasks:
             return None
-        scores, labels = scores[names.index(task)], labels[names.index(task)]
-    if scores.ndim == 1:  # of two classes, scikit-learn gives one
-        scores = np.column_stack([-scores, scores])
-    if ask.__name__ == "predict_proba":
-        scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
-    return scores, labels
+        place = tasks.index(task)
+        labels = labels[place]
+
+    def ask(X):
+        scores = getattr(estimator, way)(X)
+        scores = scores if place is None else scores[place]
+        if scores.ndim == 1:  # of two classes, scikit-learn gives one
+            scores = np.column_stack([-scores, scores])
+        if way == "predict_proba":
+            scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
+        return scores
+
+    return ask, labels
 
 
 def _crossing(weights, same, ends):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-from sfmforensics.exceptions import SFMForensicsError, ViewError
+from sfmforensics.exceptions import SFMForensicsError, TargetError, ViewError
+from sfmforensics.experiment import check_target
 from sfmforensics.presets import make_estimator
+from sfmforensics.targets import CLASSIFICATION
 
 
 def check_model(model, preset, device):
@@ -52,3 +54,43 @@ def make_folder(folder):
         raise SFMForensicsError(
             f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
         ) from error
+
+
+def check_corpus(corpus):
+    """Refuse labels that do not go with the recordings, before anything is embedded."""
+    check_target(corpus.target, len(corpus.data))
+
+
+def answer_columns(tasks):
+    """Names of the columns that answers have: the path, each task, the probability of a label.
+
+    Parameters
+    ----------
+    tasks : dict of str to str
+        Kind by task.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TargetError
+        Two of them would be one, as with labels called "path", or "emotion" and
+        "emotion_probability".
+
+    Examples
+    --------
+    >>> answer_columns({"emotion": "classification", "age": "regression"})
+    ['path', 'emotion', 'emotion_probability', 'age']
+    """
+    names = ["path"]
+    for task, kind in tasks.items():
+        names += [task, f"{task}_probability"] if kind == CLASSIFICATION else [task]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise TargetError(
+            f"answers would have two columns called {twice[0]!r}, a label and what predict itself "
+            "calls so; rename the column of labels"
+        )
+    return names

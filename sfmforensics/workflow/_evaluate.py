@@ -12,7 +12,12 @@ from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of
 from sfmforensics.metrics import compare_models
 from sfmforensics.presets import MODELS
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import build_estimator, make_folder, recording_names
+from sfmforensics.workflow._common import (
+    build_estimator,
+    check_corpus,
+    make_folder,
+    recording_names,
+)
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import (
     begin_results,
@@ -125,6 +130,7 @@ def evaluate_corpus(
             "under disjoint nobody can be recognised, so that a search has no task to choose by; "
             "use --protocol closed, or give labels of another task"
         )
+    check_corpus(corpus)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.

@@ -23,7 +23,12 @@ from sfmforensics.exceptions import (
 from sfmforensics.saving import read_model, save_model
 from sfmforensics.targets import CLASSIFICATION, TargetCodec, task_kind
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import build_estimator, make_folder
+from sfmforensics.workflow._common import (
+    answer_columns,
+    build_estimator,
+    check_corpus,
+    make_folder,
+)
 from sfmforensics.workflow._results import plain_value
 
 
@@ -74,6 +79,9 @@ def train_model(
         `output` is a folder.
     ModelFileError
         The model can be saved with joblib alone, or the format is unknown.
+    TargetError
+        The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
+        name its answers by them.
     CustodyError
         A recording changed during training.
     OutputError
@@ -94,9 +102,11 @@ def train_model(
             "a model of scikit-learn's SVC and SVR can be saved as code only; name a file such as "
             f"{output.with_suffix('.joblib')}"
         )
+    check_corpus(corpus)
+    codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
+    answer_columns(dict(zip(codec.names_, codec.kinds_, strict=True)))
     started = Evidence(corpus.data, verbose)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
-    TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
@@ -217,6 +227,7 @@ def predict_files(model, files, *, verbose=False, manifest=None):
     OutputError
         The manifest cannot be written.
     """
+    answer_columns(getattr(model[-1], "tasks_", {}))  # of a model that was fitted elsewhere
     _same_views(model)
     evidence = None if manifest is None else Evidence(files)
     usable, refused = [], []

@@ -29,7 +29,7 @@ from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import check_model, recording_names
+from sfmforensics.workflow._common import check_corpus, check_model, recording_names
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import (
     begin_results,
@@ -118,6 +118,7 @@ def reproduce_tables(
 
     started = time.monotonic()
     protocols = protocols_of(protocol)
+    check_corpus(corpus)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     names = [view for view, _ in union.transformer_list]
     plan = plan_rows(name, names, tables)

@@ -1,9 +1,13 @@
+import io
+import shutil
 import stat
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sfmforensics.datasets._fetch import fetch_archive, tree_digest
 from sfmforensics.exceptions import DatasetError
@@ -177,7 +181,17 @@ def test_page_instead_of_a_zip_is_refused(fetch, web):
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil.wav", "top/../../evil.wav", "/evil.wav", "top\\..\\..\\evil.wav", "C:/evil.wav"],
+    [
+        *(
+            "../evil.wav",
+            "top/../../evil.wav",
+            "top/0/../../../evil.wav",
+            "/evil.wav",
+            "//evil.wav",
+        ),
+        *("top\\..\\..\\evil.wav", "\\evil.wav", "\\\\server\\evil.wav"),
+        *("C:/evil.wav", "C:\\evil.wav", "C:evil.wav", "../", "top/../../evil/"),
+    ],
 )
 def test_members_that_point_outside_are_refused(fetch, pack, tmp_path, name):
     before = set(tmp_path.rglob("evil.wav"))
@@ -217,6 +231,74 @@ def test_a_member_that_lies_about_its_size_is_stopped(fetch, pack, tmp_path):
     with pytest.raises(DatasetError, match="CRC"):
         fetch(path)
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def flagged(path, bit):
+    """Set a flag of the first member, in its own header and in the directory."""
+    content = bytearray(path.read_bytes())
+    for place in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
+        content[place] |= bit
+    path.write_bytes(content)
+    return path
+
+
+def test_an_encrypted_member_is_refused(fetch, pack, tmp_path):
+    with pytest.raises(DatasetError, match=r"not a zip file that can be unpacked.*encrypted"):
+        fetch(flagged(pack(), 1))
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "byte"),
+    [(0x1C + 2, b"\xff"), (0x08 + 2, b"\x0c"), (0x08 + 2, b"\x0e"), (0x1C, b"\0")],
+    ids=["name", "bzip2", "lzma", "no name"],
+)
+def test_what_only_python_would_explain_is_refused_as_well(fetch, pack, place, byte):
+    path = pack()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + place] = byte[0]
+    content[content.index(b"PK\x03\x04") + min(place, 8)] = byte[0]
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="not a zip file that can be unpacked"):
+        fetch(path)
+
+
+def test_an_archive_in_the_archive_stays_one(fetch, pack, tmp_path):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as inner:
+        inner.writestr("top/3/a.wav", bytes(10**7))
+    archive = pack([("top/3/b.zip", bomb.getvalue())])
+    assert contents(fetch(archive, max_bytes=len(bomb.getvalue()) + 1000)) == FILES
+
+
+def test_a_member_that_says_it_is_smaller_is_cut_off_there(fetch, pack, tmp_path):
+    """Never more is unpacked of a member than it says; what it says is checked before."""
+    path = pack([("top/2/bomb.wav", bytes(5_000_000))])
+    content = path.read_bytes()
+    path.write_bytes(content.replace((5_000_000).to_bytes(4, "little"), (9).to_bytes(4, "little")))
+    largest = []
+    with pytest.raises(DatasetError):
+        fetch(path, data_home=tmp_path / "home")
+    largest += [file.stat().st_size for file in (tmp_path / "home").rglob("*") if file.is_file()]
+    assert not largest
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_damaged_archive_is_the_corpus_or_an_error(fetch, pack, tmp_path, damage):
+    path = pack()
+    content = bytearray(path.read_bytes())
+    for place, byte in damage:
+        content[place % len(content)] = byte
+    path.write_bytes(content)
+    shutil.rmtree(tmp_path / "home", ignore_errors=True)
+    try:
+        found = contents(fetch(path))
+    except DatasetError:
+        found = FILES
+    assert found == FILES
+    assert not [other for other in (tmp_path / "home").iterdir() if other.name != "little"]
 
 
 def test_a_race_that_another_process_wins_is_no_error(fetch, pack, tmp_path, monkeypatch):

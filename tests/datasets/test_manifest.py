@@ -1,9 +1,12 @@
+import os
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfmforensics.datasets import load_manifest
+from sfmforensics.datasets import load_corpus, load_manifest
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 
@@ -105,7 +108,9 @@ def test_what_spreadsheets_leave_behind_is_ignored(write_table):
     assert corpus.target.to_dict("list") == {"emotion": ["froh", "müde"]}
 
 
-@pytest.mark.parametrize("age", ["thirty", "nan", "inf", "-3", "0", "131", "33,5"])
+@pytest.mark.parametrize(
+    "age", ["thirty", "nan", "inf", "-3", "0", "131", "999", "33,5", "3_3", "\uff13\uff13"]
+)
 def test_an_age_that_is_none_is_named(write_table, age):
     table = write_table(f'path,speaker,age\na.wav,x,20\n\nb.wav,y,"{age}"\n')
     with pytest.raises(DatasetError, match=f"row 4, column 'age': '{age}'"):
@@ -129,7 +134,11 @@ def test_an_age_that_is_none_is_named(write_table, age):
         ("path\n1.wav\n2.wav\na.wav\n3.wav\n4.wav\n", "4 of 5 .*1.wav, 2.wav, 3.wav and 1 more"),
         ("path,speaker\na.wav,Jörg\n".encode("latin-1"), "is not UTF-8.*CSV UTF-8"),
         ("path\na.wav\n".encode("utf-16"), "is not UTF-8"),
-        ('path\n"' + "a" * 200_000, "is not a CSV table"),
+        ('path\n"' + "a" * 200_000, "row 2: a cell is longer than 131072 characters"),
+        ("path|speaker\na.wav|x\n", "separate the columns by commas"),
+        ("path;age\na.wav;33,5\n", r"no column 'path', found .*separate the columns by commas"),
+        ('path,"spea\nker"\na.wav,x\n', r"column name 'spea\\nker' holds a line break"),
+        ("path,score\na.wav,1.5\nb.wav,-1e999\n", "row 3, column 'score': '-1e999' is too large"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(write_table, text, message):
@@ -155,3 +164,135 @@ def test_integers_never_become_a_regression_task(write_table, values):
     found = column(write_table, "extra", *cells)
     assert found.dtype.kind != "f"
     assert found.tolist() == values
+
+
+def test_an_endless_path_does_not_make_an_endless_message(write_table):
+    with pytest.raises(DatasetError, match=r"xxx\.\.\.xxx.*the first is in row 3") as refused:
+        load_manifest(write_table("path\na.wav\n" + "x" * 5000 + ".wav\n"))
+    assert len(str(refused.value)) < 600
+
+
+def test_a_line_break_in_a_label_is_pointed_out_and_kept(write_table):
+    with pytest.warns(DatasetWarning, match=r"row 2, column 'emotion': 'a\\nb' holds a line break"):
+        assert column(write_table, "emotion", '"a\nb"', "c").tolist() == ["a\nb", "c"]
+
+
+def test_a_label_that_a_spreadsheet_would_run_is_pointed_out_and_kept(write_table):
+    with pytest.warns(DatasetWarning, match="row 3, column 'emotion': '=1[+]1' is a formula"):
+        assert column(write_table, "emotion", "-", "=1+1").tolist() == ["-", "=1+1"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert column(write_table, "score", "-1", "+2.5").tolist() == [-1, 2.5]
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A table in its folder, beside a recording that is none of its business."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for place in (inside / "a.wav", tmp_path / "secret.wav"):
+        place.touch()
+
+    def write(path):
+        (inside / "table.csv").write_text(f"path,speaker\na.wav,x\n{path},y\n")
+        return inside / "table.csv"
+
+    return write
+
+
+@pytest.mark.parametrize("path", ["../secret.wav", "sub/../../secret.wav", "{0}/secret.wav"])
+def test_a_recording_outside_of_the_folder_is_refused(house, tmp_path, path):
+    table = house(path.format(tmp_path))
+    expected = f"row 3 leads to {tmp_path}/secret.wav, outside of {tmp_path}/inside; .*--allow-outs"
+    with pytest.raises(DatasetError, match=expected):
+        load_manifest(table)
+    corpus = load_manifest(table, allow_outside=True)
+    assert corpus.data[1] == str(tmp_path / "secret.wav")
+
+
+@pytest.mark.parametrize("of", ["file", "folder"])
+def test_a_link_that_leads_outside_is_refused(house, tmp_path, of):
+    if of == "file":
+        (tmp_path / "inside/link.wav").symlink_to("../secret.wav")
+        table = house("link.wav")
+    else:
+        (tmp_path / "inside/sub").symlink_to(tmp_path)
+        table = house("sub/secret.wav")
+    with pytest.raises(DatasetError, match=f"row 3 leads to {tmp_path}/secret.wav"):
+        load_manifest(table)
+    assert len(load_manifest(table, allow_outside=True).data) == 2
+
+
+def test_whether_a_recording_exists_is_not_told_of_another_folder(house, tmp_path):
+    messages = []
+    for name in ("secret", "nothing"):
+        with pytest.raises(DatasetError, match="outside of") as refused:
+            load_manifest(house(f"../{name}.wav"))
+        messages.append(str(refused.value).replace(name, ""))
+    assert messages[0] == messages[1]
+
+
+def test_links_that_stay_inside_are_followed(house, tmp_path):
+    (tmp_path / "inside/deep").mkdir()
+    (tmp_path / "inside/deep/b.wav").touch()
+    (tmp_path / "inside/link.wav").symlink_to("deep/b.wav")
+    assert load_manifest(house("link.wav")).data[1] == str(tmp_path / "inside/link.wav")
+    # The folder itself may be behind a link: what counts is where both lead.
+    (tmp_path / "door").symlink_to("inside")
+    assert len(load_manifest(tmp_path / "door/table.csv").data) == 2
+
+
+def test_the_root_of_the_recordings_can_be_another_folder(house, tmp_path):
+    (tmp_path / "b.wav").touch()
+    table = tmp_path / "inside/table.csv"
+    table.write_text(f"path\nb.wav\n{tmp_path}/inside/a.wav\n")
+    found = load_manifest(table, root=tmp_path).data
+    assert found == [str(tmp_path / "b.wav"), str(tmp_path / "inside/a.wav")]
+    with pytest.raises(DatasetError, match="nowhere: is no folder; give root"):
+        load_manifest(table, root=tmp_path / "nowhere")
+    # A name that only begins alike is another folder.
+    (tmp_path / "inside-out").mkdir()
+    (tmp_path / "inside-out/a.wav").touch()
+    table.write_text("path\n../inside-out/a.wav\n")
+    with pytest.raises(DatasetError, match="outside of"):
+        load_manifest(table)
+
+
+def test_only_a_manifest_can_lead_outside(house, tmp_path):
+    table = house("../secret.wav")
+    assert len(load_corpus("manifest", table, allow_outside=True).data) == 2
+    with pytest.raises(DatasetError, match="outside of"):
+        load_corpus("manifest", table)
+    with pytest.raises(
+        DatasetError, match=r"'baved': only a manifest .* leave out --allow-outside"
+    ):
+        load_corpus("baved", tmp_path, allow_outside=True)
+
+
+RECORDINGS = st.sampled_from(["a.wav", "b.wav", "..", "../b.wav", "/etc/passwd", "", "x", "a.wav "])
+CELLS = RECORDINGS | st.text(max_size=6) | st.sampled_from(["33", "-1", "1e999", '"', "\n", "\0"])
+TABLES = st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=6).map("\n".join)
+BYTES = (
+    st.binary(max_size=60)
+    | TABLES.map(lambda rows: f"path,age,room\n{rows}".encode("utf-8", "surrogatepass"))
+    | TABLES.map(lambda rows: f"path,age\n{rows}".encode("utf-16", "surrogatepass"))
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(BYTES)
+def test_any_bytes_are_a_corpus_or_an_error_in_one_line(write_table, tmp_path, content):
+    refused = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatasetWarning)
+        try:
+            corpus = load_manifest(write_table(content))
+        except DatasetError as error:
+            refused = str(error)
+    if refused:
+        assert str(tmp_path) in refused
+        assert "\n" not in refused
+    else:
+        # Nothing but what is in the folder is ever listed.
+        assert {os.path.dirname(path) for path in corpus.data} == {str(tmp_path)}
+        assert len(corpus.data) == len(corpus.target) == len(corpus.details)

@@ -151,3 +151,65 @@ def test_what_cannot_be_scored_is_refused(fitted, table):
     with pytest.raises(TargetError, match="reads the scores of a model"):
         task_score(y, y, "speaker", "eer")
     assert pair_trials(PerTask().fit(X, y), X, pd.Series(["a"] * 60)) is None
+
+
+class Known:
+    """A model of many speakers: it knows the true one of a recording, but not well."""
+
+    def __init__(self, n_speakers):
+        self.classes_ = np.array([f"s{i:05d}" for i in range(n_speakers)], dtype=object)
+        self.largest = 0
+
+    def predict_proba(self, X):
+        rng = np.random.default_rng(X[0, 0])
+        scores = rng.normal(size=(len(X), len(self.classes_)))
+        scores[np.arange(len(X)), X[:, 0]] += 2
+        self.largest = max(self.largest, scores.size)
+        return np.exp(scores)
+
+
+@pytest.mark.parametrize(("n_speakers", "n_recordings"), [(5_000, 9_000), (40, 150_000)])
+def test_of_many_claims_some_are_drawn_and_the_rate_stays(n_speakers, n_recordings):
+    model = Known(n_speakers)
+    spoken = np.random.default_rng(0).integers(n_speakers, size=n_recordings)
+    speakers = pd.Series(model.classes_[spoken])
+    speakers[::10] = None
+    trials = claim_trials(model, spoken[:, None], speakers)
+    assert model.largest <= 4_000_000
+    assert 300_000 < len(trials.scores) < 500_000
+    rows, true = np.unique(trials.first[trials.same], return_counts=True)
+    assert (true == 1).all()  # each makes its own claim, once
+    assert len(rows) == len(np.unique(trials.first)) == max(2000, 400_000 // n_speakers)
+    assert speakers[trials.first].notna().all()
+    # Two standard deviations apart, whatever was drawn.
+    rate = equal_error_rate(trials.scores, trials.same)
+    assert rate == pytest.approx(norm.cdf(-1), abs=0.02)
+    again = claim_trials(Known(n_speakers), spoken[:, None], speakers)
+    np.testing.assert_array_equal(again.scores, trials.scores)
+    other = claim_trials(Known(n_speakers), spoken[:, None], speakers, random_state=1)
+    assert not np.array_equal(other.first, trials.first)
+
+
+def test_strangers_among_many_make_false_claims_only():
+    model = Known(5_000)
+    speakers = pd.Series(["stranger"] * 1000)
+    trials = claim_trials(model, np.arange(1000)[:, None], speakers)
+    assert not trials.same.any()
+    assert len(np.unique(trials.first)) == 1000
+
+
+class Itself:
+    """A representation that is the recording as it is."""
+
+    def transform(self, X):
+        return X
+
+
+def test_few_recordings_of_many_speakers_are_drawn_by_speaker():
+    who = np.random.default_rng(0).permutation(np.repeat(np.arange(20_000), 2))
+    X = np.random.default_rng(0).normal(size=(len(who), 4))
+    trials = pair_trials(Itself(), X, who)
+    assert len(trials.scores) == 2000 * 1999 // 2
+    assert trials.same.sum() == 1000  # by chance there would be 50
+    alone = pair_trials(Itself(), X, np.arange(len(who)))
+    assert not alone.same.any()
