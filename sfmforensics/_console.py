@@ -6,12 +6,14 @@ import warnings
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from sfmforensics._names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
 
-out, err = Console(), Console(stderr=True)
+# No emoji: the name of a file may hold ":warning:", and is shown as it is.
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def show_frame(frame, title, console=out):
@@ -28,12 +30,12 @@ def show_frame(frame, title, console=out):
 def _cell(value):
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else escape(str(value))
+    return "" if value is None else Text(escape_text(str(value)))  # not to be taken for markup
 
 
 def show_answers(answers):
     """Print the answers of a model, each label with its probability behind it."""
-    shown = answers.copy()
+    shown = answers.assign(path=[show_name(path) for path in answers["path"]])
     for name in answers.columns:
         probability = f"{name}_probability"
         if probability in answers:
@@ -85,13 +87,15 @@ def show_comparisons(directory, console):
 
 def tell(text):
     """Print a line that may hold a path: as it is, so that it can be copied."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(escape_text(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text):
-    """Print one line on standard error."""
+    """Print one line on standard error, whatever is in it."""
+    # Other libraries wrap their messages; blanks in the name of a file are to stay.
+    text = " ".join(part.strip() for part in str(text).splitlines() if part.strip())
     err.print(
-        f"sfmforensics: {' '.join(str(text).split())}",
+        f"sfmforensics: {escape_text(text)}",
         markup=False,
         highlight=False,
         soft_wrap=True,

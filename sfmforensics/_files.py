@@ -47,9 +47,15 @@ def replacing(path):
 
 
 def write_atomically(path, content):
-    """Write text (as UTF-8) or bytes to a file, through `replacing`."""
+    """Write text or bytes to a file, through `replacing`.
+
+    Text becomes UTF-8, always: what cannot (half a character, from a file name that is no UTF-8)
+    is written as Python and JSON escape it.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)
 
 
 def _umask():

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sfmforensics._console import say, show_answers, tell
+from sfmforensics._names import escape_text, keep_name
 from sfmforensics.cli._options import (
     CACHE,
     Cache,
@@ -78,9 +79,11 @@ def predict(
 
     answers, refused = predict_files(load_model(model, trust=trust), files, verbose=len(files) > 3)
     if format is Format.csv:
-        print(answers.to_csv(index=False), end="")
+        named = answers.assign(path=[keep_name(path) for path in answers["path"]])
+        print(named.to_csv(index=False), end="")
     elif format is Format.json:
-        print(json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False))
+        text = json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False)
+        print(escape_text(text))  # which JSON reads as what was escaped
     elif len(answers):
         show_answers(answers)
     for error in refused:
