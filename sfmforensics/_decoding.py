@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 
 import numpy as np
 
+from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
 from sfmforensics._names import describe_source, escape_text, is_path
 from sfmforensics.exceptions import AudioError
 
@@ -25,6 +27,9 @@ REMEDY = "leave it out or replace it by a recording that can be played"
 _BLOCK_SECONDS = 30
 _BLOCK_SAMPLES = 1 << 22
 """Samples of all channels that are read at once, at most: a header may promise any number."""
+
+_SAMPLE_DUMP = b"\xf0\x7e"
+"""Of a synthesiser, which libsndfile reads; of a damaged one it complains on standard output."""
 
 _FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryError)
 """What reading a file with a damaged header raises, besides libsndfile's own errors."""
@@ -70,8 +75,10 @@ def open_sound(path):
 
     Yields
     ------
-    soundfile.SoundFile
+    file : soundfile.SoundFile
         Its rate is one that a recording can have.
+    quietly : callable
+        Context in which it is to be read.
 
     Raises
     ------
@@ -95,19 +102,22 @@ def open_sound(path):
 
     with _open_file(path) as handle:
         try:
-            with soundfile.SoundFile(handle, closefd=False) as file:
+            start = _start(handle)
+            if start.startswith(_SAMPLE_DUMP):
+                raise AudioError(
+                    describe_source(path), "it is a MIDI sample dump", "convert it to wav"
+                )
+            mpeg = may_be_mpeg(start)
+            with decoder_silenced(mpeg):
+                file = soundfile.SoundFile(handle, closefd=False)
+            with file:
                 check_rate(file.samplerate, path)
-                yield file
+                yield file, functools.partial(decoder_silenced, mpeg)
         except AudioError:
             raise
         except (soundfile.SoundFileError, *_FAILURES) as error:
-            said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
-            said = escape_text(" ".join(str(said).split())).rstrip(".")
-            raise AudioError(
-                describe_source(path),
-                f"it cannot be read as sound ({said or type(error).__name__})",
-                REMEDY,
-            ) from error
+            found = f"it cannot be read as sound ({_words_of(error)})"
+            raise AudioError(describe_source(path), found, REMEDY) from error
 
 
 def check_pair(pair):
@@ -196,10 +206,11 @@ def check_rate(rate, source):
 
 
 def _blocks_of_file(path, dtype):
-    with open_sound(path) as file:
+    with open_sound(path) as (file, quietly):
         longest = _block_length(file.samplerate, file.channels)
         while True:
-            block = file.read(longest, dtype=dtype, always_2d=True)
+            with quietly():
+                block = file.read(longest, dtype=dtype, always_2d=True)
             yield block, file.samplerate
             if not len(block):
                 return
@@ -261,6 +272,21 @@ def _open_file(path):
         yield handle
     finally:
         os.close(handle)
+
+
+def _words_of(error):
+    said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+    said = escape_text(" ".join(str(said).split())).rstrip(".")
+    if "possibly a pipe" in said:  # libsndfile's words for an MP3 that ends at once
+        return "Format not recognised"
+    return said or type(error).__name__
+
+
+def _start(handle):
+    if isinstance(handle, int):
+        return os.pread(handle, 4, 0)
+    with open(handle, "rb") as file:
+        return file.read(4)
 
 
 def _check_kind(found, path):

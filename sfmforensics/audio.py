@@ -140,7 +140,7 @@ def audio_info(path):
     ...
     sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
     """
-    with open_sound(path) as file:
+    with open_sound(path) as (file, _):
         return file.samplerate, file.channels, file.frames / file.samplerate
 
 

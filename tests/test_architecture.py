@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from those to its left, and from itself.
 ROOMS = [
-    ["exceptions", "_files", "_names", "_progress"],
+    ["exceptions", "_files", "_mpeg", "_names", "_progress"],
     ["_decoding"],
     ["audio", "_versions"],
     ["datasets"],

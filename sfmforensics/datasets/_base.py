@@ -270,8 +270,9 @@ def _content(recording):
         for block, rate in blocks_of(recording, dtype="float64"):
             samples = block[:, np.newaxis] if block.ndim == 1 else block
             digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
-            # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
-            digest.update(np.ascontiguousarray(samples + 0.0).data)
+            with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere
+                # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
+                digest.update(np.ascontiguousarray(samples + 0.0).data)
     except AudioError:
         return None
     return digest.digest()
