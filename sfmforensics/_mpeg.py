@@ -77,7 +77,7 @@ def _turn_away():
         _TURNS.kept = os.dup(2)
     except OSError:  # there is no standard error
         return
-    _TURNS.said = tempfile.TemporaryFile()  # noqa: SIM115: it is closed by the last to leave
+    _TURNS.said = tempfile.TemporaryFile()  # noqa: SIM115 (the last to leave closes it)
     os.dup2(_TURNS.said.fileno(), 2)
 
 

@@ -211,7 +211,8 @@ class _Seen:
                 f"{self.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
                 f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
             )
-        if self.kept_high - self.kept_low < SOFTEST:
+        # The resampler leaves 20 bits: what is softer is not the recording's.
+        if self.kept_high - self.kept_low < max(SOFTEST, (self.high - self.low) * 2.0**-20):
             return "nothing of it lies below 8 kHz, where voices are (silence)", REMEDY
         return None
 
