@@ -7,11 +7,15 @@ CLONE := $(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1)
 CORE := $(VENV)/.core-$(CLONE)
 FULL := $(VENV)/.full-$(CLONE)
 
-.PHONY: help demo test lint format clean
+# How many inputs make fuzz tries.
+FUZZ ?= 10000
+
+.PHONY: help demo test fuzz lint format clean
 
 help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
+	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"
 	@echo "make lint    ruff, as .ci/run does"
 	@echo "make format  let ruff rewrite the code"
 	@echo "make clean   remove the virtual environment and what tools left behind"
@@ -33,6 +37,9 @@ demo: $(CORE)
 
 test: $(FULL)
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(FULL)
+	SFMFORENSICS_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lint: $(FULL)
 	$(BIN)/ruff check .

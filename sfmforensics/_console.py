@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sfmforensics._files import file_hash
 from sfmforensics._log import event
+from sfmforensics._names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
 
 _logger = logging.getLogger(__name__)
-out, err = Console(), Console(stderr=True)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# No emoji: the name of a file may hold ":warning:", and is shown as it is.
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def show_frame(frame, title, console=out):
@@ -26,7 +26,7 @@ def show_frame(frame, title, console=out):
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "if"
         table.add_column(
-            escape(_obeyed_by_nobody(name)), justify="right" if numeric else "left", overflow="fold"
+            Text(escape_text(str(name))), justify="right" if numeric else "left", overflow="fold"
         )
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
@@ -36,17 +36,12 @@ def show_frame(frame, title, console=out):
 def _cell(value):
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else escape(_obeyed_by_nobody(value))
-
-
-def _obeyed_by_nobody(text):
-    """Text whose control characters are shown: a label from a stranger steers no terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
+    return "" if value is None else Text(escape_text(str(value)))  # not to be taken for markup
 
 
 def show_answers(answers):
     """Print the answers of a model, each label with its probability behind it."""
-    shown = answers.copy()
+    shown = answers.assign(path=[show_name(path) for path in answers["path"]])
     for name in answers.columns:
         probability = f"{name}_probability"
         if probability in answers:
@@ -98,18 +93,20 @@ def show_comparisons(directory, console):
 
 def tell(text):
     """Print a line that may hold a path: as it is, so that it can be copied."""
-    out.print(_obeyed_by_nobody(text), markup=False, highlight=False, soft_wrap=True)
+    out.print(escape_text(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_manifest(path):
     """Print what to note down of a manifest, or of a model that holds one."""
-    tell(f"Chain of custody: {path}, sha256 {file_hash(path)}")
+    tell(f"Chain of custody: {show_name(path)}, sha256 {file_hash(path)}")
 
 
 def say(text):
-    """Print one line on standard error."""
+    """Print one line on standard error, whatever is in it."""
+    # Other libraries wrap their messages; blanks in the name of a file are to stay.
+    text = " ".join(part.strip() for part in str(text).splitlines() if part.strip())
     err.print(
-        f"sfmforensics: {_obeyed_by_nobody(' '.join(str(text).split()))}",
+        f"sfmforensics: {escape_text(text)}",
         markup=False,
         highlight=False,
         soft_wrap=True,

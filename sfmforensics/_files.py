@@ -91,9 +91,15 @@ def replacing(path, *, durable=True):
 
 
 def write_atomically(path, content, *, durable=True):
-    """Write text (as UTF-8) or bytes to a file, through `replacing`."""
+    """Write text or bytes to a file, through `replacing`.
+
+    Text becomes UTF-8, always: what cannot (half a character, from a file name that is no UTF-8)
+    is written as Python and JSON escape it.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as temporary, open(temporary, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)
 
 
 def sweep(folder):

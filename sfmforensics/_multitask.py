@@ -24,6 +24,7 @@ from sfmforensics._parameters import (
 from sfmforensics._score import mean_score
 from sfmforensics._versions import CarriesVersions
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
+from sfmforensics.exceptions import ParameterError
 from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
@@ -95,7 +96,7 @@ class MultiTaskEstimator(
         going_on = self.warm_start and hasattr(self, "module_")
         X = validate_data(self, X, dtype=np.float32, reset=not going_on)
         if y is None:
-            raise ValueError(
+            raise ParameterError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )

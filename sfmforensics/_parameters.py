@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sfmforensics.exceptions import ParameterError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION
 
 _LEAST_EPOCHS, _LEAST_STEPS = 20, 500
@@ -199,7 +200,7 @@ def refuse_changes(before, now):
     for name, value in now.items():
         old = before[name]
         if old is not value and not np.array_equal(old, value):
-            raise ValueError(
+            raise ParameterError(
                 f"warm_start goes on with the network as it is, but {name} was {old!r} when it was "
                 f"made and is {value!r} now; set it back, or fit a new model (warm_start=False)"
             )
@@ -217,7 +218,7 @@ def with_type(tags, tasks):
 def check_widths(name, widths):
     """Refuse layers that are not whole numbers of neurons, by the name of their parameter."""
     if not all(isinstance(width, Integral) and width > 0 for width in widths):
-        raise ValueError(
+        raise ParameterError(
             f"{name} is {tuple(widths)}; use whole numbers of neurons, as in (200, 64)"
         )
     return tuple(map(int, widths))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import _check_sample_weight
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.targets import CLASSIFICATION
 
 
@@ -29,7 +29,7 @@ def recording_weights(sample_weight, X):
 
     Raises
     ------
-    ValueError
+    ParameterError
         They are not numbers, not as many as the rows, or there is a negative one or only zeros.
     """
     if sample_weight is None:
@@ -37,9 +37,9 @@ def recording_weights(sample_weight, X):
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weights < 0).any():
         row = int(np.argmin(weights))
-        raise ValueError(f"sample_weight[{row}] is {weights[row]:g}; weights are 0 or more")
+        raise ParameterError(f"sample_weight[{row}] is {weights[row]:g}; weights are 0 or more")
     if not weights.any():
-        raise ValueError("sample_weight holds only zeros; there is nothing to learn from")
+        raise ParameterError("sample_weight holds only zeros; there is nothing to learn from")
     return None if (weights == weights[0]).all() else weights / weights.max()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 
+from sfmforensics._decoding import REMEDY, blocks_of, open_sound
+from sfmforensics._names import describe_source
 from sfmforensics.exceptions import AudioError
 
 SAMPLE_RATE = 16_000
@@ -17,35 +17,11 @@ SAMPLE_RATE = 16_000
 MIN_SAMPLES = 400
 """Shortest usable signal at 16 kHz: the receptive field of a wav2vec2 encoder, 25 ms."""
 
-_BLOCK_SECONDS = 30
+SOFTEST = 2.0**-24
+"""Least distance between two samples of a recording: half a step of 24-bit sound."""
 
-_REMEDY = "leave it out or replace it by a recording that can be played"
-
-
-def describe_source(source):
-    """Name a recording for an error message.
-
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        A recording as every embedder takes it.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> describe_source("a.wav")
-    'a.wav'
-    >>> describe_source((np.zeros(8000), 8000))
-    'signal of shape (8000,) at 8000 Hz'
-    """
-    if _is_path(source):
-        return os.fspath(source)
-    signal, rate = source
-    return f"signal of shape {np.shape(signal)} at {rate} Hz"
+LOUDEST = 2.0**31
+"""Largest sample of a recording: integers of 32 bits that nobody scaled. Squares still fit."""
 
 
 def read_audio(source, *, min_samples=MIN_SAMPLES):
@@ -54,9 +30,9 @@ def read_audio(source, *, min_samples=MIN_SAMPLES):
     Parameters
     ----------
     source : path-like or (ndarray of shape (n_samples,) or (n_samples, n_channels), int)
-        A file that libsndfile reads (wav, flac, ogg, mp3, ...) at any rate and with any number of
-        channels, or a signal in [-1, 1] with its rate in Hz. Integer signals are scaled by the
-        range of their type.
+        A file that libsndfile reads (wav, flac, ogg, mp3, ...) at 2 kHz to 10 MHz and with up to
+        1024 channels, or a signal in [-1, 1] with its rate in Hz. Integer signals are scaled by
+        the range of their type.
     min_samples : int, default=400
         Shortest signal accepted, in samples at 16 kHz.
 
@@ -68,13 +44,18 @@ def read_audio(source, *, min_samples=MIN_SAMPLES):
     Raises
     ------
     AudioError
-        The file is missing or not audio, or the signal is empty, shorter than `min_samples`, not
-        finite, or constant (silence). The message names the file.
+        The file is missing or not audio, its rate is below 2 kHz or above 10 MHz, or the signal is
+        empty, shorter than `min_samples`, not finite, constant (silence), softer than half a step
+        of 24-bit sound, or larger than 2^31. The message names the file, on one line; a name with
+        line breaks, control characters or bytes that are no UTF-8 stands in it escaped.
 
     Notes
     -----
-    The rate is the file's own; nothing is assumed from its name or corpus. Resampling is soxr's
-    "HQ" (linear phase, 20 bits).
+    The rate is the file's own; nothing is assumed from its name or corpus, so samples without a
+    header are refused. Below 2 kHz there is nothing above 1 kHz: not even the second formant of a
+    vowel; such a rate is a damaged header's. Resampling is soxr's "HQ" (linear phase, 20 bits).
+
+    A file is decoded up to 2^22 samples of all channels at a time, whatever its header promises.
 
     Examples
     --------
@@ -105,8 +86,8 @@ def stream_audio(source, *, min_samples=MIN_SAMPLES):
     Yields
     ------
     ndarray of shape (n_samples,), float32
-        Up to about 30 s at a time. Joined, the blocks are what `read_audio` gives, sample by
-        sample.
+        Up to about 30 s at a time, less of many channels. Joined, the blocks are what `read_audio`
+        gives, sample by sample.
 
     Raises
     ------
@@ -120,30 +101,14 @@ def stream_audio(source, *, min_samples=MIN_SAMPLES):
     >>> sum(len(block) for block in stream_audio((tone, 44_100))) / SAMPLE_RATE
     70.0
     """
-    decoded = _decode(source) if _is_path(source) else _from_pair(source)
     seen = _Seen()
-    for block in _at_16_khz(decoded, seen):
+    for block in _at_16_khz(blocks_of(source), seen):
         if block.size:
-            seen.kept += block.size
+            seen.keep(block)
             yield np.ascontiguousarray(block, dtype=np.float32)
-    if seen.samples == 0:
-        raise AudioError(describe_source(source), "it holds no samples", _REMEDY)
-    if seen.bad:
-        raise AudioError(
-            describe_source(source),
-            f"{seen.bad} of {seen.samples} samples are NaN or infinite",
-            _REMEDY,
-        )
-    if seen.low == seen.high:
-        # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
-        kind = "silence" if seen.low == 0 else "a constant offset"
-        raise AudioError(describe_source(source), f"every sample is {seen.low:g} ({kind})", _REMEDY)
-    if seen.kept < max(min_samples, 1):
-        raise AudioError(
-            describe_source(source),
-            f"{seen.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
-            f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
-        )
+    refusal = seen.refusal(min_samples)
+    if refusal is not None:
+        raise AudioError(describe_source(source), *refusal)
 
 
 def audio_info(path):
@@ -166,7 +131,7 @@ def audio_info(path):
     Raises
     ------
     AudioError
-        The file is missing or not audio.
+        The file is missing or not audio, or its rate is below 2 kHz or above 10 MHz.
 
     Examples
     --------
@@ -175,11 +140,8 @@ def audio_info(path):
     ...
     sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
     """
-    import soundfile
-
-    with _readable(path):
-        info = soundfile.info(os.fspath(path))
-    return info.samplerate, info.channels, info.frames / info.samplerate
+    with open_sound(path) as (file, _):
+        return file.samplerate, file.channels, file.frames / file.samplerate
 
 
 def signal_hash(signal):
@@ -205,53 +167,54 @@ def signal_hash(signal):
     return sha256(np.ascontiguousarray(signal, dtype="<f4").data).hexdigest()
 
 
-def _is_path(source):
-    return isinstance(source, (str, os.PathLike))
-
-
-class _readable:
-    """Turn what libsndfile and the file system say into one AudioError."""
-
-    def __init__(self, path):
-        self.path = os.fspath(path)
-
-    def __enter__(self):
-        try:
-            found = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-            raise AudioError(self.path, "no such file", "check the path") from error
-        except OSError as error:
-            raise AudioError(
-                self.path, f"it cannot be opened ({error.strerror})", "check the path"
-            ) from error
-        if stat.S_ISDIR(found.st_mode):
-            raise AudioError(self.path, "it is a folder", "name a sound file")
-        if not stat.S_ISREG(found.st_mode):
-            # Opening a FIFO or a device could wait for ever.
-            raise AudioError(self.path, "not a regular file", "copy it to a file first")
-        if found.st_size == 0:
-            raise AudioError(self.path, "the file is empty (0 bytes)", _REMEDY)
-
-    def __exit__(self, kind, error, traceback):
-        import soundfile
-
-        if isinstance(error, (soundfile.SoundFileError, OSError, EOFError, TypeError)):
-            said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
-            raise AudioError(
-                self.path, f"it cannot be read as sound ({str(said).rstrip('.')})", _REMEDY
-            ) from error
-        return False
-
-
 @dataclass
 class _Seen:
     """What blocks that are gone have shown of a recording."""
 
     samples: int = 0  # in all channels, at its own rate
     bad: int = 0
-    low: float = np.inf
+    low: float = np.inf  # of the mean of the channels
     high: float = -np.inf
     kept: int = 0  # mono, at 16 kHz
+    kept_low: float = np.inf
+    kept_high: float = -np.inf
+
+    def keep(self, block):
+        self.kept += block.size
+        self.kept_low = min(self.kept_low, block.min())
+        self.kept_high = max(self.kept_high, block.max())
+
+    def refusal(self, min_samples):
+        """What was found and what to do, if the recording cannot be used."""
+        if self.samples == 0:
+            return "it holds no samples", REMEDY
+        if self.bad:
+            return f"{self.bad} of {self.samples} samples are NaN or infinite", REMEDY
+        if not max(-self.low, self.high) <= LOUDEST:
+            return (
+                f"samples up to {max(-self.low, self.high):.1e}, where those of a recording lie in "
+                "[-1, 1]",
+                "scale it, or leave it out",
+            )
+        if self.low == self.high:
+            # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
+            kind = "silence" if self.low == 0 else "a constant offset"
+            return f"every sample is {self.low:g} ({kind})", REMEDY
+        if self.high - self.low < SOFTEST:
+            return (
+                f"no two samples differ by more than {self.high - self.low:.1e} (silence: a step "
+                "of 24-bit sound is 1.2e-07)",
+                "leave it out, or raise its level if it is sound",
+            )
+        if self.kept < max(min_samples, 1):
+            return (
+                f"{self.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
+                f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
+            )
+        # The resampler leaves 20 bits: what is softer is not the recording's.
+        if self.kept_high - self.kept_low < max(SOFTEST, (self.high - self.low) * 2.0**-20):
+            return "nothing of it lies below 8 kHz, where voices are (silence)", REMEDY
+        return None
 
 
 def _at_16_khz(blocks, seen):
@@ -262,7 +225,8 @@ def _at_16_khz(blocks, seen):
         seen.bad += int(np.count_nonzero(~np.isfinite(signal)))
         if not signal.size:
             continue
-        with np.errstate(invalid="ignore"):  # infinities that cancel are refused at the end
+        # Infinities that cancel, and sums beyond float32, are refused at the end.
+        with np.errstate(invalid="ignore", over="ignore"):
             mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
         seen.low, seen.high = min(seen.low, mono.min()), max(seen.high, mono.max())
         if rate != SAMPLE_RATE:
@@ -274,53 +238,3 @@ def _at_16_khz(blocks, seen):
         yield mono
     if resampler is not None:
         yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-
-
-def _decode(path):
-    """Blocks of a file with its rate."""
-    import soundfile
-
-    with _readable(path), soundfile.SoundFile(os.fspath(path)) as file:
-        while True:
-            block = file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-            yield block, file.samplerate
-            if not len(block):
-                return
-
-
-def _from_pair(pair):
-    """Blocks of a signal with its rate."""
-    try:
-        signal, rate = pair
-        signal = np.asarray(signal)
-        rate = int(rate)
-    except (TypeError, ValueError) as error:
-        raise AudioError(
-            f"recording of type {type(pair).__name__}",
-            "neither a path nor a (signal, rate) pair",
-            "pass paths, or pairs such as (signal, 16000)",
-        ) from error
-    if signal.ndim not in (1, 2) or rate <= 0:
-        raise AudioError(
-            f"signal of shape {signal.shape} at {rate} Hz",
-            "not (n_samples,) or (n_samples, n_channels) at a positive rate",
-            "reshape the signal, or give its true rate",
-        )
-    if signal.dtype.kind not in "biuf":
-        raise AudioError(
-            f"signal of shape {signal.shape} at {rate} Hz",
-            f"its values are of type {signal.dtype}",
-            "pass an array of floats or integers",
-        )
-    for start in range(0, max(len(signal), 1), _BLOCK_SECONDS * rate):
-        yield _as_float(signal[start : start + _BLOCK_SECONDS * rate]), rate
-
-
-def _as_float(signal):
-    if signal.dtype.kind in "iu":
-        limits = np.iinfo(signal.dtype)
-        middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2
-        scale = -float(limits.min) if limits.min < 0 else middle
-        return ((signal - middle) / scale).astype(np.float32)
-    with np.errstate(over="ignore"):
-        return signal.astype(np.float32)

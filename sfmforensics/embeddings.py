@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._files import file_hash, replacing, sweep, write_atomically
+from sfmforensics._names import is_path, keep_name
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
@@ -111,7 +112,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     target = corpus.target.iloc[rows].reset_index(drop=True)
     paths = [_path_of(corpus.data[row]) for row in rows]
     with replacing(folder / TABLE) as temporary:
-        target.set_axis(pd.Index(paths, name=_COLUMN)).to_csv(temporary)
+        target.set_axis(pd.Index(paths, name=_COLUMN)).to_csv(temporary, errors="backslashreplace")
     description = {
         "format": _FORMAT,
         "views": widths,
@@ -232,7 +233,7 @@ def _drop_rows(matrix, rows, file):
 
 
 def _path_of(recording):
-    return "" if isinstance(recording, tuple) else str(recording)
+    return keep_name(recording) if is_path(recording) else ""
 
 
 def _kind(column):

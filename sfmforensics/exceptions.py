@@ -128,6 +128,10 @@ class OutputError(SFMForensicsError, OSError):
         )
 
 
+class ParameterError(SFMForensicsError, ValueError):
+    """A parameter of an estimator or a figure is out of range, or does not go with another."""
+
+
 class ReportError(SFMForensicsError, ValueError):
     """Results cannot be reported: a file or column is missing, or there is nothing to show."""
 

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, indexable
 
 from sfmforensics._folds import balance, combined, joined_groups, spread, strata
 from sfmforensics._labels import refuse_odd_labels
-from sfmforensics.exceptions import SplitWarning, TargetError
+from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
 from sfmforensics.targets import as_frame
 
 __all__ = [
@@ -34,9 +34,9 @@ class _TargetKFold(BaseCrossValidator):
 
     def __init__(self, n_splits=5, *, on="speaker", shuffle=False, random_state=None):
         if not isinstance(n_splits, Integral) or n_splits < 2:
-            raise ValueError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
+            raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
         if not shuffle and random_state is not None:
-            raise ValueError(
+            raise ParameterError(
                 f"random_state={random_state!r} has no effect without shuffling; set shuffle=True"
             )
         self.n_splits = n_splits
@@ -69,8 +69,7 @@ class _TargetKFold(BaseCrossValidator):
         Raises
         ------
         TargetError
-            There is no such column, there are too few rows, groups or labels, or labels cannot be
-            told apart.
+            There is no such column, or too few rows, groups or labels that can be told apart.
         """
         _, y, groups = indexable(X, y, groups)
         rng = check_random_state(self.random_state) if self.shuffle else None
@@ -104,6 +103,11 @@ class TargetStratifiedKFold(_TargetKFold):
         Whether rows of one label are dealt out in random order.
     random_state : int, RandomState instance or None, default=None
         Seed of the order; needs ``shuffle=True``.
+
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
 
     Notes
     -----
@@ -158,6 +162,11 @@ class TargetGroupKFold(_TargetKFold):
         Labels are missing. These rows cannot be shown to differ from the others, so they are on
         neither side of any split, and `cross_val_predict`, which asks for a partition, refuses
         such a split.
+
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
 
     Notes
     -----
@@ -226,7 +235,13 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
         return len(np.unique(_joined(y, self.on, groups)[1]))
 
     def split(self, X, y=None, groups=None):
-        """Generate the rows to train and test on; see `TargetGroupKFold.split`."""
+        """Generate the rows to train and test on; see `TargetGroupKFold.split`.
+
+        Raises
+        ------
+        TargetError
+            There are fewer than two groups.
+        """
         _, y, groups = indexable(X, y, groups)
         known, joined = _joined(y, self.on, groups)
         rows = np.flatnonzero(known)
@@ -253,6 +268,11 @@ class RepeatedTargetKFold(BaseCrossValidator):
         Seed; with a whole number, repeat i has the seed ``random_state + i``, so that the first
         is that of the splitter alone.
 
+    Raises
+    ------
+    ParameterError
+        `n_repeats` is less than 1, or the splitter does not shuffle.
+
     Examples
     --------
     >>> import pandas as pd
@@ -266,9 +286,9 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     def __init__(self, splitter, n_repeats=10, *, random_state=None):
         if not isinstance(n_repeats, Integral) or n_repeats < 1:
-            raise ValueError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
+            raise ParameterError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
         if not getattr(splitter, "shuffle", False):
-            raise ValueError(
+            raise ParameterError(
                 f"repeats of {splitter!r} would all be the same; set shuffle=True in it"
             )
         self.splitter = splitter
@@ -311,8 +331,7 @@ def _chosen(y, on, by_name=False):
     """Give the columns that a splitter reads; by name, one column must be the one asked for."""
     if y is None:
         raise TargetError("a split reads the targets, but y is None; pass the targets as y")
-    frame = as_frame(y)
-    refuse_odd_labels(frame)
+    refuse_odd_labels(frame := as_frame(y))
     if not hasattr(y, "columns"):
         if frame.shape[1] == 1:
             if by_name and on not in (None, getattr(y, "name", None)):

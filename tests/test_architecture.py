@@ -18,8 +18,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A room may import from those to its left, and from itself.
 ROOMS = [
     ["exceptions"],
-    ["_files", "_progress", "_plain", "_log"],
-    ["audio", "_versions", "_kept"],
+    ["_files", "_log", "_mpeg", "_names", "_plain", "_progress"],
+    ["_decoding", "_kept"],
+    ["audio", "_versions"],
     ["datasets"],
     ["embedders"],
     ["views", "_labels"],

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from sfmforensics.audio import (
     MIN_SAMPLES,
+    SOFTEST,
     audio_info,
     describe_source,
     read_audio,
@@ -169,7 +170,8 @@ def test_what_is_passed_is_not_changed():
 def test_any_finite_signal_that_varies_becomes_mono_finite_float32(pattern, length, rate, mono):
     signal = np.resize(pattern[:, 0], length) if mono else np.resize(pattern, (length, 2))
     mixed = signal if mono else signal.mean(axis=1, dtype=np.float32)
-    assume(mixed.min() != mixed.max())
+    assume(np.ptp(mixed) >= SOFTEST)
+    assume(np.ptp(at_once(signal, rate)) >= SOFTEST)  # more than what 16 kHz cannot hold
     found = read_audio((signal, rate))
     assert found.dtype == np.float32
     assert found.ndim == 1
@@ -229,9 +231,10 @@ def test_a_recording_that_ends_where_a_block_does_loses_nothing(write, rate, sec
 )
 def test_any_signal_is_resampled_as_soxr_does(pattern, length, rate):
     signal = np.resize(pattern, (length, pattern.shape[1]))
-    mixed = signal.mean(axis=1, dtype=np.float32)
-    assume(mixed.min() != mixed.max())
+    assume(np.ptp(signal.mean(axis=1, dtype=np.float32)) >= SOFTEST)
     expected = at_once(signal, rate)
+    assume(expected.size)
+    assume(np.ptp(expected) >= SOFTEST)
     assert np.array_equal(read_audio((signal, rate), min_samples=1), expected)
 
 
@@ -403,6 +406,63 @@ def test_infinities_that_cancel_are_refused_without_a_warning():
         read_audio((signal, RATE))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("form", ["file", "pair"])
+@pytest.mark.parametrize(
+    ("signal", "says"),
+    [
+        (1e30 * tone(440), "samples up to 5.0e+29"),
+        # In float32 the sum of the channels is infinite though no sample is.
+        (np.column_stack([6e38 * tone(440)] * 2), "samples up to inf"),
+        (1e-9 * tone(440), "no two samples differ by more than 1.0e-09 (silence"),
+        (1e-40 * tone(440), "(silence"),
+        (0.5 + 1e-9 * tone(440), "a constant offset"),
+    ],
+    ids=["1e30", "3e38 in stereo", "1e-9", "denormal", "offset"],
+)
+def test_levels_that_no_recording_has_are_refused(write, signal, says, form):
+    source = (signal.astype(np.float32), RATE)
+    if form == "file":
+        source = write("a.wav", *source, subtype="FLOAT")
+    with pytest.raises(AudioError) as caught:
+        read_audio(source)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("amplitude", [2.0**-24, 1e-5, 32_767.0, 2.0**31])
+def test_soft_and_unscaled_recordings_are_read(amplitude):
+    signal = (amplitude * np.sign(tone(440))).astype(np.float32)
+    np.testing.assert_array_equal(read_audio((signal, RATE)), signal)
+
+
+def test_the_softest_24_bit_sound_is_read(write):
+    path = write("a.wav", (np.arange(RATE) % 50 < 25).astype(np.int32) << 8, subtype="PCM_24")
+    assert np.ptp(read_audio(path)) == 2.0**-23
+
+
+def test_sound_that_16_khz_cannot_hold_is_no_silent_signal(write):
+    fade = np.hanning(192_000)  # a beginning would be heard
+    path = write("a.wav", 0.5 * fade * np.cos(np.pi * np.arange(192_000)), 192_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="nothing of it lies below 8 kHz"):
+        read_audio(path)
+
+
+def test_the_mean_of_channels_does_not_depend_on_how_they_lie_in_memory():
+    signal = noise(RATE, 32)
+    found = read_audio((np.asfortranarray(signal), RATE))
+    np.testing.assert_array_equal(found, read_audio((signal, RATE)))
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.vox", "a.mp3", "a.txt", "a"])
+def test_how_a_name_ends_does_not_matter(write, tmp_path, name):
+    expected = read_audio(write("a.wav", tone(440)))
+    os.rename(tmp_path / "a.wav", tmp_path / name)
+    np.testing.assert_array_equal(read_audio(tmp_path / name), expected)
+    (tmp_path / name).write_bytes(os.urandom(100) * 100)  # vox and gsm need no header
+    with pytest.raises(AudioError, match="cannot be read as sound"):
+        read_audio(tmp_path / name)
+
+
 def test_min_samples_can_be_set():
     short = (tone(440, 0.03), RATE)
     assert len(read_audio(short)) == 480
@@ -426,6 +486,11 @@ def test_audio_info_refuses_what_is_no_sound(tmp_path):
     _text(path)
     with pytest.raises(AudioError, match=r"notes\.wav"):
         audio_info(path)
+
+
+def test_audio_info_refuses_a_rate_that_no_recording_has(write):
+    with pytest.raises(AudioError, match="its rate is 100 Hz, where a voice needs 2000 or more"):
+        audio_info(write("a.wav", tone(440), 100))
 
 
 def test_describe_source(tmp_path):

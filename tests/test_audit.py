@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 
 import numpy as np
@@ -22,6 +23,7 @@ from sfmforensics.audit import (
     find_leaks,
     join_copies,
     label_findings,
+    names_of,
     near_copies,
     origin_findings,
     recording_details,
@@ -455,3 +457,17 @@ def test_a_label_of_its_own_for_each_recording_goes_with_nothing():
     strength, chance = association(words, pd.Series([8000, 16000] * 20).astype(str))
     assert np.isnan(strength)
     assert chance == 1
+
+
+def test_whatever_is_no_recording_and_any_name_have_their_place(tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    data = [(np.zeros(8), 0), (np.zeros(8),), None, odd, str(tmp_path / "two\nlines.wav")]
+    found = recording_details(data)["found"]
+    assert found.notna().all()
+    assert found[3] == "no such file"
+    assert names_of(data)[1:] == [
+        "recording 1",
+        "recording 2",
+        r"'caf\udce9.wav'",
+        r"'two\nlines.wav'",
+    ]

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from sklearn.utils import Bunch
 
+from sfmforensics._names import keep_name, show_name
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 
@@ -136,6 +137,44 @@ def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here
     assert json.loads(capsys.readouterr().out) == []
     assert main(["predict", "m.safetensors", "text.wav", "--format", "csv"]) == 1
     assert pd.read_csv(StringIO(capsys.readouterr().out)).empty
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_predict_shows_any_name_harmlessly(manifest, here, corpus, encoding):
+    train = ["train", "--corpus", "manifest", "--root", manifest, "--epochs", "1"]
+    train += ["--model", "single", "--views", "mfcc", "--output", "m.safetensors"]
+    assert main(train) == 0
+    good = [os.fsdecode(b"caf\xe9.wav"), "\x1b[31mred\x9b0m.wav", "[red]a  b:warning:.wav"]
+    good += ["two\nlines.wav", "'a'.wav"]
+    for name in good:
+        shutil.copy(corpus.data[0], name)
+    bad = [os.fsdecode(b"b\xe9d.wav"), "\x1b]0;title\x07.wav", "a  b.wav", "no\nsound.wav"]
+    for name in bad:
+        Path(name).write_text("no sound")
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    for form in ("table", "csv", "json"):
+        done = subprocess.run(
+            [SCRIPT, "predict", "m.safetensors", *good, *bad, "--format", form],
+            capture_output=True,
+            env=environment,
+            cwd=here,
+        )
+        out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
+        assert done.returncode == 1
+        for text in (out, err):
+            assert text.replace("\n", "").isprintable()
+        lines = [line for line in err.splitlines() if line.startswith("sfmforensics: ")]
+        assert lines == [
+            f"sfmforensics: {show_name(name)}: it cannot be read as sound (Format not recognised); "
+            "leave it out or replace it by a recording that can be played"
+            for name in bad
+        ]
+        if form == "table":
+            assert all(show_name(name) in out for name in good)
+        elif form == "csv":
+            assert pd.read_csv(StringIO(out))["path"].tolist() == list(map(keep_name, good))
+        else:
+            assert [row["path"] for row in json.loads(out)] == good
 
 
 def test_embedding_twice_computes_once_and_paths_stay_whole(manifest, capsys, monkeypatch):

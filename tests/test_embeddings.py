@@ -1,6 +1,8 @@
 """Vectors of a corpus as one matrix on disk."""
 
+import ast
 import json
+import os
 import shutil
 
 import numpy as np
@@ -79,6 +81,17 @@ def test_what_cannot_be_used_is_left_out_if_asked(corpus, tmp_path):
     nothing = Bunch(data=[broken], target=corpus.target.iloc[:1])
     with pytest.raises(SFMForensicsError, match="none of 1 recordings can be used"):
         save_embeddings(nothing, make_views("mfcc"), tmp_path / "none", on_error="skip")
+
+
+def test_a_name_that_is_no_utf_8_can_be_recognised_in_the_table(corpus, tmp_path):
+    odd, macs = tmp_path / os.fsdecode(b"caf\xe9.wav"), tmp_path / "3.14\u202fPM.wav"
+    for path in (odd, macs):
+        shutil.copy(corpus.data[0], path)
+    some = Bunch(data=[odd, str(macs)], target=corpus.target.iloc[:2])
+    save_embeddings(some, make_views("mfcc"), tmp_path / "vectors")
+    named = load_embeddings(tmp_path / "vectors").details["recording"]
+    assert ast.literal_eval(named[0]) == str(odd)
+    assert named[1] == str(macs)
 
 
 def test_labels_of_every_kind_come_back_as_they_were(corpus, tmp_path):

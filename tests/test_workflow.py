@@ -332,6 +332,30 @@ def test_predict_files_answers_the_good_and_lists_the_bad(model_file, corpus, tm
     assert "age_probability" not in answers
 
 
+def test_predict_files_keeps_names_as_they_are(model_file, corpus, tmp_path):
+    names = [tmp_path / os.fsdecode(b"caf\xe9.wav"), tmp_path / "two\nlines.wav"]
+    for name in names:
+        shutil.copy(corpus.data[0], name)
+    answers, refused = predict_files(load_model(model_file), names)
+    assert answers["path"].tolist() == list(map(str, names))
+    assert not refused
+
+
+def test_a_run_over_names_that_are_no_utf_8_is_written_and_reported(corpus, cache, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9 \x1b[2J.wav")
+    os.link(corpus.data[0], odd)
+    some = Bunch(**corpus | {"data": [str(odd), *corpus.data[1:]]})
+    command = f"sfmforensics evaluate {odd}"
+    evaluate_corpus(
+        some, VIEWS, tmp_path, models=("svm",), folds=3, cache=cache, command=command, **QUICK
+    )
+    assert "\x1b" not in (tmp_path / "predictions.csv").read_text(encoding="utf-8")
+    named = pd.read_csv(tmp_path / "predictions.csv")["path"]
+    assert repr(str(odd)) in set(named)
+    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["command"] == command
+    assert write_report(tmp_path).exists()
+
+
 def test_predict_files_knows_what_is_too_short_for_a_view(
     model_file, corpus, tmp_path, monkeypatch
 ):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sfmforensics._decoding import check_pair
+from sfmforensics._names import is_path
 from sfmforensics.audio import audio_info, describe_source
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
 from sfmforensics.audit._labels import SPEAKER, constant_labels
@@ -57,12 +59,12 @@ def recording_details(data):
     rows = []
     for recording in data:
         try:
-            if isinstance(recording, tuple):
-                signal, rate = recording
-                channels = 1 if np.ndim(signal) == 1 else np.shape(signal)[1]
+            if not is_path(recording):
+                signal, rate = check_pair(recording)
+                channels = 1 if signal.ndim == 1 else signal.shape[1]
                 rows.append((rate, channels, len(signal) / rate, None, None, None))
             else:
-                path = PurePath(os.path.abspath(recording))
+                path = PurePath(os.path.abspath(os.fsdecode(recording)))
                 known = path.suffix.lower().lstrip("."), path.parent.name
                 rows.append((*audio_info(recording), *known, None))
         except AudioError as error:

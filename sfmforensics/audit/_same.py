@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from sfmforensics.audio import describe_source
+from sfmforensics._names import is_path, show_name
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._labels import SPEAKER
@@ -77,9 +77,9 @@ def names_of(data):
     ['a.wav', 'recording 1']
     """
     return [
-        f"recording {position}"
-        if isinstance(recording, tuple)
-        else os.path.basename(describe_source(recording))
+        show_name(os.path.basename(os.fsdecode(recording)))
+        if is_path(recording)
+        else f"recording {position}"
         for position, recording in enumerate(data)
     ]
 

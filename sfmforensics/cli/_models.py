@@ -11,6 +11,7 @@ import typer
 
 from sfmforensics._console import say, show_answers, show_frame, tell, tell_manifest
 from sfmforensics._files import file_hash
+from sfmforensics._names import escape_text, keep_name
 from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
@@ -90,9 +91,11 @@ def predict(
         load_model(model, trust=trust), files, verbose=len(files) > 3, manifest=manifest
     )
     if format is Format.csv:
-        print(answers.to_csv(index=False), end="")
+        named = answers.assign(path=[keep_name(path) for path in answers["path"]])
+        print(named.to_csv(index=False), end="")
     elif format is Format.json:
-        print(json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False))
+        text = json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False)
+        print(escape_text(text))  # which JSON reads as what was escaped
     elif len(answers):
         show_answers(answers)
     for error in refused:

@@ -10,6 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from sfmforensics._files import file_hash
+from sfmforensics._names import is_path, show_name
 from sfmforensics._progress import progress
 from sfmforensics._versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
@@ -60,8 +61,8 @@ class Evidence:
                 continue
             if _noted(record["path"])[0] != record:
                 raise CustodyError(
-                    f"{record['path']}: it changed while it was used; run again once nothing "
-                    "writes to it"
+                    f"{show_name(record['path'])}: it changed while it was used; run again once "
+                    "nothing writes to it"
                 )
 
     def manifest(self, kind, *, views=None, **facts):
@@ -109,7 +110,7 @@ class Evidence:
 
 def _noted(recording):
     """A recording's record, and the stamp of its file."""
-    if not isinstance(recording, (str, os.PathLike)):
+    if not is_path(recording):
         signal, rate = recording
         signal = np.ascontiguousarray(signal)
         return {
@@ -118,7 +119,7 @@ def _noted(recording):
             "dtype": signal.dtype.str,
             "rate": int(rate),
         }, None
-    path = os.path.abspath(recording)
+    path = os.path.abspath(os.fsdecode(recording))
     stamp = _stamp(path)
     if stamp is None:
         return {"path": path, "found": "no regular file"}, None

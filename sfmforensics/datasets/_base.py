@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 from sklearn.utils import Bunch
 
+from sfmforensics._decoding import blocks_of
+from sfmforensics._names import show_name
 from sfmforensics._progress import progress
-from sfmforensics.exceptions import DatasetError, DatasetWarning
+from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
 
 UNKNOWN_SPEAKER = ""
 """Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
 
-_BLOCK_FRAMES = 1 << 20
 _NAMED = 3
 _LONG = 200
 
@@ -217,7 +217,7 @@ def match_recordings(root, pattern, *, layout):
     if not names:
         raise DatasetError(f"{root}: holds no wav file; expected {layout}")
     matches = {name: re.fullmatch(pattern, name) for name in names}
-    misfits = [name for name, match in matches.items() if not match]
+    misfits = [show_name(name) for name, match in matches.items() if not match]
     if len(misfits) == len(names):
         raise DatasetError(
             f"{root}: no wav file fits, found {name_few(misfits)}; expected {layout}"
@@ -274,33 +274,14 @@ def find_copies(data, *, verbose=False):
 
 
 def _content(recording):
-    if not isinstance(recording, (str, os.PathLike)):
-        signal, rate = recording
-        samples = _as_decoded(np.asarray(signal))
-        return _digest([samples], rate, samples.shape[1])
-    # Opening a named pipe could wait for ever.
-    if not os.path.isfile(recording):
-        return None
+    digest = None
     try:
-        with soundfile.SoundFile(os.fspath(recording)) as file:
-            blocks = file.blocks(_BLOCK_FRAMES, dtype="float64", always_2d=True)
-            return _digest(blocks, file.samplerate, file.channels)
-    except (soundfile.SoundFileError, OSError):
+        for block, rate in blocks_of(recording, dtype="float64"):
+            samples = block[:, np.newaxis] if block.ndim == 1 else block
+            digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
+            with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere
+                # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
+                digest.update(np.ascontiguousarray(samples + 0.0).data)
+    except AudioError:
         return None
-
-
-def _as_decoded(signal):
-    samples = signal.astype(np.float64)
-    if np.issubdtype(signal.dtype, np.integer):
-        limits = np.iinfo(signal.dtype)
-        half = (float(limits.max) - float(limits.min) + 1) / 2
-        samples = (samples - (0 if limits.min else half)) / half
-    return samples[:, np.newaxis] if samples.ndim == 1 else samples
-
-
-def _digest(blocks, rate, channels):
-    digest = sha256(f"{int(rate)} {channels} ".encode())
-    for block in blocks:
-        # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
-        digest.update(np.ascontiguousarray(block + 0.0).data)
     return digest.digest()

@@ -174,7 +174,8 @@ def _refuse_pointers(root, paths):
 
 
 def _is_pointer(path):
-    if os.path.getsize(path) > _LFS_MAX_BYTES:
+    # Opening a named pipe could wait for ever.
+    if not os.path.isfile(path) or os.path.getsize(path) > _LFS_MAX_BYTES:
         return False
     with open(path, "rb") as file:
         return file.read(len(_LFS_POINTER)) == _LFS_POINTER

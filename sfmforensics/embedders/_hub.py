@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 
+from sfmforensics._files import file_hash
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 _SECONDS_TO_ANSWER = 10
@@ -162,6 +163,29 @@ def hash_files(folder, files):
         sha256, in hexadecimal, over names and contents. It is remembered until a file changes.
     """
     return _hash(str(folder.absolute()), stamp(folder, files))
+
+
+def hash_each(folder, files):
+    """Identify each file of a local model by its content.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    files : sequence of Path
+        Files below it.
+
+    Returns
+    -------
+    dict of str to str
+        sha256 in hexadecimal by the name below the folder, remembered until the file changes.
+    """
+    return {name: _hash_one(str(folder), (name, *rest)) for name, *rest in stamp(folder, files)}
+
+
+@lru_cache(maxsize=256)
+def _hash_one(folder, stamped):
+    return file_hash(os.path.join(folder, stamped[0]))
 
 
 def stamp(folder, files):

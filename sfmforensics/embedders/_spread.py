@@ -10,6 +10,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
+from sfmforensics._names import is_path
+
 _CHUNKS_A_JOB = 4
 _LARGEST_CHUNK = 64
 """Recordings: what is computed again, at most, if a worker is lost and there is no cache."""
@@ -34,7 +36,7 @@ def n_jobs_for(recordings):
     >>> n_jobs_for(["a.wav", "b.wav"])
     1
     """
-    if any(isinstance(recording, tuple) for recording in recordings):
+    if not all(is_path(recording) for recording in recordings):
         return 1
     backend, _ = get_active_backend()
     if backend.nesting_level:
@@ -62,7 +64,7 @@ def spread(embedder, recordings, out, advance, on_error, n_jobs):
     """
     size = max(1, min(_LARGEST_CHUNK, ceil(len(recordings) / (_CHUNKS_A_JOB * n_jobs))))
     # Another process may run in another folder.
-    recordings = [os.path.abspath(recording) for recording in recordings]
+    recordings = [os.path.abspath(os.fsdecode(recording)) for recording in recordings]
     worker = clone(embedder).set_params(verbose=False)
     if worker.cache is not None:
         worker.set_params(cache=os.path.abspath(worker.cache))

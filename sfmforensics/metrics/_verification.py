@@ -200,6 +200,11 @@ def speaker_eer(estimator, X, y, *, task="speaker", copies=None):
         Between 0 and 1. NaN where the model gives no scores, or where all claims are true or all
         are false, as in a fold that holds one speaker.
 
+    Raises
+    ------
+    TargetError
+        There is no such task.
+
     Notes
     -----
     Speakers whom the model knows are claimed by each recording (`claim_trials`). If it knows none

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sfmforensics.exceptions import ParameterError
+
 
 class ConvEncoder(nn.Module):
     """The paper's view network: two blocks of convolution, ReLU and max-pooling.
@@ -105,7 +107,7 @@ def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
 
     Raises
     ------
-    ValueError
+    ParameterError
         The encoder is unknown, or does not answer with tokens.
 
     Examples
@@ -120,12 +122,12 @@ def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
     elif callable(encoder) and not isinstance(encoder, nn.Module):
         module = encoder(width)
     else:
-        raise ValueError(
+        raise ParameterError(
             f'encoder is {encoder!r}; use "conv", "tokens", or a function of the view\'s width '
             "that returns a torch module"
         )
     if not isinstance(module, nn.Module):
-        raise ValueError(
+        raise ParameterError(
             f"the encoder gives a {type(module).__name__} for a view of {width}; it must give a "
             "torch module"
         )
@@ -133,7 +135,7 @@ def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
         tokens = module.eval()(torch.zeros(1, width))
     module.train()
     if tokens.ndim != 3:
-        raise ValueError(
+        raise ParameterError(
             f"the encoder turns (1, {width}) into {tuple(tokens.shape)}; it must give "
             "(batch, tokens, dimension)"
         )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sfmforensics.exceptions import ParameterError
 from sfmforensics.nn.transport import transport_cost, transport_plan
 
 DIRECTIONS = ("both", "x1->x2", "x2->x1")
@@ -66,6 +67,11 @@ class GatedTransport(nn.Module):
     pairs : list of (int, int)
         The pairs of views that are transported.
 
+    Raises
+    ------
+    ParameterError
+        Tokens of the views differ in size.
+
     Notes
     -----
     Each view is joined with what was transported to it, and the views so enriched are joined
@@ -89,7 +95,7 @@ class GatedTransport(nn.Module):
     ):
         super().__init__()
         if len({dim for _, dim in shapes}) > 1:
-            raise ValueError(
+            raise ParameterError(
                 f"the tokens of the views have {', '.join(str(dim) for _, dim in shapes)} entries; "
                 "transport compares them, so an encoder must give every view tokens of one size"
             )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from sfmforensics._names import is_path, keep_name
 from sfmforensics.exceptions import SFMForensicsError, TargetError, ViewError
 from sfmforensics.experiment import check_target
 from sfmforensics.presets import make_estimator
@@ -19,11 +18,8 @@ def check_model(model, preset, device):
 
 
 def recording_names(recordings):
-    """Give a name for each recording: its path, or its number."""
-    return [
-        os.fspath(r) if isinstance(r, (str, os.PathLike)) else f"recording {i}"
-        for i, r in enumerate(recordings)
-    ]
+    """Give a name for each recording, for a table: its path, or its number."""
+    return [keep_name(r) if is_path(r) else f"recording {i}" for i, r in enumerate(recordings)]
 
 
 def _name_of(view):

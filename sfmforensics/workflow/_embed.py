@@ -53,6 +53,8 @@ def embed_corpus(
 
     Raises
     ------
+    SFMForensicsError
+        `cache` is a file, or `on_error` is unknown.
     AudioError
         A recording cannot be used, and `on_error` is "stop".
     """

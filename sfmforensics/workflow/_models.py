@@ -75,6 +75,8 @@ def train_model(
 
     Raises
     ------
+    SFMForensicsError
+        `output` is a folder.
     ModelFileError
         The model can be saved with joblib alone, or the format is unknown.
     TargetError
@@ -234,10 +236,11 @@ def predict_files(model, files, *, verbose=False, manifest=None):
         try:
             for _ in stream_audio(file, min_samples=least):
                 pass  # only whether it can be used is asked here; no recording is held whole
-            usable.append(os.fspath(file))
+            usable.append(os.fsdecode(file))
         except AudioError as error:
             refused.append(error)
-    answers = _answers(model, usable, verbose) if usable else pd.DataFrame(columns=["path"])
+    nothing = pd.DataFrame({"path": []}, dtype=object)
+    answers = _answers(model, usable, verbose) if usable else nothing
     if evidence is not None:
         told = evidence.manifest(
             "answers",
@@ -273,7 +276,9 @@ def _answers(model, usable, verbose):
     for _, embedder in views.transformer_list:
         embedder.set_params(verbose=verbose)
     X = views.transform(usable)
-    answers = pd.concat([pd.DataFrame({"path": usable}), estimator.predict(X)], axis=1)
+    # As objects: a column of text need not hold a name that is no UTF-8.
+    paths = pd.DataFrame({"path": usable}, dtype=object)
+    answers = pd.concat([paths, estimator.predict(X)], axis=1)
     if hasattr(estimator, "predict_proba"):
         tasks = [name for name, kind in estimator.tasks_.items() if kind == CLASSIFICATION]
         for task, probabilities in zip(tasks, estimator.predict_proba(X), strict=True):

@@ -102,21 +102,35 @@ def verify_results(path, *, root=None, sha256=None, vectors=False, trust=False, 
     rows = [("manifest", sealed.name, SAME if is_sealed(manifest) else DIFFERS, "")]
     if sha256 is not None:
         rows.append(_compared("manifest", f"sha256 of {sealed.name}", sha256, file_hash(sealed)))
-    if path.is_dir():
-        rows += _files(path, manifest)
-        rows += _scores(path)
-    model = manifest.get("model_file")
-    if model and os.path.isfile(model["path"]):
-        rows.append(_compared("model", model["path"], model["sha256"], file_hash(model["path"])))
-    elif model:
-        rows.append(("model", model["path"], MISSING, ""))
-    recordings = _moved(manifest["recordings"], root)
-    rows += _recordings(manifest["recordings"], recordings, verbose)
-    rows += _views(manifest)
-    if vectors:
-        rows += _vectors(manifest, recordings, verbose)
-    rows += _surroundings(manifest)
+    folder = path if path.is_dir() else None
+    try:
+        rows += _rows(manifest, folder, root, vectors, verbose)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise CustodyError(
+            f"{sealed}: a manifest of this version does not tell things so ({error!r}); take it "
+            "from where it was written"
+        ) from error
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows(manifest, folder, root, vectors, verbose):
+    if folder is not None:
+        yield from _files(folder, manifest)
+        yield from _scores(folder)
+    model = manifest.get("model_file")
+    if model:
+        there = os.path.isfile(model["path"])
+        yield (
+            _compared("model", model["path"], model["sha256"], file_hash(model["path"]))
+            if there
+            else ("model", model["path"], MISSING, "")
+        )
+    recordings = _moved(manifest["recordings"], root)
+    yield from _recordings(manifest["recordings"], recordings, verbose)
+    yield from _views(manifest)
+    if vectors:
+        yield from _vectors(manifest, recordings, verbose)
+    yield from _surroundings(manifest)
 
 
 def _compared(what, item, recorded, found):

@@ -1,3 +1,5 @@
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,38 @@ def test_unreadable_files_are_copies_of_nothing(tmp_path, make_files):
     data = [root / "empty.wav", root / "empty2.wav", tmp_path / "missing.wav", root]
     labels = find_copies([*data, (np.zeros(4), 8000), data[0]])
     assert labels.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_any_name_has_a_copy(write_tone, tmp_path):
+    first = write_tone("a.wav")
+    second = tmp_path / os.fsdecode(b"caf\xe9\n.wav")
+    shutil.copy(first, second)
+    assert find_copies([first, second, os.fspath(second)]).tolist() == [0, 0, 0]
+
+
+def test_what_is_no_recording_is_a_copy_of_nothing():
+    signal = np.arange(8.0)
+    data = [None, (signal,), (signal, 0), (signal, np.inf), (signal * 1j, 8000), (signal, 8000)]
+    assert find_copies([*data, *data]).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 5]
+
+
+def test_a_decoder_that_stops_early_leaves_no_chance_in_the_labels(tmp_path):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=40_000), 16_000)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])  # its header promises the rest
+    for rubbish in (1.0, 2.0, np.nan):
+        np.full(2**18, rubbish)  # memory that may be used again
+        assert find_copies([path, path]).tolist() == [0, 0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_signalling_nans_are_no_warning(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8_000, subtype="DOUBLE")
+    content = (tmp_path / "a.wav").read_bytes()
+    signal = np.frombuffer(b"\1\0\0\0\0\0\xf0\x7f" * 100)
+    (tmp_path / "a.wav").write_bytes(content[:-800] + signal.tobytes())
+    assert find_copies([tmp_path / "a.wav", (signal, 8_000)]).tolist() == [0, 0]
 
 
 def test_no_recordings_have_no_labels():

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,14 @@ def test_git_lfs_pointers_are_refused(make_corpus):
     (root / NAMES[1]).write_text(pointer)
     with pytest.raises(DatasetError, match=r"1 of 3 .*LFS.*1002_IEO.*git lfs pull"):
         load_cremad(root)
+
+
+def test_a_pipe_and_a_broken_link_among_the_recordings_stop_nothing(make_corpus):
+    root = make_corpus()
+    for name, make in ((NAMES[0], os.mkfifo), (NAMES[1], lambda path: path.symlink_to("gone"))):
+        (root / name).unlink()
+        make(root / name)
+    assert len(load_cremad(root).data) == 3
 
 
 def test_a_name_that_does_not_fit_is_named(make_corpus):

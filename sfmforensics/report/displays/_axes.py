@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sfmforensics.exceptions import ParameterError
 from sfmforensics.report._labels import figure_text
 
 # Okabe and Ito's palette, which people see apart whatever their colour vision; yellow, pale on
@@ -61,7 +62,7 @@ def own_panels(ax, n_panels, figsize, n_columns=None, *, sharey=False):
 
     Raises
     ------
-    ValueError
+    ParameterError
         There are more or fewer axes than panels, or one that cannot be divided.
 
     Examples
@@ -79,14 +80,14 @@ def own_panels(ax, n_panels, figsize, n_columns=None, *, sharey=False):
     elif not isinstance(ax, Axes):
         given = np.asarray(ax, dtype=object).ravel()
         if len(given) != n_panels:
-            raise ValueError(f"ax holds {len(given)} axes, but {n_panels} panels are drawn")
+            raise ParameterError(f"ax holds {len(given)} axes, but {n_panels} panels are drawn")
         return given
     elif n_panels == 1:
         return np.array([ax], dtype=object)
     else:
         place = ax.get_subplotspec()
         if place is None:
-            raise ValueError(
+            raise ParameterError(
                 f"{n_panels} panels are drawn, but ax has no place in a grid that could be "
                 f"divided; give {n_panels} axes, or one made by subplots"
             )

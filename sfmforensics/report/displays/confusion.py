@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.report._labels import figure_text, natural_key
 from sfmforensics.report.displays._axes import BLUE, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_pair
@@ -50,7 +50,7 @@ class ConfusionDisplay:
 
     Raises
     ------
-    ValueError
+    ParameterError
         `normalize` is none of these.
 
     Notes
@@ -78,7 +78,7 @@ class ConfusionDisplay:
 
     def __init__(self, counts, *, task=None, normalize="true", name=None):
         if normalize not in MEANING:
-            raise ValueError(f'normalize is {normalize!r}; use "true", "pred", "all" or None')
+            raise ParameterError(f'normalize is {normalize!r}; use "true", "pred", "all" or None')
         self.counts = counts
         self.task = task
         self.normalize = normalize
@@ -107,7 +107,7 @@ class ConfusionDisplay:
 
         Raises
         ------
-        TargetError, ValueError
+        TargetError, ParameterError
             As in `from_predictions`.
         """
         return cls.from_predictions(
@@ -153,7 +153,7 @@ class ConfusionDisplay:
         TargetError
             The task is not there, or several could be meant, it holds numbers, or none of its
             labels is known.
-        ValueError
+        ParameterError
             `normalize` is unknown, or the lengths differ.
         """
         task, true, predicted = choose_pair(y_true, y_pred, task, CLASSIFICATION)

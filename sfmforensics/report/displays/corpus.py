@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.report._bars import STYLES
 from sfmforensics.report._labels import UNITS, figure_text, natural_key
 from sfmforensics.report.displays._axes import VERMILLION, YELLOW, own_panels
@@ -132,12 +132,12 @@ class CorpusDisplay:
         ------
         TargetError
             There is neither age nor gender, or an age is no number and there is no gender.
-        ValueError
+        ParameterError
             `bin_width` is not positive, or the axes are more or fewer than the panels.
         """
         target = as_frame(target)
         if not bin_width > 0:
-            raise ValueError(f"bin_width is {bin_width!r}; use a number of years above 0")
+            raise ParameterError(f"bin_width is {bin_width!r}; use a number of years above 0")
         columns = {}
         if age in target:
             try:

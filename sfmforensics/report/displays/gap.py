@@ -93,7 +93,7 @@ class ProtocolGapDisplay:
         ------
         ReportError
             A column is missing, a value is no number, or no task has both protocols.
-        ValueError
+        ParameterError
             The axes are more or fewer than the tasks.
         """
         require_columns(scores, SCORE_COLUMNS, "the scores")

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sfmforensics.exceptions import SplitWarning
+from sfmforensics.exceptions import ParameterError, SplitWarning
 from sfmforensics.metrics import METRICS, task_scorers
 from sfmforensics.report._labels import figure_text, is_share, metric_label
 from sfmforensics.report.displays._axes import BLUE, own_panels
@@ -119,7 +119,7 @@ class LearningCurveDisplay:
 
         Raises
         ------
-        ValueError
+        ParameterError
             A size is out of range, `cv` is a number, which would neither stratify mixed targets
             nor keep speakers apart, or the lengths differ.
 
@@ -129,7 +129,7 @@ class LearningCurveDisplay:
             Some samples hold no label of a task.
         """
         if cv is None or isinstance(cv, Integral):
-            raise ValueError(
+            raise ParameterError(
                 f"cv={cv!r} would neither stratify targets of several columns nor keep speakers "
                 "apart; use TargetStratifiedKFold or TargetGroupKFold of "
                 "sfmforensics.model_selection"
@@ -185,7 +185,7 @@ def _counts(sizes, n_train):
     for size in np.asarray(sizes).tolist():
         share = isinstance(size, Real) and not isinstance(size, Integral)
         if not (0 < size <= 1 if share else 1 <= size <= n_train):
-            raise ValueError(
+            raise ParameterError(
                 f"train_sizes holds {size!r}; use shares above 0 and up to 1, or numbers from 1 to "
                 f"{n_train}, the training rows of a fold"
             )

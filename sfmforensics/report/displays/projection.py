@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
 from threadpoolctl import threadpool_limits
 
-from sfmforensics.exceptions import ReportError
+from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._labels import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_task, last_step
@@ -115,7 +115,7 @@ class ProjectionDisplay:
         ------
         ReportError
             The model has no `transform`, or as in `from_views`.
-        TargetError, ImportError, ValueError
+        TargetError, ImportError, ParameterError
             As in `from_views`.
         """
         kind = type(last_step(estimator)[0]).__name__
@@ -172,7 +172,7 @@ class ProjectionDisplay:
             There are fewer than 4 recordings, or all vectors are equal.
         ImportError
             umap-learn is not installed.
-        ValueError
+        ParameterError
             The method is unknown, or the lengths differ.
         """
         task, labels, _ = choose_task(y, task)
@@ -242,7 +242,7 @@ def project(X, method="tsne", random_state=0):
 
     Raises
     ------
-    ReportError, ImportError, ValueError
+    ReportError, ImportError, ParameterError
         As in `ProjectionDisplay.from_views`.
 
     Examples
@@ -251,7 +251,7 @@ def project(X, method="tsne", random_state=0):
     (6, 2)
     """
     if method not in METHODS:
-        raise ValueError(f'method is {method!r}; use "tsne" or "umap"')
+        raise ParameterError(f'method is {method!r}; use "tsne" or "umap"')
     make_umap = _umap() if method == "umap" else None
     X = check_array(X, dtype=np.float64)
     if len(X) < LEAST:

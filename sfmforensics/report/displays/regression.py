@@ -92,7 +92,7 @@ class RegressionDisplay:
 
         Raises
         ------
-        TargetError, ValueError
+        TargetError, ParameterError
             As in `from_predictions`.
         """
         answers = estimator.predict(X)
@@ -127,7 +127,7 @@ class RegressionDisplay:
         TargetError
             The task is not there, or several could be meant, something is no number, or a
             prediction is missing.
-        ValueError
+        ParameterError
             The lengths differ.
         """
         task, true, predicted = choose_pair(y_true, y_pred, task, REGRESSION)
@@ -242,7 +242,13 @@ def error_bands(y_true, y_pred, n_bins=N_BINS):
 
 
 def number_pairs(true, predicted, what):
-    """Read two columns as numbers; `what` they are is for the message of a `TargetError`."""
+    """Read two columns as numbers; `what` they are is for the message.
+
+    Raises
+    ------
+    TargetError
+        They are none.
+    """
     try:
         pairs = [pd.to_numeric(column).to_numpy(dtype=float) for column in (true, predicted)]
     except (TypeError, ValueError) as error:

@@ -73,7 +73,7 @@ class TrainingCurveDisplay:
             The model keeps no history.
         NotFittedError
             It is not fitted.
-        ValueError
+        ParameterError
             The axes are more or fewer than the panels.
         """
         model, _ = last_step(estimator)
@@ -100,7 +100,7 @@ class TrainingCurveDisplay:
         ------
         ReportError
             The history holds neither a loss nor an entropy.
-        ValueError
+        ParameterError
             The axes are more or fewer than the panels.
         """
         known = {name for row in self.history for name, value in row.items() if value is not None}

@@ -92,7 +92,7 @@ class TransportPlanDisplay:
             The model transports nothing.
         NotFittedError
             It is not fitted.
-        ValueError
+        ParameterError
             The axes are more or fewer than the pairs of views.
         """
         model, _ = last_step(estimator)

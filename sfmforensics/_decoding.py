@@ -1,0 +1,299 @@
+"""Samples out of files and arrays, whatever these hold, a bounded number at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import stat
+
+import numpy as np
+
+from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
+from sfmforensics._names import describe_source, escape_text, is_path
+from sfmforensics.exceptions import AudioError
+
+MIN_RATE = 2_000
+"""Lowest rate of a recording, in Hz: below, not even the second formant of a vowel is there."""
+
+MAX_RATE = 10_000_000
+"""Highest rate of a recording, in Hz: 13 times that of any converter; beyond, a header lies."""
+
+MAX_CHANNELS = 1024
+"""As many as libsndfile reads."""
+
+REMEDY = "leave it out or replace it by a recording that can be played"
+
+_BLOCK_SECONDS = 30
+_BLOCK_SAMPLES = 1 << 22
+"""Samples of all channels that are read at once, at most: a header may promise any number."""
+
+_SAMPLE_DUMP = b"\xf0\x7e"
+"""Of a synthesiser, which libsndfile reads; of a damaged one it complains on standard output."""
+
+_FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryError)
+"""What reading a file with a damaged header raises, besides libsndfile's own errors."""
+
+
+def blocks_of(source, dtype="float32"):
+    """Read a recording block by block.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As `sfmforensics.audio.read_audio` takes it.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of the samples.
+
+    Yields
+    ------
+    block : ndarray of shape (n_samples,) or (n_samples, n_channels)
+        At most 30 s, and at most 2^22 samples of all channels.
+    rate : int
+        Sampling rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        It is missing, no recording, or of an impossible rate.
+
+    Examples
+    --------
+    >>> [(len(block), rate) for block, rate in blocks_of((np.zeros(70_000), 2_000))]
+    [(60000, 2000), (10000, 2000)]
+    """
+    return _blocks_of_file(source, dtype) if is_path(source) else _blocks_of_pair(source, dtype)
+
+
+@contextlib.contextmanager
+def open_sound(path):
+    """Open a file that libsndfile reads.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    file : soundfile.SoundFile
+        Its rate is one that a recording can have.
+    quietly : callable
+        Context in which it is to be read.
+
+    Raises
+    ------
+    AudioError
+        The file is missing or not audio, then or while it is read.
+
+    Notes
+    -----
+    libsndfile is handed an open file, not its name: so nothing is guessed from how the name ends,
+    no name is beyond it, and what was checked to be a regular file is what is read.
+
+    Examples
+    --------
+    >>> with open_sound("missing.wav") as file:
+    ...     pass
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
+    """
+    import soundfile
+
+    with _open_file(path) as handle:
+        try:
+            start = _start(handle)
+            if start.startswith(_SAMPLE_DUMP):
+                raise AudioError(
+                    describe_source(path), "it is a MIDI sample dump", "convert it to wav"
+                )
+            mpeg = may_be_mpeg(start)
+            with decoder_silenced(mpeg):
+                file = soundfile.SoundFile(handle, closefd=False)
+            with file:
+                check_rate(file.samplerate, path)
+                yield file, functools.partial(decoder_silenced, mpeg)
+        except AudioError:
+            raise
+        except (soundfile.SoundFileError, *_FAILURES) as error:
+            found = f"it cannot be read as sound ({_words_of(error)})"
+            raise AudioError(describe_source(path), found, REMEDY) from error
+
+
+def check_pair(pair):
+    """Take a (signal, rate) pair apart.
+
+    Parameters
+    ----------
+    pair : (array-like of shape (n_samples,) or (n_samples, n_channels), int)
+
+    Returns
+    -------
+    signal : ndarray
+    rate : int
+
+    Raises
+    ------
+    AudioError
+        It is no such pair.
+
+    Examples
+    --------
+    >>> check_pair(([0.0, 0.5], 16_000))
+    (array([0. , 0.5]), 16000)
+    """
+    try:
+        signal, rate = pair
+        signal = np.asarray(signal)
+    except Exception as error:  # whatever a stranger's object does when it is made an array
+        raise AudioError(
+            f"recording of type {type(pair).__name__}",
+            "neither a path nor a (signal, rate) pair",
+            "pass paths, or pairs such as (signal, 16000)",
+        ) from error
+    name = describe_source((signal, rate))
+    if signal.ndim not in (1, 2):
+        raise AudioError(name, "not (n_samples,) or (n_samples, n_channels)", "reshape the signal")
+    if signal.dtype.kind not in "biuf":
+        raise AudioError(
+            name,
+            f"its values are of type {signal.dtype}",
+            "pass an array of floats or integers",
+        )
+    if signal.ndim == 2 and signal.shape[1] > MAX_CHANNELS:
+        raise AudioError(
+            name, f"{signal.shape[1]} channels", "transpose it to (n_samples, n_channels)"
+        )
+    whole = _whole_number(rate)
+    if whole is None:
+        raise AudioError(
+            name, "its rate is not a whole number of Hz", "give its true rate, such as 16000"
+        )
+    check_rate(whole, (signal, rate))
+    return signal, whole
+
+
+def check_rate(rate, source):
+    """Refuse a rate that no recording of a voice has.
+
+    Parameters
+    ----------
+    rate : int
+        In Hz.
+    source : path-like or (ndarray, int)
+        Whose rate it is.
+
+    Raises
+    ------
+    AudioError
+        It is below 2 kHz or above 10 MHz.
+
+    Examples
+    --------
+    >>> check_rate(1, "a.wav")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: a.wav: its rate is 1 Hz, where a voice needs 2000 or more;
+    check its rate
+    """
+    if MIN_RATE <= rate <= MAX_RATE:
+        return
+    expected = (
+        f"a voice needs {MIN_RATE} or more" if rate < MIN_RATE else f"{MAX_RATE} is the highest"
+    )
+    found = f"its rate is {rate} Hz" if abs(rate) < 1e18 else "its rate is beyond 10^18 Hz"
+    raise AudioError(describe_source(source), f"{found}, where {expected}", "check its rate")
+
+
+def _blocks_of_file(path, dtype):
+    with open_sound(path) as (file, quietly):
+        longest = _block_length(file.samplerate, file.channels)
+        while True:
+            with quietly():
+                block = file.read(longest, dtype=dtype, always_2d=True)
+            yield block, file.samplerate
+            if not len(block):
+                return
+
+
+def _blocks_of_pair(pair, dtype):
+    signal, rate = check_pair(pair)
+    longest = _block_length(rate, signal.shape[1] if signal.ndim == 2 else 1)
+    for start in range(0, len(signal) if signal.size else 1, longest):
+        # A sum over channels must not depend on how they lie in memory.
+        yield _as_float(np.ascontiguousarray(signal[start : start + longest]), dtype), rate
+
+
+def _block_length(rate, channels):
+    return min(_BLOCK_SECONDS * rate, _BLOCK_SAMPLES // max(channels, 1))
+
+
+def _as_float(signal, dtype):
+    if signal.dtype.kind in "iu":
+        limits = np.iinfo(signal.dtype)
+        middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2
+        scale = -float(limits.min) if limits.min < 0 else middle
+        return ((signal - middle) / scale).astype(dtype)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return signal.astype(dtype)
+
+
+def _whole_number(rate):
+    """The rate as an integer; None if it is none, as a truth value or a text is none."""
+    if isinstance(rate, (bool, np.bool_, str, bytes)):
+        return None
+    try:
+        whole = int(rate)
+        return whole if whole == rate else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+@contextlib.contextmanager
+def _open_file(path):
+    """Open a regular file that is not empty, without ever waiting for one that is none."""
+    try:
+        _check_kind(os.stat(path), path)  # before it is opened: some devices act on that
+        if os.name == "nt":  # where libraries do not share open files
+            yield os.fsdecode(path)
+            return
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        found = "a link to a file that is not there" if os.path.islink(path) else "no such file"
+        raise AudioError(describe_source(path), found, "check the path") from error
+    except OSError as error:
+        raise AudioError(
+            describe_source(path), f"it cannot be opened ({error.strerror})", "check the path"
+        ) from error
+    try:
+        _check_kind(os.fstat(handle), path)  # another file may have taken its name
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _words_of(error):
+    said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+    said = escape_text(" ".join(str(said).split())).rstrip(".")
+    if "possibly a pipe" in said:  # libsndfile's words for an MP3 that ends at once
+        return "Format not recognised"
+    return said or type(error).__name__
+
+
+def _start(handle):
+    if isinstance(handle, int):
+        return os.pread(handle, 4, 0)
+    with open(handle, "rb") as file:
+        return file.read(4)
+
+
+def _check_kind(found, path):
+    if stat.S_ISDIR(found.st_mode):
+        raise AudioError(describe_source(path), "it is a folder", "name a sound file")
+    if not stat.S_ISREG(found.st_mode):
+        # Opening a FIFO or a device could wait for ever.
+        raise AudioError(describe_source(path), "not a regular file", "copy it to a file first")
+    if found.st_size == 0:
+        raise AudioError(describe_source(path), "the file is empty (0 bytes)", REMEDY)

@@ -1,0 +1,150 @@
+"""Names of recordings as people read them: on one line, unmistakable, harmless to a terminal."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+_QUOTES = ("'", '"')
+
+
+def show_name(path):
+    r"""Name a file in a message or a table.
+
+    Parameters
+    ----------
+    path : path-like
+        Any name that a file can have, among them those that are no UTF-8 (as `os.fsdecode` gives
+        them) and those with line breaks or the control sequences of a terminal.
+
+    Returns
+    -------
+    str
+        The name as it is, if nothing in it is invisible; otherwise in quotes, as Python writes it,
+        so that `ast.literal_eval` gives the name back and no two names look alike.
+
+    Examples
+    --------
+    >>> print(show_name("a b.wav"))
+    a b.wav
+    >>> print(show_name("two\nlines.wav"))
+    'two\nlines.wav'
+    >>> print(show_name(b"caf\xe9.wav"))
+    'caf\udce9.wav'
+    """
+    name = str(os.fsdecode(path))
+    plain = name.isprintable() and name == name.strip() and not name.startswith(_QUOTES)
+    return name if plain and name else repr(name)
+
+
+def keep_name(path):
+    r"""Name a file in a cell of a CSV table, to be matched with other tables.
+
+    Parameters
+    ----------
+    path : path-like
+        As in `show_name`.
+
+    Returns
+    -------
+    str
+        The name as it is, blanks of every kind included; as `show_name` gives it only where it
+        holds control characters or is no UTF-8, which no table can hold safely.
+
+    Examples
+    --------
+    >>> print(keep_name("3.14\u202fPM.wav") == "3.14\u202fPM.wav")
+    True
+    >>> print(keep_name("\x1b[2Ja.wav"))
+    '\x1b[2Ja.wav'
+    """
+    name = str(os.fsdecode(path))
+    unsafe = any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
+    return show_name(name) if unsafe or name.startswith(_QUOTES) else name
+
+
+def escape_text(text, keep="\n"):
+    r"""Make a text harmless to a terminal and to any encoding.
+
+    Parameters
+    ----------
+    text : str
+        A message, perhaps another library's.
+    keep : str, default="\\n"
+        Characters that stay though they cannot be printed.
+
+    Returns
+    -------
+    str
+        With every other character that cannot be printed as Python escapes it. It is JSON still,
+        if it was.
+
+    Examples
+    --------
+    >>> print(escape_text("a\x1b[31mb"))
+    a\u001b[31mb
+    """
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(character):
+    """As JSON escapes it: two halves beyond the first 65,536 characters."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def describe_source(source):
+    """Name a recording for an error message.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        A recording as every embedder takes it, or anything else that was handed in for one.
+
+    Returns
+    -------
+    str
+        A path as `show_name` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> describe_source("a.wav")
+    'a.wav'
+    >>> describe_source((np.zeros(8000), 8000))
+    'signal of shape (8000,) at 8000 Hz'
+    """
+    if is_path(source):
+        return show_name(source)
+    try:
+        signal, rate = source
+        return escape_text(f"signal of shape {_shape(signal)} at {rate} Hz", keep="")
+    except Exception:  # whatever a stranger's object does when it is unpacked or printed
+        return f"recording of type {type(source).__name__}"
+
+
+def _shape(signal):
+    import numpy as np
+
+    return np.shape(signal)
+
+
+def is_path(source):
+    """Tell a path from a signal.
+
+    Parameters
+    ----------
+    source : object
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_path("a.wav"), is_path(([0.0, 0.1], 16_000))
+    (True, False)
+    """
+    return isinstance(source, (str, os.PathLike))
