@@ -202,7 +202,7 @@ class _Seen:
         if self.low == self.high:
             # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
             kind = "silence" if self.low == 0 else "a constant offset"
-            return f"every sample is {self.low:g} ({kind})", REMEDY
+            return f"every sample is {self.low + 0.0:g} ({kind})", REMEDY  # never -0
         if self.high - self.low < SOFTEST:
             return (
                 f"no two samples differ by more than {self.high - self.low:.1e} (silence: a step "
