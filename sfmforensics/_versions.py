@@ -6,8 +6,13 @@ import platform
 import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import ModelVersionWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 PACKAGES = (
     *("sfmforensics", "numpy", "scipy", "pandas", "scikit-learn", "torch", "skorch", "POT"),
@@ -18,7 +23,7 @@ PACKAGES = (
 _OF_MODELS = ("sfmforensics", "numpy", "scikit-learn", "torch", "POT")
 
 
-def versions(packages=PACKAGES):
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of packages.
 
     Parameters
@@ -39,7 +44,7 @@ def versions(packages=PACKAGES):
 
 
 @cache
-def _version(package):
+def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -49,14 +54,14 @@ def _version(package):
 class CarriesVersions:
     """A fitted estimator that knows what made it, in ``versions_``, and says so when loaded."""
 
-    def _remember_versions(self):
+    def _remember_versions(self) -> None:
         self.versions_ = versions(_OF_MODELS)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]  # of the estimator that is mixed in
         self._compare_versions()
 
-    def _compare_versions(self):
+    def _compare_versions(self) -> None:
         made = getattr(self, "versions_", {})
         if not made and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
             warnings.warn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,13 @@ from sfmforensics._files import replacing, write_atomically
 from sfmforensics.datasets._base import make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sklearn.pipeline import FeatureUnion
+
+    from sfmforensics._types import IntArray, OnError, PathLike, Recording
+
 MATRIX, TABLE, DESCRIPTION = "vectors.npy", "recordings.csv", "views.json"
 _FORMAT = 1
 _COLUMN = "recording"
@@ -20,7 +28,9 @@ _ROWS = 4096
 """Rows that are moved at once where some were refused."""
 
 
-def save_embeddings(corpus, views, folder, *, on_error="stop"):
+def save_embeddings(
+    corpus: Bunch, views: FeatureUnion, folder: PathLike, *, on_error: OnError = "stop"
+) -> pd.DataFrame:
     """Write the vectors of a corpus as one matrix on disk.
 
     Parameters
@@ -105,7 +115,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])
 
 
-def load_embeddings(folder):
+def load_embeddings(folder: PathLike) -> Bunch:
     """Open what `save_embeddings` wrote; the matrix stays on disk.
 
     Parameters
@@ -165,12 +175,12 @@ def load_embeddings(folder):
     return Bunch(**bunch | {"data": pd.DataFrame(vectors, columns=names, copy=False)})
 
 
-def _new_matrix(file, n_rows, width):
+def _new_matrix(file: str, n_rows: int, width: int) -> np.memmap[Any, np.dtype[np.float32]]:
     shape = int(n_rows), int(width)
     return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
 
 
-def _drop_rows(matrix, rows, file):
+def _drop_rows(matrix: np.memmap[Any, np.dtype[np.float32]], rows: IntArray, file: str) -> None:
     """Write some rows of a matrix in its place, piece by piece."""
     with replacing(file) as smaller:
         kept = _new_matrix(smaller, len(rows), matrix.shape[1])
@@ -179,11 +189,11 @@ def _drop_rows(matrix, rows, file):
         kept.flush()
 
 
-def _path_of(recording):
+def _path_of(recording: Recording) -> str:
     return "" if isinstance(recording, tuple) else str(recording)
 
 
-def _kind(column):
+def _kind(column: pd.Series) -> str:
     if pd.api.types.is_bool_dtype(column):
         return "bool"
     if pd.api.types.is_integer_dtype(column):
@@ -191,7 +201,7 @@ def _kind(column):
     return "float" if pd.api.types.is_float_dtype(column) else "str"
 
 
-def _read(texts, kind):
+def _read(texts: pd.Series, kind: Any) -> pd.Series:
     """A column as it was, from what the table has of it; "" is a missing label."""
     missing = texts == ""
     if kind == "float":

@@ -27,11 +27,11 @@ class AudioError(SFMForensicsError, ValueError):
     a.wav: it holds no samples; record it again
     """
 
-    def __init__(self, source, found, remedy):
+    def __init__(self, source: object, found: str, remedy: str) -> None:
         super().__init__(source, found, remedy)
         self.source, self.found, self.remedy = str(source), found, remedy
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.source}: {self.found}; {self.remedy}"
 
 
@@ -59,11 +59,11 @@ class MissingExtraError(SFMForensicsError, ImportError):
     speechbrain is not installed; run: pip install "sfmforensics[xvector]"
     """
 
-    def __init__(self, package, extra):
+    def __init__(self, package: str, extra: str) -> None:
         super().__init__(package, extra)
         self.package, self.extra = package, extra
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'{self.package} is not installed; run: pip install "sfmforensics[{self.extra}]"'
 
 

@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from those to its left, and from itself.
 ROOMS = [
+    ["_types"],
     ["exceptions", "_files", "_progress"],
     ["audio", "_versions"],
     ["datasets"],
@@ -22,7 +23,7 @@ ROOMS = [
     ["embeddings"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],
-    ["_score"],
+    ["_score", "_fitted"],
     ["_multitask"],
     ["estimators", "baselines"],
     ["presets", "saving"],

@@ -7,6 +7,7 @@ import re
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,11 @@ from sklearn.utils import Bunch
 from sfmforensics._progress import progress
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sfmforensics._types import Array, Column, FloatArray, IntArray, PathLike, Recording
+
 UNKNOWN_SPEAKER = ""
 """Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
 
@@ -23,7 +29,7 @@ _BLOCK_FRAMES = 1 << 20
 _NAMED = 3
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: PathLike | None = None) -> str:
     """Give the folder that fetched corpora are kept in, and make it.
 
     Parameters
@@ -62,7 +68,7 @@ def get_data_home(data_home=None):
     return home
 
 
-def label_column(values):
+def label_column(values: Iterable[object]) -> pd.Series:
     """Make a column of labels that stays a column of labels.
 
     Parameters
@@ -87,7 +93,14 @@ def label_column(values):
     return pd.Series(list(values), dtype=object)
 
 
-def make_bunch(data, target, *, descr, groups=None, details=None):
+def make_bunch(
+    data: Iterable[Recording],
+    target: pd.DataFrame,
+    *,
+    descr: str,
+    groups: Column | None = None,
+    details: pd.DataFrame | None = None,
+) -> Bunch:
     """Put a corpus into the form in which every loader hands it over.
 
     Parameters
@@ -135,7 +148,7 @@ def make_bunch(data, target, *, descr, groups=None, details=None):
     return Bunch(data=data, target=target, groups=groups, details=details, DESCR=descr)
 
 
-def name_few(names, count=_NAMED):
+def name_few(names: Sequence[object], count: int = _NAMED) -> str:
     """Name the first few of many in an error message.
 
     Parameters
@@ -156,7 +169,9 @@ def name_few(names, count=_NAMED):
     return ", ".join(map(str, names[:count])) + (f" and {rest} more" if rest > 0 else "")
 
 
-def match_recordings(root, pattern, *, layout):
+def match_recordings(
+    root: PathLike, pattern: str, *, layout: str
+) -> tuple[list[str], pd.DataFrame]:
     """Find the wav files below a root whose relative path fits the layout of a corpus.
 
     Parameters
@@ -220,12 +235,12 @@ def match_recordings(root, pattern, *, layout):
             DatasetWarning,
             stacklevel=3,
         )
-    fitting = [name for name in names if matches[name]]
-    fields = pd.DataFrame([matches[name].groupdict() for name in fitting], dtype=object)
+    fitting = {name: match for name, match in matches.items() if match}
+    fields = pd.DataFrame([match.groupdict() for match in fitting.values()], dtype=object)
     return [str(root / name) for name in fitting], fields
 
 
-def find_copies(data, *, verbose=False):
+def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray:
     """Give copies of one recording the same label.
 
     Parameters
@@ -256,7 +271,8 @@ def find_copies(data, *, verbose=False):
     >>> find_copies([(one, 16000), (two, 16000), (one, 16000), (one, 8000)])
     array([0, 1, 0, 2])
     """
-    labels, found = {}, []
+    labels: dict[bytes | int, int] = {}
+    found = []
     with progress("looking for copies", len(data), verbose) as advance:
         for position, recording in enumerate(data):
             found.append(labels.setdefault(_content(recording) or position, len(labels)))
@@ -264,7 +280,7 @@ def find_copies(data, *, verbose=False):
     return np.asarray(found, dtype=np.int64)
 
 
-def _content(recording):
+def _content(recording: Recording) -> bytes | None:
     if not isinstance(recording, (str, os.PathLike)):
         signal, rate = recording
         samples = _as_decoded(np.asarray(signal))
@@ -280,7 +296,7 @@ def _content(recording):
         return None
 
 
-def _as_decoded(signal):
+def _as_decoded(signal: Array) -> FloatArray:
     samples = signal.astype(np.float64)
     if np.issubdtype(signal.dtype, np.integer):
         limits = np.iinfo(signal.dtype)
@@ -289,7 +305,7 @@ def _as_decoded(signal):
     return samples[:, np.newaxis] if samples.ndim == 1 else samples
 
 
-def _digest(blocks, rate, channels):
+def _digest(blocks: Iterable[FloatArray], rate: int, channels: int) -> bytes:
     digest = sha256(f"{int(rate)} {channels} ".encode())
     for block in blocks:
         # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
