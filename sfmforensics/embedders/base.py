@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -12,6 +14,25 @@ from sfmforensics.embedders._spread import n_jobs_for, spread
 from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+    from sklearn.utils import Tags
+
+    from sfmforensics._types import (
+        Array,
+        Float32Array,
+        IntArray,
+        OnError,
+        PathLike,
+        Recording,
+        Recordings,
+        Signal,
+    )
+    from sfmforensics.exceptions import AudioError
 
 
 class BaseEmbedder(TransformerMixin, BaseEstimator):
@@ -30,48 +51,52 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     cluster, which must see the same files; the vectors are the same.
     """
 
+    cache: PathLike | None
+    verbose: bool
+
     _version = 1
     """Raised whenever the vectors change, so that no cache mixes two computations."""
 
     _min_samples = MIN_SAMPLES
 
-    _piece_seconds = None
+    _piece_seconds: float | None = None
     """Longest piece that `_embed` takes, in seconds; None for any recording in one."""
 
-    _patience = 600
+    _patience: float = 600
     """Seconds of audio that may wait for company before a batch is run all the same."""
 
     # -- hooks ---------------------------------------------------------------------------------
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         """All that a vector depends on besides the signal, as JSON."""
         raise NotImplementedError
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         """Width of a vector, known without running the model."""
         raise NotImplementedError
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         """Vectors of a batch: list of 1-D float32 signals at 16 kHz -> (n_signals, dimension)."""
         raise NotImplementedError
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         """Vector of a recording that comes in pieces: iterator of signals -> (dimension,)."""
         raise NotImplementedError
 
-    def _batch_key(self, signal):
+    def _batch_key(self, signal: Signal) -> Hashable:
         """Signals with equal keys may share a batch."""
+        return None
 
-    def _batch_limit(self, signal):
+    def _batch_limit(self, signal: Signal) -> int:
         """How many signals of this one's key share a batch at most."""
         return getattr(self, "batch_size", 1) or 1
 
-    def _name(self):
+    def _name(self) -> str:
         return type(self).__name__.removesuffix("Embedder").lower()
 
     # -- scikit-learn --------------------------------------------------------------------------
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: object = None, y: object = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters
@@ -91,7 +116,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         self._dimension()
         return self
 
-    def transform(self, X):
+    def transform(self, X: Recordings) -> Float32Array:
         """Embed recordings.
 
         Parameters
@@ -114,7 +139,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         vectors, _, _ = self._transform(X, on_error="stop")
         return vectors
 
-    def transform_usable(self, X):
+    def transform_usable(
+        self, X: Recordings
+    ) -> tuple[Float32Array, IntArray, list[AudioError | EmbedderError]]:
         """Embed all recordings that can be used, and say which cannot.
 
         Parameters
@@ -149,7 +176,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return self._transform(X, on_error="skip")
 
-    def transform_into(self, X, out, on_error="stop"):
+    def transform_into(
+        self, X: Recordings, out: Float32Array, on_error: OnError = "stop"
+    ) -> dict[int, AudioError | EmbedderError]:
         """Embed recordings into the rows of an array, which may lie on disk.
 
         Parameters
@@ -192,14 +221,16 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             work.finish()
         return {index: work.refused[index] for index in sorted(work.refused)}
 
-    def _transform(self, X, on_error):
+    def _transform(
+        self, X: Recordings, on_error: OnError
+    ) -> tuple[Float32Array, IntArray, list[AudioError | EmbedderError]]:
         recordings = check_recordings(X)
         vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
         refused = self.transform_into(recordings, vectors, on_error)
         usable = np.array([i for i in range(len(recordings)) if i not in refused], np.int64)
         return (vectors[usable] if refused else vectors), usable, list(refused.values())
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the columns: "0", "1", ...; `make_views` puts the view before them.
 
         Parameters
@@ -212,10 +243,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return np.array([str(i) for i in range(self._dimension())], dtype=object)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.two_d_array = False
@@ -226,7 +257,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _open_cache(self):
+    def _open_cache(self) -> VectorCache | NoCache:
         if self.cache is None:
             return NoCache()
         shared = {
@@ -237,7 +268,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         return VectorCache(self.cache, shared | self._identity())
 
 
-def check_recordings(X):
+def check_recordings(X: Recordings) -> list[Recording]:
     """Accept what users pass for recordings, as a plain list.
 
     Parameters
