@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-def network_plans(network, X):
+
+def network_plans(network: Any, X: torch.Tensor) -> list[torch.Tensor]:
     """Transport plans of a network for some inputs, as in prediction.
 
     Parameters
@@ -33,7 +39,7 @@ def network_plans(network, X):
         network.train(training)
 
 
-def _blocks(plans):
+def _blocks(plans: Sequence[torch.Tensor]) -> torch.Tensor:
     """Plans (n_samples, L1, L2) of members along the diagonal, their mass shared out."""
     n_samples, length1, length2 = plans[0].shape
     joined = plans[0].new_zeros(n_samples, len(plans), length1, len(plans), length2)
@@ -42,7 +48,7 @@ def _blocks(plans):
     return joined.flatten(3, 4).flatten(1, 2)
 
 
-def plan_entropy(network, X):
+def plan_entropy(network: Any, X: torch.Tensor) -> float:
     """Mean entropy of the plans over that of uniform plans.
 
     Parameters
