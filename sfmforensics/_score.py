@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,16 @@ from sfmforensics._weights import recording_weights
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def mean_score(codec, y, answers, sample_weight=None):
+    from sfmforensics._types import Answers, Targets
+    from sfmforensics.targets import TargetCodec
+
+
+def mean_score(
+    codec: TargetCodec, y: Targets, answers: Answers, sample_weight: ArrayLike | None = None
+) -> float:
     """Mean over the tasks of accuracy (classes) and R squared (numbers).
 
     Parameters
