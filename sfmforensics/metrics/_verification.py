@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,23 @@ from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import as_frame
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import (
+        Array,
+        BoolArray,
+        Column,
+        FloatArray,
+        IntArray,
+        Matrix,
+        RandomState,
+        Targets,
+    )
 
 MOST_COMPARED = 2000
 """Recordings of a fold that are compared with each other: pairs grow with their square."""
@@ -37,7 +55,15 @@ class Trials:
     second: np.ndarray
 
 
-def equal_error_rate(scores, same, weights=None):
+@overload
+def equal_error_rate(scores: ArrayLike, same: ArrayLike, weights: None = ...) -> float: ...
+@overload
+def equal_error_rate(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike
+) -> float | FloatArray: ...
+def equal_error_rate(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+) -> float | FloatArray:
     """Rate at which false acceptances and false rejections are equally frequent.
 
     Parameters
@@ -82,7 +108,9 @@ def equal_error_rate(scores, same, weights=None):
     return float(rates[0]) if flat else rates
 
 
-def claim_trials(estimator, X, speakers, *, task="speaker"):
+def claim_trials(
+    estimator: BaseEstimator, X: Matrix, speakers: Column, *, task: str = "speaker"
+) -> Trials | None:
     """Let each recording claim to be each speaker whom the model knows.
 
     Parameters
@@ -118,7 +146,14 @@ def claim_trials(estimator, X, speakers, *, task="speaker"):
     return Trials(scores[known].ravel(), same.ravel(), rows, rows)
 
 
-def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
+def pair_trials(
+    estimator: BaseEstimator,
+    X: Matrix,
+    speakers: Column,
+    *,
+    copies: Column | None = None,
+    random_state: RandomState = 0,
+) -> Trials | None:
     """Compare recordings of speakers whom the model need not know, each with each other.
 
     Parameters
@@ -156,7 +191,14 @@ def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
     return Trials(scores, who[first] == who[second], rows[first], rows[second])
 
 
-def speaker_eer(estimator, X, y, *, task="speaker", copies=None):
+def speaker_eer(
+    estimator: BaseEstimator,
+    X: Matrix,
+    y: Targets,
+    *,
+    task: str = "speaker",
+    copies: Column | None = None,
+) -> float:
     """Equal error rate of a fitted model, as a scorer wants it.
 
     Parameters
@@ -209,12 +251,12 @@ class EERScorer:
 
     task: str
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator: BaseEstimator, X: Matrix, y: Targets) -> float:
         """Score a fitted model."""
         return -speaker_eer(estimator, X, y, task=self.task)
 
 
-def _speaker_scores(estimator, X, task):
+def _speaker_scores(estimator: Any, X: Matrix, task: str) -> tuple[Array, Any] | None:
     """Scores (n_recordings, n_speakers) and the names of the columns, or None."""
     ask = next(
         (
@@ -240,7 +282,7 @@ def _speaker_scores(estimator, X, task):
     return scores, labels
 
 
-def _crossing(weights, same, ends):
+def _crossing(weights: Array, same: BoolArray, ends: IntArray) -> FloatArray:
     """Rates of resamples; weights (n_resamples, n_trials) by falling score."""
     found, accepted = (
         np.diff(np.cumsum(weights * kind, axis=1)[:, ends], axis=1, prepend=0)
@@ -249,7 +291,7 @@ def _crossing(weights, same, ends):
     return where_curves_cross(found[:, ::-1], accepted[:, ::-1])
 
 
-def where_curves_cross(same, other):
+def where_curves_cross(same: Array, other: Array) -> FloatArray:
     """Equal error rates of counts by score.
 
     Parameters
