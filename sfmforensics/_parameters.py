@@ -233,7 +233,7 @@ def with_type(tags: Any, tasks: Tasks) -> Any:
 
 def check_widths(name: str, widths: Iterable[int]) -> tuple[int, ...]:
     """Refuse layers that are not whole numbers of neurons, by the name of their parameter."""
-    if not all(isinstance(width, Integral) and width > 0 for width in widths):
+    if not all(isinstance(width, (int, Integral)) and width > 0 for width in widths):
         raise ValueError(
             f"{name} is {tuple(widths)}; use whole numbers of neurons, as in (200, 64)"
         )

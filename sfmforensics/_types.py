@@ -6,7 +6,7 @@ Modules import them under ``if TYPE_CHECKING``, so that they cost no time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -46,7 +46,12 @@ Answers: TypeAlias = "pd.DataFrame | polars.DataFrame | Array"
 """Predictions, in the form that the targets had in `fit`."""
 Split: TypeAlias = tuple[IntArray, IntArray]
 """Rows of the training and of the test side."""
+Labels: TypeAlias = "Targets | None"
+Groups: TypeAlias = Column | None
+On: TypeAlias = Hashable | list[Any] | None
+"""One column of the targets, or several."""
 
+Rng: TypeAlias = np.random.RandomState | None
 RandomState: TypeAlias = int | np.random.RandomState | None
 """What `sklearn.utils.check_random_state` takes."""
 OnError: TypeAlias = Literal["stop", "skip"]

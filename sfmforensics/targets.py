@@ -258,7 +258,7 @@ class TargetCodec:
                 encoded[known, position] = codes
         return encoded
 
-    def settle(self, outputs: Sequence[ArrayLike]) -> FloatArray:
+    def settle(self, outputs: Sequence[ArrayLike]) -> Array:
         """Decide on one answer a task, in numbers as those of `encode`.
 
         Parameters
@@ -279,7 +279,7 @@ class TargetCodec:
                 settled.append(output.argmax(axis=1))
         return np.column_stack(settled)
 
-    def decode(self, encoded: Array, index: Any = None) -> Answers:
+    def decode(self, encoded: Array, index: pd.Index | None = None) -> Answers:
         """Answers in the form of the targets.
 
         Parameters

@@ -13,14 +13,14 @@ from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from sfmforensics._types import Array, IntArray, PathLike, Views
-    from sfmforensics.embedders.base import BaseEmbedder
+    from sfmforensics._types import Array, Column, IntArray, PathLike, Views
+    from sfmforensics.embedders._spec import ViewSpec
 
 
 def make_views(
-    *specs: str | BaseEmbedder | tuple[str, BaseEmbedder],
+    *specs: ViewSpec,
     cache: PathLike | None = None,
     device: str | None = None,
     batch_size: int = 8,
@@ -86,7 +86,7 @@ def make_views(
 def find_views(
     n_features: int,
     views: Views = "auto",
-    feature_names: Iterable[str] | None = None,
+    feature_names: Column | None = None,
     *,
     at_least: int = 2,
 ) -> tuple[list[str], list[IntArray]]:
@@ -146,7 +146,7 @@ def find_views(
     return list(named), [np.array(block) for block in named.values()]
 
 
-def _by_name(feature_names: Iterable[str] | None) -> dict[str, list[int]] | None:
+def _by_name(feature_names: Column | None) -> dict[str, list[int]] | None:
     """Columns by the part of their name before the last "__", or None without such names."""
     if feature_names is None or not all("__" in str(name) for name in feature_names):
         return None
@@ -159,7 +159,7 @@ def _by_name(feature_names: Iterable[str] | None) -> dict[str, list[int]] | None
 def _by_width(
     n_features: int,
     widths: Sequence[int] | Array,
-    feature_names: Iterable[str] | None,
+    feature_names: Column | None,
     at_least: int,
 ) -> tuple[list[str], list[IntArray]]:
     if not all(isinstance(width, Integral) for width in widths):

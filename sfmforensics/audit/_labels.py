@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.datasets._base import name_few
 from sfmforensics.targets import CLASSIFICATION, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPEAKER = "speaker"
 
@@ -19,7 +24,7 @@ _ENOUGH = 5
 _SHOWN = 5
 
 
-def label_findings(target, *, folds=5):
+def label_findings(target: pd.DataFrame, *, folds: int = 5) -> list[Finding]:
     """Say what stands in the way of learning from labels.
 
     Parameters
@@ -49,7 +54,7 @@ def label_findings(target, *, folds=5):
     ]
 
 
-def constant_labels(target):
+def constant_labels(target: pd.DataFrame) -> list[str]:
     """Columns of which a speaker has one value, but for mistakes.
 
     Parameters
@@ -83,7 +88,7 @@ def constant_labels(target):
     return found
 
 
-def speaker_conflicts(target):
+def speaker_conflicts(target: pd.DataFrame) -> pd.DataFrame:
     """List speakers who have several values of what a speaker has one of.
 
     Parameters
@@ -112,12 +117,12 @@ def speaker_conflicts(target):
     return pd.DataFrame(rows, columns=["speaker", "task", "found"])
 
 
-def _values_of_speakers(target, column):
+def _values_of_speakers(target: pd.DataFrame, column: str) -> pd.DataFrame:
     groups = target.groupby(SPEAKER)[column]
     return pd.DataFrame({"labels": groups.count(), "values": groups.nunique()})
 
 
-def _several(target):
+def _several(target: pd.DataFrame) -> Iterator[Finding]:
     conflicts = speaker_conflicts(target)
     for column, rows in conflicts.groupby("task", sort=False):
         named = [f"{row.speaker}: {row.found}" for row in rows.itertuples()]
@@ -131,7 +136,7 @@ def _several(target):
         )
 
 
-def _constant(target):
+def _constant(target: pd.DataFrame) -> Iterator[Finding]:
     for column in target:
         known = target[column].dropna()
         if len(known.unique()) > 1 or not len(target):
@@ -146,7 +151,7 @@ def _constant(target):
         )
 
 
-def _rare(target, folds):
+def _rare(target: pd.DataFrame, folds: int) -> Iterator[Finding]:
     for column in target:
         if task_kind(target[column]) != CLASSIFICATION:
             continue
@@ -169,7 +174,7 @@ def _rare(target, folds):
         )
 
 
-def _of_one_speaker(target):
+def _of_one_speaker(target: pd.DataFrame) -> Iterator[Finding]:
     if SPEAKER not in target or target[SPEAKER].nunique() < 2:
         return
     for column in target.columns.drop(SPEAKER):
@@ -188,7 +193,7 @@ def _of_one_speaker(target):
             )
 
 
-def _missing(target):
+def _missing(target: pd.DataFrame) -> Iterator[Finding]:
     gaps = target.isna().sum()
     gaps = gaps[(gaps > 0) & (gaps < len(target))]
     if len(gaps):
@@ -203,7 +208,7 @@ def _missing(target):
         )
 
 
-def _told_by_speaker(target):
+def _told_by_speaker(target: pd.DataFrame) -> Iterator[Finding]:
     constant = constant_labels(target)
     if target.get(SPEAKER, pd.Series(dtype=object)).nunique() < 2:
         return

@@ -18,6 +18,7 @@ from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from sklearn.utils import Bunch
 
@@ -258,7 +259,7 @@ def _check(
         raise DatasetError(
             f"emotions={emotions}: choose one or more of {', '.join(_MOODS)}, each once"
         )
-    bounds = {
+    bounds: dict[str, tuple[Any, Any, float]] = {
         "n_speakers": (n_speakers, Integral, 1),
         "n_recordings": (n_recordings, Integral, 1),
         "duration": (duration, Real, 0.3),

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    from sfmforensics.embedders.base import BaseEmbedder
+
+    ViewSpec: TypeAlias = str | BaseEmbedder | tuple[str, BaseEmbedder]
 
 _OPTIONS = re.compile(r"(?:@\s*[A-Za-z]\w*\s*=[^@]*)+$")
 _NOT_HERE = frozenset({"self", "model", "name", "cache", "device", "batch_size", "verbose"})

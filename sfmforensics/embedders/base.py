@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -296,7 +296,7 @@ def check_recordings(X: Recordings) -> list[Recording]:
     sfmforensics.exceptions.EmbedderError: one path was passed where a list of recordings is
     expected; write ['a.wav']
     """
-    if isinstance(X, (str, bytes)) or hasattr(X, "__fspath__"):
+    if isinstance(X, (str, bytes)) or hasattr(cast("Any", X), "__fspath__"):
         raise EmbedderError(
             f"one path was passed where a list of recordings is expected; write [{str(X)!r}]"
         )

@@ -7,11 +7,17 @@ import json
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics._files import write_atomically
 from sfmforensics.exceptions import CacheWarning
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import Array, Float32Array, PathLike
 
 _DIGEST_BYTES = 32
 
@@ -48,7 +54,7 @@ class VectorCache:
     array([1., 1., 1.], dtype=float32)
     """
 
-    def __init__(self, root, identity):
+    def __init__(self, root: PathLike, identity: dict[str, Any]) -> None:
         text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         key = sha256(text.encode()).hexdigest()[:16]
         self.folder = Path(root) / f"{identity['embedder']}-{key}"
@@ -56,7 +62,7 @@ class VectorCache:
         self.hits = 0
         self._writable = True
 
-    def get(self, digest):
+    def get(self, digest: str) -> Float32Array | None:
         """Return the vector of a signal, or None.
 
         Parameters
@@ -87,7 +93,7 @@ class VectorCache:
         self.hits += 1
         return vector
 
-    def put(self, digest, vector):
+    def put(self, digest: str, vector: Array) -> None:
         """Keep the vector of a signal.
 
         Parameters
@@ -113,10 +119,10 @@ class VectorCache:
                 stacklevel=2,
             )
 
-    def _path(self, digest):
+    def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.vec"
 
-    def _describe(self):
+    def _describe(self) -> None:
         description = self.folder / "identity.json"
         if not description.exists():
             text = json.dumps(self.identity, indent=2, sort_keys=True)
@@ -128,8 +134,8 @@ class NoCache:
 
     hits = 0
 
-    def get(self, digest):
+    def get(self, digest: str) -> None:
         """Return None."""
 
-    def put(self, digest, vector):
+    def put(self, digest: str, vector: Array) -> None:
         """Do nothing."""

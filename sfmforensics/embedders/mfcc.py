@@ -15,13 +15,13 @@ from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
     from sfmforensics._types import Array, PathLike, Signal
 
-STATISTICS = {
+STATISTICS: dict[str, Callable[[Array], Array]] = {
     "mean": lambda frames: frames.mean(axis=1),
     "std": lambda frames: frames.std(axis=1),
     "min": lambda frames: frames.min(axis=1),

@@ -15,6 +15,7 @@ from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
     from sfmforensics._types import PathLike
+    from sfmforensics.embedders._spec import ViewSpec
 
 _EMBEDDERS = {
     "transformers": ("sfmforensics.embedders.transformers", "TransformersEmbedder"),
@@ -67,7 +68,7 @@ REGISTRY = {
 
 
 def make_embedder(
-    spec: str | BaseEmbedder | tuple[str, BaseEmbedder],
+    spec: ViewSpec,
     *,
     cache: PathLike | None = None,
     device: str | None = None,

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from sfmforensics.nn.network import MultiViewNetwork
+
 
 class Ensemble(nn.Module):
     """Networks that answer together: the mean of their probabilities, and of their numbers.
@@ -43,7 +45,7 @@ class Ensemble(nn.Module):
        uncertainty estimation using deep ensembles", NeurIPS 2017.
     """
 
-    def __init__(self, members: Sequence[Any], scored: Sequence[bool]) -> None:
+    def __init__(self, members: Sequence[MultiViewNetwork], scored: Sequence[bool]) -> None:
         super().__init__()
         self.members: Any = nn.ModuleList(members)
         self.scored = list(scored)

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from sfmforensics.nn.ensemble import Ensemble
+    from sfmforensics.nn.network import MultiViewNetwork
 
-def network_plans(network: Any, X: torch.Tensor) -> list[torch.Tensor]:
+
+def network_plans(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list[torch.Tensor]:
     """Transport plans of a network for some inputs, as in prediction.
 
     Parameters
@@ -27,14 +30,15 @@ def network_plans(network: Any, X: torch.Tensor) -> list[torch.Tensor]:
         One for each pair of views. Of an ensemble the tokens of its members follow one another,
         and nothing goes from the tokens of one member to those of another.
     """
+    asked: Any = network
     if hasattr(network, "members"):
-        of_members = [network_plans(member, X) for member in network.members]
+        of_members = [network_plans(member, X) for member in asked.members]
         return [_blocks(plans) for plans in zip(*of_members, strict=True)]
     training = network.training
     network.eval()
     try:
         with torch.inference_mode():
-            return network.fusion.plans(network.fusion.gate(network.tokens(X)))
+            return asked.fusion.plans(asked.fusion.gate(asked.tokens(X)))
     finally:
         network.train(training)
 
@@ -48,7 +52,7 @@ def _blocks(plans: Sequence[torch.Tensor]) -> torch.Tensor:
     return joined.flatten(3, 4).flatten(1, 2)
 
 
-def plan_entropy(network: Any, X: torch.Tensor) -> float:
+def plan_entropy(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> float:
     """Mean entropy of the plans over that of uniform plans.
 
     Parameters
