@@ -6,10 +6,16 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sfmforensics._types import PathLike
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: PathLike) -> Iterator[str]:
     """Give a temporary name that becomes `path` at the end, so that nobody reads half a file.
 
     Parameters
@@ -46,13 +52,13 @@ def replacing(path):
         raise
 
 
-def write_atomically(path, content):
+def write_atomically(path: PathLike, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes to a file, through `replacing`."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

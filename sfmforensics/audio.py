@@ -6,10 +6,19 @@ import os
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Literal
+
+    from typing_extensions import TypeIs
+
+    from sfmforensics._types import Array, Float32Array, PathLike, Recording, Signal
 
 SAMPLE_RATE = 16_000
 """Rate of every signal that leaves this module, in Hz (paper, section 3)."""
@@ -22,7 +31,7 @@ _BLOCK_SECONDS = 30
 _REMEDY = "leave it out or replace it by a recording that can be played"
 
 
-def describe_source(source):
+def describe_source(source: Recording) -> str:
     """Name a recording for an error message.
 
     Parameters
@@ -48,7 +57,7 @@ def describe_source(source):
     return f"signal of shape {np.shape(signal)} at {rate} Hz"
 
 
-def read_audio(source, *, min_samples=MIN_SAMPLES):
+def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
     """Read a recording as a mono float32 signal at 16 kHz.
 
     Parameters
@@ -92,7 +101,7 @@ def read_audio(source, *, min_samples=MIN_SAMPLES):
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def stream_audio(source, *, min_samples=MIN_SAMPLES):
+def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterator[Signal]:
     """Read a recording block by block, so that a long one is never held whole.
 
     Parameters
@@ -146,7 +155,7 @@ def stream_audio(source, *, min_samples=MIN_SAMPLES):
         )
 
 
-def audio_info(path):
+def audio_info(path: PathLike) -> tuple[int, int, float]:
     """Rate, channels and duration of a file, from its header.
 
     Parameters
@@ -182,7 +191,7 @@ def audio_info(path):
     return info.samplerate, info.channels, info.frames / info.samplerate
 
 
-def signal_hash(signal):
+def signal_hash(signal: Signal) -> str:
     """Identify a signal by its content.
 
     Parameters
@@ -205,17 +214,17 @@ def signal_hash(signal):
     return sha256(np.ascontiguousarray(signal, dtype="<f4").data).hexdigest()
 
 
-def _is_path(source):
+def _is_path(source: object) -> TypeIs[PathLike]:
     return isinstance(source, (str, os.PathLike))
 
 
 class _readable:
     """Turn what libsndfile and the file system say into one AudioError."""
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         self.path = os.fspath(path)
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         try:
             found = os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -232,7 +241,9 @@ class _readable:
         if found.st_size == 0:
             raise AudioError(self.path, "the file is empty (0 bytes)", _REMEDY)
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: object
+    ) -> Literal[False]:
         import soundfile
 
         if isinstance(error, (soundfile.SoundFileError, OSError, EOFError, TypeError)):
@@ -254,7 +265,7 @@ class _Seen:
     kept: int = 0  # mono, at 16 kHz
 
 
-def _at_16_khz(blocks, seen):
+def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: _Seen) -> Iterator[Float32Array]:
     """Mix and resample blocks of (signal, rate), noting what `seen` is for."""
     resampler = None
     for signal, rate in blocks:
@@ -276,7 +287,7 @@ def _at_16_khz(blocks, seen):
         yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
 
 
-def _decode(path):
+def _decode(path: PathLike) -> Iterator[tuple[Float32Array, int]]:
     """Blocks of a file with its rate."""
     import soundfile
 
@@ -288,7 +299,7 @@ def _decode(path):
                 return
 
 
-def _from_pair(pair):
+def _from_pair(pair: Any) -> Iterator[tuple[Float32Array, int]]:
     """Blocks of a signal with its rate."""
     try:
         signal, rate = pair
@@ -316,7 +327,7 @@ def _from_pair(pair):
         yield _as_float(signal[start : start + _BLOCK_SECONDS * rate]), rate
 
 
-def _as_float(signal):
+def _as_float(signal: Array) -> Float32Array:
     if signal.dtype.kind in "iu":
         limits = np.iinfo(signal.dtype)
         middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2

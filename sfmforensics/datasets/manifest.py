@@ -8,12 +8,20 @@ import re
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sfmforensics.datasets._base import label_column, make_bunch, name_few
 from sfmforensics.exceptions import DatasetError, DatasetWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 MAX_AGE = 130
 """Oldest age accepted, in years."""
@@ -25,7 +33,7 @@ _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
-def load_manifest(table):
+def load_manifest(table: PathLike) -> Bunch:
     r"""Load a corpus that a CSV table describes.
 
     Parameters
@@ -89,7 +97,7 @@ def load_manifest(table):
     table = Path(os.path.abspath(os.path.expanduser(table)))
     columns, rows = _read(table)
     paths = _paths(table, columns.pop("path"), rows)
-    target = {}
+    labels = {}
     for name, cells in columns.items():
         if not any(cells):
             warnings.warn(
@@ -98,21 +106,21 @@ def load_manifest(table):
                 stacklevel=2,
             )
         elif name == "age":
-            target[name] = pd.Series(
+            labels[name] = pd.Series(
                 [_years(cell, row, table) for cell, row in zip(cells, rows, strict=True)],
                 dtype=float,
             )
         elif name in _LABELS:
-            target[name] = label_column(cell or None for cell in cells)
+            labels[name] = label_column(cell or None for cell in cells)
         else:
-            target[name] = _infer(cells, name, table)
-    target = pd.DataFrame(target, index=range(len(paths)))
-    tasks = ", ".join(target) or "no label"
+            labels[name] = _infer(cells, name, table)
+    target = pd.DataFrame(labels, index=range(len(paths)))
+    tasks = ", ".join(labels) or "no label"
     descr = f"{len(paths)} recordings, listed in {table.name} with {tasks}."
     return make_bunch(paths, target, descr=descr)
 
 
-def _read(table):
+def _read(table: Path) -> tuple[dict[str, list[str]], list[int]]:
     """Read the cells as text: a dict of columns, and the number of each row in the file."""
     lines = _lines(table)
     if not lines:
@@ -135,7 +143,7 @@ def _read(table):
     return named, [row for row, _ in body]
 
 
-def _lines(table):
+def _lines(table: Path) -> list[list[str]]:
     if not table.is_file():
         found = "is a folder, not a CSV file" if table.is_dir() else "does not exist"
         raise DatasetError(f"{table}: {found}; give the CSV table that lists the recordings")
@@ -151,7 +159,7 @@ def _lines(table):
         raise DatasetError(f"{table}: is not a CSV table ({error}); save it as CSV") from error
 
 
-def _check_header(table, header, columns):
+def _check_header(table: Path, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     twice = [name for name, count in Counter(filter(None, header)).items() if count > 1]
     if twice:
         raise DatasetError(f"{table}: has the columns {twice} more than once; rename or delete one")
@@ -171,8 +179,9 @@ def _check_header(table, header, columns):
             )
 
 
-def _paths(table, cells, rows):
-    first, paths = {}, []
+def _paths(table: Path, cells: Sequence[str], rows: Sequence[int]) -> list[str]:
+    first: dict[str, int] = {}
+    paths = []
     for cell, row in zip(cells, rows, strict=True):
         if not cell:
             raise DatasetError(f"{table}: row {row} has no path; fill it in or delete the row")
@@ -192,7 +201,7 @@ def _paths(table, cells, rows):
     return paths
 
 
-def _years(cell, row, table):
+def _years(cell: str, row: int, table: Path) -> float:
     if not cell:
         return np.nan
     try:
@@ -207,7 +216,7 @@ def _years(cell, row, table):
     return years
 
 
-def _infer(cells, name, table):
+def _infer(cells: Sequence[str], name: str, table: Path) -> pd.Series:
     given = [cell for cell in cells if cell]
     if all(map(_INTEGER.fullmatch, given)):
         if len(given) == len(cells):
