@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +28,12 @@ from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from sfmforensics._types import IntArray, PathLike
+
 _FORMAT = "sfmforensics model 1"
 _ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
 _EMBEDDERS = {
@@ -47,7 +54,7 @@ _DTYPES = "OUbiuf"
 _REMEDY = "save it with joblib, whose files only those should open who trust them"
 
 
-def save_model(model, path):
+def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLike) -> None:
     """Save a fitted model as one safetensors file.
 
     Parameters
@@ -115,7 +122,7 @@ def save_model(model, path):
         save_file(tensors, temporary, {"model": f"{_digest(text, tensors)} {text}"})
 
 
-def read_model(path):
+def read_model(path: PathLike) -> Pipeline | TANGO | ConcatFusion | SingleView:
     """Read a model that `save_model` wrote. Nothing in the file is run.
 
     Parameters
@@ -169,7 +176,7 @@ def read_model(path):
         ) from error
 
 
-def _model(content, tensors):
+def _model(content: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> Any:
     if content["format"] != _FORMAT:
         raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
     estimator = _ESTIMATORS[content["estimator"]](**_unpacked(content["parameters"]))
@@ -193,10 +200,11 @@ def _model(content, tensors):
     return Pipeline([*steps, (content["estimator"].lower(), estimator)])
 
 
-def _module(estimator, codec, tensors):
+def _module(estimator: Any, codec: TargetCodec, tensors: Mapping[str, torch.Tensor]) -> Any:
     """The network, made without memory: its weights are the tensors, if all of them fit."""
     many = estimator.n_members > 1
-    first, blocks = "members.0." if many else "", []
+    first = "members.0." if many else ""
+    blocks: list[IntArray] = []
     while f"{first}block{len(blocks)}" in tensors:
         blocks.append(tensors[f"{first}block{len(blocks)}"].numpy())
     if sum(map(len, blocks)) != estimator.n_features_in_:
@@ -210,7 +218,7 @@ def _module(estimator, codec, tensors):
     return module.eval()
 
 
-def _views(union):
+def _views(union: Any) -> list[dict[str, Any]]:
     if not isinstance(union, FeatureUnion) or union.transformer_weights:
         raise ModelFileError(
             f"views of a {type(union).__name__} cannot be saved without code; use make_views, or "
@@ -228,17 +236,17 @@ def _views(union):
     return described
 
 
-def _embedder(view):
+def _embedder(view: dict[str, Any]) -> tuple[str, Any]:
     # A file of somebody else's does not say where vectors are written here.
     parameters = _unpacked(view["parameters"]) | {"cache": None}
     return view["name"], _EMBEDDERS[view["embedder"]](**parameters)
 
 
-def _attributes(fitted, names):
+def _attributes(fitted: object, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(fitted, name) for name in names if hasattr(fitted, name)}
 
 
-def _digest(text, tensors):
+def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     found = sha256(text.encode())
     for name in sorted(tensors):
         value = tensors[name]
@@ -247,7 +255,7 @@ def _digest(text, tensors):
     return found.hexdigest()
 
 
-def _packed(value, where):
+def _packed(value: Any, where: str) -> Any:
     """A value as JSON; what JSON does not know is an object of one key."""
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -277,7 +285,7 @@ def _packed(value, where):
     )
 
 
-def _unpacked(value):
+def _unpacked(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpacked(part) for part in value]
     if not isinstance(value, dict):
