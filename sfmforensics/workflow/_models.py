@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import pandas as pd
@@ -18,21 +19,30 @@ from sfmforensics.targets import CLASSIFICATION, TargetCodec
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import build_estimator, make_folder
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._spec import ViewSpec
+
 
 def train_model(
-    corpus,
-    views,
-    output,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
     *,
-    model="tango",
-    preset="tuned",
-    seed=0,
-    epochs=None,
-    cache=None,
-    device=None,
-    format=None,
-    verbose=False,
-):
+    model: str = "tango",
+    preset: str = "tuned",
+    seed: int = 0,
+    epochs: int | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    format: Literal["safetensors", "joblib"] | None = None,
+    verbose: bool = False,
+) -> Pipeline:
     """Fit one model on a whole corpus, from recordings to answers, and save it.
 
     Parameters
@@ -94,7 +104,7 @@ def train_model(
     return pipeline
 
 
-def load_model(path, *, trust=False):
+def load_model(path: PathLike, *, trust: bool = False) -> Pipeline:
     """Load a model that `train_model` saved.
 
     Parameters
@@ -144,7 +154,7 @@ def load_model(path, *, trust=False):
     return model
 
 
-def _unpickled(path):
+def _unpickled(path: Path) -> Any:
     try:
         return joblib.load(path)
     except Exception as error:  # whatever unpickling a stranger's bytes may raise
@@ -154,7 +164,9 @@ def _unpickled(path):
         ) from error
 
 
-def predict_files(model, files, *, verbose=False):
+def predict_files(
+    model: Pipeline, files: Sequence[PathLike], *, verbose: bool = False
+) -> tuple[pd.DataFrame, list[AudioError]]:
     """Answers for recordings, with the probability of each label.
 
     Parameters

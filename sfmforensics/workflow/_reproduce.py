@@ -8,6 +8,7 @@ import re
 import time
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -32,30 +33,39 @@ from sfmforensics.workflow._common import check_model, make_folder, recording_na
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import make_folds, settings_of, write_results
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Column, Folds, PathLike, Split
+    from sfmforensics.embedders._spec import ViewSpec
+
 ROWS = "rows"
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 
 
 def reproduce_tables(
-    corpus,
-    views,
-    output,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
     *,
-    tables=None,
-    preset="paper",
-    protocol="both",
-    folds=5,
-    repeats=1,
-    seed=0,
-    epochs=None,
-    cache=None,
-    device=None,
-    n_jobs=1,
-    name="corpus",
-    root="",
-    command="",
-    verbose=False,
-):
+    tables: Sequence[int] | None = None,
+    preset: str = "paper",
+    protocol: str = "both",
+    folds: Folds = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    epochs: int | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    n_jobs: int = 1,
+    name: str = "corpus",
+    root: PathLike = "",
+    command: str = "",
+    verbose: bool = False,
+) -> pd.DataFrame:
     """Fill the paper's tables with figures of one's own, beside the published ones.
 
     Parameters
@@ -135,7 +145,7 @@ def reproduce_tables(
         )
         for title in done:
             advance(1, title)
-    kept = [row.read(key) for row, key in zip(rows, keys, strict=True)]
+    kept: list[Any] = [row.read(key) for row, key in zip(rows, keys, strict=True)]
     scores, intervals = (
         pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
     )
@@ -173,7 +183,9 @@ def reproduce_tables(
     return write_reproduction(output, scores, intervals, plan, config, compared)
 
 
-def _rivals(plan):
+def _rivals(
+    plan: Sequence[tuple[int, str, tuple[str, ...]]],
+) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """Pairs worth comparing: transport and concatenation, one view and two, one task and all."""
     systems = {(setup, "+".join(of)) for _, setup, of in plan}
     pairs = []
@@ -196,33 +208,41 @@ def _rivals(plan):
 class _Row:
     """One system, its views and a protocol: what is computed as a whole, and kept as a file."""
 
-    def __init__(self, setup, views, protocol, preset, overrides, folder):
+    def __init__(
+        self,
+        setup: str,
+        views: tuple[str, ...],
+        protocol: str,
+        preset: str,
+        overrides: Mapping[str, Any],
+        folder: Path,
+    ) -> None:
         self.setup, self.views, self.protocol = setup, views, protocol
         self.preset, self.overrides, self.folder = preset, overrides, folder
 
-    def estimator(self):
+    def estimator(self) -> Any:
         return make_estimator(self.setup, self.preset, **self.overrides)
 
     @property
-    def file(self):
+    def file(self) -> Path:
         name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
         # Names of views may differ in what a file's name cannot hold.
         told_apart = _digest(self.setup, self.views, self.protocol)[:8]
         return self.folder / f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}.json"
 
-    def columns(self, X):
+    def columns(self, X: pd.DataFrame) -> list[str]:
         """Columns of its views, x1 first."""
         found = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
         if not found:
             raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
         return found
 
-    def key(self, common, X, splits):
+    def key(self, common: str, X: pd.DataFrame, splits: Mapping[str, Sequence[Split]]) -> str:
         """What the row depends on; another key is another experiment."""
         own = X[self.columns(X)], splits[self.protocol]
         return _digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
 
-    def read(self, key):
+    def read(self, key: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None:
         """Scores, intervals and answers, if they are there and of the same experiment."""
         try:
             kept = json.loads(self.file.read_text(encoding="utf-8"))
@@ -241,7 +261,16 @@ class _Row:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not there, or not whole: computed again
 
-    def compute(self, key, *, X, target, copies, splits, seed):
+    def compute(
+        self,
+        key: str,
+        *,
+        X: pd.DataFrame,
+        target: pd.DataFrame,
+        copies: Column,
+        splits: Mapping[str, Sequence[Split]],
+        seed: int,
+    ) -> str:
         """Fit and score every fold, and keep what was found."""
         X, views = X[self.columns(X)], "+".join(self.views)
         alone = self.setup == "svst"
@@ -275,7 +304,7 @@ class _Row:
         return f"{self.setup}, {views}, {self.protocol}"
 
 
-def _portable(frame):
+def _portable(frame: pd.DataFrame) -> dict[str, Any]:
     """A frame as JSON holds it, to be handed to `DataFrame` as it is; NaN becomes null."""
     return {
         "columns": list(frame.columns),
@@ -283,7 +312,7 @@ def _portable(frame):
     }
 
 
-def _digest(*parts):
+def _digest(*parts: Any) -> str:
     """One number for all that a row depends on."""
     found = hashlib.sha256()
     for part in parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,16 @@ from sfmforensics.datasets import find_copies
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._common import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Folds as NumberOfFolds
+    from sfmforensics._types import Split
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,13 @@ class Folds:
         As `sfmforensics.audit.near_copies` gives it.
     """
 
-    splits: dict
+    splits: dict[str, list[Split]]
     copies: np.ndarray
     exact: np.ndarray
     near: pd.DataFrame
 
     @property
-    def test_over_train(self):
+    def test_over_train(self) -> dict[str, float]:
         """Recordings tested over recordings learnt from, by protocol: mean over the folds."""
         return {
             protocol: float(np.mean([len(test) / len(train) for train, test in folds]))
@@ -48,7 +59,15 @@ class Folds:
         }
 
 
-def make_folds(corpus, X, protocols, folds, seed, repeats, verbose):
+def make_folds(
+    corpus: Bunch,
+    X: pd.DataFrame,
+    protocols: Iterable[str],
+    folds: NumberOfFolds,
+    seed: int,
+    repeats: int,
+    verbose: bool,
+) -> Folds:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
     exact = find_copies(corpus.data, verbose=verbose)
     near = near_copies(corpus.data, X, copies=exact, verbose=verbose)
@@ -62,7 +81,19 @@ def make_folds(corpus, X, protocols, folds, seed, repeats, verbose):
     return Folds(splits, copies, exact, near)
 
 
-def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, seconds, **more):
+def settings_of(
+    corpus: Bunch,
+    X: pd.DataFrame,
+    names: Sequence[str],
+    specs: Sequence[object],
+    made: Folds,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]],
+    folds: NumberOfFolds,
+    seed: int,
+    seconds: float,
+    **more: Any,
+) -> dict[str, Any]:
     """What a run was made of, as config.json holds it."""
     target = corpus.target
     findings = audit_corpus(
@@ -99,7 +130,14 @@ def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, secon
     }
 
 
-def write_results(output, scores, predictions, intervals, comparisons, config):
+def write_results(
+    output: Path,
+    scores: pd.DataFrame,
+    predictions: Mapping[str, pd.DataFrame],
+    intervals: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    config: Mapping[str, Any],
+) -> None:
     """Write the tables of a run, its settings and its figures.
 
     Parameters
@@ -129,7 +167,7 @@ def write_results(output, scores, predictions, intervals, comparisons, config):
     write_atomically(output / "config.json", settings)
 
 
-def plain_value(value):
+def plain_value(value: object) -> Any:
     """Give a parameter as JSON holds it; what it cannot hold, in words."""
     if isinstance(value, (list, tuple)):
         return [plain_value(item) for item in value]
