@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,10 +12,18 @@ from rich.table import Table
 
 from sfmforensics.exceptions import SFMForensicsWarning
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    import pandas as pd
+
+    from sfmforensics._types import PathLike
+
 out, err = Console(), Console(stderr=True)
 
 
-def show_frame(frame, title, console=out):
+def show_frame(frame: pd.DataFrame, title: str, console: Console = out) -> None:
     """Print a DataFrame as a table."""
     table = Table(title=title or None, title_justify="left")
     for name in frame.columns:
@@ -25,13 +34,13 @@ def show_frame(frame, title, console=out):
     console.print(table)
 
 
-def _cell(value):
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
     return "" if value is None else escape(str(value))
 
 
-def show_answers(answers):
+def show_answers(answers: pd.DataFrame) -> None:
     """Print the answers of a model, each label with its probability behind it."""
     shown = answers.copy()
     for name in answers.columns:
@@ -42,7 +51,7 @@ def show_answers(answers):
     show_frame(shown, "")
 
 
-def show_scores(scores, corpus, console):
+def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
     """Print the table of scores, the paper's rows below ours where there are any."""
     from sfmforensics.paper import paper_rows_of
     from sfmforensics.report import format_summary, summarise, to_rich
@@ -59,13 +68,15 @@ def show_scores(scores, corpus, console):
         )
 
 
-def show_comparisons(directory, console):
+def show_comparisons(directory: PathLike, console: Console) -> None:
     """Say which differences between models are more than chance."""
     from sfmforensics.metrics import METRICS
     from sfmforensics.report import format_comparisons, read_run, to_rich
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
     found = read_run(directory).comparisons
+    if found is None:
+        return
     found = found[found["metric"].isin(list(default))]
     if not len(found):
         return
@@ -83,12 +94,12 @@ def show_comparisons(directory, console):
     )
 
 
-def tell(text):
+def tell(text: object) -> None:
     """Print a line that may hold a path: as it is, so that it can be copied."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def say(text):
+def say(text: object) -> None:
     """Print one line on standard error."""
     err.print(
         f"sfmforensics: {' '.join(str(text).split())}",
@@ -99,11 +110,11 @@ def say(text):
 
 
 @contextmanager
-def warnings_in_one_line():
+def warnings_in_one_line() -> Iterator[None]:
     """Print the package's warnings as it prints its errors, each once; others as Python does."""
     usual, said = warnings.showwarning, set()
 
-    def show(message, category, *where, **more):
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
         if issubclass(category, SFMForensicsWarning):
             if str(message) not in said:
                 say(f"warning: {message}")

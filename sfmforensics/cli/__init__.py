@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train
 from sfmforensics.exceptions import SFMForensicsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +29,7 @@ for command in (demo, describe, embed, evaluate, reproduce, train, predict, repo
 _INTERRUPTED = 130
 
 
-def _version(asked: bool):
+def _version(asked: bool) -> None:
     if asked:
         print(f"sfmforensics {sfmforensics.__version__}")
         raise typer.Exit
@@ -40,11 +43,11 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
-):
+) -> None:
     """Speaker, emotion, gender and age from voice recordings, evaluated honestly."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -85,6 +88,6 @@ def main(arguments=None):
     return code
 
 
-def entry_point():
+def entry_point() -> None:
     """Run the command line as a process of its own."""
     sys.exit(main())

@@ -43,7 +43,7 @@ def describe(
     device: Device = None,
     folds: Folds = 5,
     seed: Seed = 0,
-):
+) -> None:
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
@@ -67,7 +67,7 @@ def describe(
         show_frame(_in_lines(findings), "findings")
 
 
-def _in_lines(findings):
+def _in_lines(findings: pd.DataFrame) -> pd.DataFrame:
     """What each finding is, why it matters and what to do, one below the other."""
     return pd.DataFrame(
         {
@@ -96,7 +96,7 @@ def embed(
         OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
     ] = OnError.stop,
     cluster: Cluster = None,
-):
+) -> None:
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import embed_corpus
@@ -111,7 +111,7 @@ def embed(
                 output=output,
                 device=device,
                 batch_size=batch_size,
-                on_error=on_error,
+                on_error=on_error,  # type: ignore[arg-type]  # whose members are these words
                 verbose=True,
             )
     except AudioError as error:

@@ -42,7 +42,7 @@ def train(
         ModelFormat | None,
         typer.Option(help="Form of the file: data alone, or with code; by its name."),
     ] = None,
-):
+) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import train_model
@@ -58,7 +58,7 @@ def train(
         epochs=epochs,
         cache=cache,
         device=device,
-        format=format,
+        format=format,  # type: ignore[arg-type]  # whose members are these words
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
@@ -72,7 +72,7 @@ def predict(
     trust: Annotated[
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
     ] = False,
-):
+) -> None:
     """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
