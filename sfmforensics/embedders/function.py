@@ -52,9 +52,7 @@ class CallableEmbedder(BaseEmbedder):
 
     Examples
     --------
-    >>> import sys
-
-    import numpy as np
+    >>> import numpy as np
     >>> loudness = CallableEmbedder(lambda signal: [np.abs(signal).max()], 1, name="peak")
     >>> loudness.transform([(np.linspace(-0.5, 0.5, 16_000), 16_000)])
     array([[0.5]], dtype=float32)
