@@ -268,7 +268,7 @@ class TargetCodec:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_tasks), float64
+        ndarray of shape (n_samples, n_tasks), float64; int64 if all tasks have classes
             Index of the class, or standardised number.
         """
         settled = []
