@@ -69,7 +69,7 @@ class ViewsEstimator(
     _made_with: dict[str, Any]
     _split_seed: int
 
-    def _members(self) -> Sequence[Any]:
+    def _members(self) -> Any:
         return getattr(self.module_, "members", [self.module_])
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pandas.api.extensions import ExtensionArray
 
 if TYPE_CHECKING:
     import polars
@@ -36,7 +37,7 @@ Recordings: TypeAlias = Sequence[Recording] | pd.Series | pd.DataFrame | Array
 
 Matrix: TypeAlias = pd.DataFrame | ArrayLike
 """The views side by side, (n_recordings, n_features)."""
-Column: TypeAlias = pd.Series | pd.Index | Array | Sequence[Any]
+Column: TypeAlias = pd.Series | pd.Index | ExtensionArray | Array | Sequence[Any]
 """One label or number a recording, (n_recordings,)."""
 Targets: TypeAlias = (
     "pd.DataFrame | pd.Series | polars.DataFrame | polars.Series | Array | Sequence[Any]"

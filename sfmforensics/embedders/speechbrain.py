@@ -40,7 +40,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Hub id, such as ``"speechbrain/spkrec-xvect-voxceleb"``, or a local folder with the same
         files (``hyperparams.yaml``, ``embedding_model.ckpt``). One code path serves both.
     layer : "last", "mean" or int, default="last"
@@ -111,7 +111,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model: str,
+        model: PathLike,
         *,
         layer: Layer = "last",
         pooling: Pooling = "mean",
@@ -224,7 +224,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
 
 @contextmanager
-def _listening(network: Any, model: str, layer: str | int) -> Iterator[list[torch.Tensor]]:
+def _listening(network: Any, model: PathLike, layer: str | int) -> Iterator[list[torch.Tensor]]:
     """Collect what the blocks of a network give for each frame: (n_signals, n_frames, width)."""
     states, handles = [], []
     if layer != "last":
@@ -241,7 +241,7 @@ def _listening(network: Any, model: str, layer: str | int) -> Iterator[list[torc
             handle.remove()
 
 
-def _blocks(network: Any, model: str) -> tuple[list[torch.nn.Module], bool]:
+def _blocks(network: Any, model: PathLike) -> tuple[list[torch.nn.Module], bool]:
     """Find the blocks before the pooling, and whether channels stand before frames in them."""
     blocks = list(getattr(network, "blocks", ()))
     kinds = [type(block).__name__ for block in blocks]
@@ -256,7 +256,7 @@ def _blocks(network: Any, model: str) -> tuple[list[torch.nn.Module], bool]:
     )
 
 
-def _chosen(states: list[torch.Tensor], layer: Any, model: str) -> torch.Tensor:
+def _chosen(states: list[torch.Tensor], layer: Any, model: PathLike) -> torch.Tensor:
     import torch
 
     if layer == "mean":

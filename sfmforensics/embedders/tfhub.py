@@ -35,7 +35,7 @@ class TFHubEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Address on the hub with its version, such as
         ``"https://tfhub.dev/google/nonsemantic-speech-benchmark/trillsson4/1"``, or a local folder
         that holds ``saved_model.pb``. One code path serves both.
@@ -99,7 +99,7 @@ class TFHubEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model: str,
+        model: PathLike,
         *,
         layer: str = "last",
         pooling: Pooling = "mean",

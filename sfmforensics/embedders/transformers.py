@@ -40,7 +40,7 @@ class TransformersEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Hub id, such as ``"openai/whisper-base"``, or a local folder as `save_pretrained` leaves it.
         One code path serves both.
     layer : "last", "mean", "all" or int, default="last"
@@ -120,7 +120,7 @@ class TransformersEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model: str,
+        model: PathLike,
         *,
         layer: Literal["last", "mean", "all"] | int = "last",
         pooling: Pooling = "mean",
