@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from copy import copy
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,11 @@ from sklearn.utils import check_random_state, indexable
 from sfmforensics._folds import balance, combined, joined_groups, spread, strata
 from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
 from sfmforensics.targets import as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sfmforensics import _types as t
 
 __all__ = [
     "RepeatedTargetKFold",
@@ -31,8 +37,15 @@ class _TargetKFold(BaseCrossValidator):
     # Requested wherever groups are passed, but not required as in scikit-learn's group splitters.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, n_splits=5, *, on="speaker", shuffle=False, random_state=None):
-        if not isinstance(n_splits, Integral) or n_splits < 2:
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        on: t.On = "speaker",
+        shuffle: bool = False,
+        random_state: t.RandomState = None,
+    ) -> None:
+        if not isinstance(n_splits, (int, Integral)) or n_splits < 2:
             raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
         if not shuffle and random_state is not None:
             raise ParameterError(
@@ -43,11 +56,11 @@ class _TargetKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits; the arguments are there for compatibility."""
         return self.n_splits
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on.
 
         Parameters
@@ -77,10 +90,10 @@ class _TargetKFold(BaseCrossValidator):
             yield np.flatnonzero((folds >= 0) & (folds != fold)), np.flatnonzero(folds == fold)
 
     @abstractmethod
-    def _folds(self, y, groups, rng):
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
         """Fold that each row is tested in; -1 for rows that are left out."""
 
-    def _refuse_fewer_than_splits(self, n_units, units):
+    def _refuse_fewer_than_splits(self, n_units: int, units: str) -> None:
         if n_units < self.n_splits:
             remedy = f"use n_splits={n_units}" if n_units > 1 else "this cannot be split"
             raise TargetError(
@@ -130,7 +143,7 @@ class TargetStratifiedKFold(_TargetKFold):
     [0 1 4] [2 3 5]
     """
 
-    def _folds(self, y, groups, rng):
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
         frame = _chosen(y, self.on)
         units = np.arange(len(frame)) if groups is None else joined_groups(groups)
         n_units = units.max(initial=-1) + 1
@@ -185,7 +198,7 @@ class TargetGroupKFold(_TargetKFold):
     [0 1 2] [3 4 5]
     """
 
-    def _folds(self, y, groups, rng):
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
         known, joined = _joined(y, self.on, groups)
         sizes = np.bincount(joined)
         apart = "" if groups is None else " that share no group"
@@ -226,14 +239,14 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
 
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, on="speaker"):
+    def __init__(self, on: t.On = "speaker") -> None:
         self.on = on
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits, which only the targets tell."""
         return len(np.unique(_joined(y, self.on, groups)[1]))
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on; see `TargetGroupKFold.split`.
 
         Raises
@@ -283,8 +296,14 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, splitter, n_repeats=10, *, random_state=None):
-        if not isinstance(n_repeats, Integral) or n_repeats < 1:
+    def __init__(
+        self,
+        splitter: TargetStratifiedKFold | TargetGroupKFold,
+        n_repeats: int = 10,
+        *,
+        random_state: t.RandomState = None,
+    ) -> None:
+        if not isinstance(n_repeats, (int, Integral)) or n_repeats < 1:
             raise ParameterError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
         if not getattr(splitter, "shuffle", False):
             raise ParameterError(
@@ -294,22 +313,23 @@ class RepeatedTargetKFold(BaseCrossValidator):
         self.n_repeats = n_repeats
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits; the arguments are there for compatibility."""
         return self.n_repeats * self.splitter.get_n_splits(X, y, groups)
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on, repeat by repeat."""
-        rng = self.random_state
-        if not isinstance(rng, Integral):
+        rng: Any = self.random_state
+        whole = isinstance(rng, Integral)
+        if not whole:
             rng = check_random_state(rng)
         for repeat in range(self.n_repeats):
             drawn = copy(self.splitter)
-            drawn.random_state = (rng + repeat) % 2**32 if isinstance(rng, Integral) else rng
+            drawn.random_state = (rng + repeat) % 2**32 if whole else rng
             yield from drawn.split(X, y, groups)
 
 
-def _joined(y, on, groups):
+def _joined(y: t.Labels, on: t.On, groups: t.Groups) -> tuple[t.BoolArray, t.IntArray]:
     """Which rows have a label, and the number of the joined label of each of these."""
     frame = _chosen(y, on, by_name=True)
     known = frame.notna().all(axis=1).to_numpy()
@@ -326,7 +346,7 @@ def _joined(y, on, groups):
     return known, joined_groups(*labels)
 
 
-def _chosen(y, on, by_name=False):
+def _chosen(y: t.Labels, on: t.On, by_name: bool = False) -> pd.DataFrame:
     """Give the columns that a splitter reads; by name, one column must be the one asked for."""
     if y is None:
         raise TargetError("a split reads the targets, but y is None; pass the targets as y")
