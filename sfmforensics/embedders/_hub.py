@@ -10,6 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfmforensics._files import file_hash
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import PathLike
 
-    State: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
+    Stamp: TypeAlias = tuple[str, int, int, int, int]
+    State: TypeAlias = tuple[Stamp, ...]
     Choose: TypeAlias = Callable[[Sequence[str]], list[str]]
     Explain: TypeAlias = Callable[[str, str | None], AbstractContextManager[None]]
     Found: TypeAlias = tuple[str, State, str | None]
@@ -177,12 +179,35 @@ def hash_files(folder: Path, files: Sequence[Path]) -> str:
     return _hash(str(folder.absolute()), stamp(folder, files))
 
 
-def stamp(folder: Path, files: Sequence[Path]) -> State:
+def hash_each(folder: str | Path, files: Sequence[Path]) -> dict[str, str]:
+    """Identify each file of a local model by its content.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The model's folder.
+    files : sequence of Path
+        Files below it.
+
+    Returns
+    -------
+    dict of str to str
+        sha256 in hexadecimal by the name below the folder, remembered until the file changes.
+    """
+    return {one[0]: _hash_one(str(folder), one) for one in stamp(folder, files)}
+
+
+@lru_cache(maxsize=256)
+def _hash_one(folder: str, stamped: Stamp) -> str:
+    return file_hash(os.path.join(folder, stamped[0]))
+
+
+def stamp(folder: str | Path, files: Sequence[Path]) -> State:
     """Describe files so that the description changes whenever one of them does.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         The model's folder.
     files : sequence of Path
         Files below it.

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sfmforensics._files import file_hash
 from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.embedders._hub import hash_each
 from sfmforensics.embedders._spread import n_jobs_for, spread
 from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
@@ -277,7 +277,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             "embedder": type(self).__name__,
             "identity": self._whole_identity(),
             "dimension": int(self._dimension()),
-            "files": {file.relative_to(folder).as_posix(): file_hash(file) for file in files},
+            "files": hash_each(folder, files),
         }
 
     def __sklearn_is_fitted__(self) -> bool:
