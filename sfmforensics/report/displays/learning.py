@@ -193,7 +193,8 @@ class LearningCurveDisplay:
         n_rows = -(-len(curves) // n_columns)
         axes = own_panels(ax, len(curves), (4.0 * n_columns, 3.0 * n_rows), n_columns)
         for panel, ((task, metric), found) in zip(axes, curves, strict=True):
-            _draw_curve(panel, found, task, metric)
+            # pandas makes NaN of a scorer's missing metric.
+            _draw_curve(panel, found, task, metric if isinstance(metric, str) else None)
         axes[0].legend(frameon=False, fontsize=9)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
@@ -288,7 +289,7 @@ def _negated(name: str, scorer: Any, y: Targets) -> bool:
     return not METRICS[metric].greater_is_better
 
 
-def _draw_curve(ax: Axes, found: pd.DataFrame, task: str, metric: Any) -> None:
+def _draw_curve(ax: Axes, found: pd.DataFrame, task: str, metric: str | None) -> None:
     factor = 100 if is_share(metric) else 1
     sizes = found.groupby("size")
     n_train = sizes["n_train"].mean()
