@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,14 +13,24 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
-from sfmforensics.exceptions import SFMForensicsError, TargetError
+from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from sfmforensics._types import Array, BoolArray, Column, IntArray, Split, Targets
+    from sfmforensics._types import (
+        Array,
+        BoolArray,
+        Column,
+        Groups,
+        IntArray,
+        Labels,
+        On,
+        Split,
+        Targets,
+    )
 
 
 def joined_groups(*labels: Column) -> IntArray:
@@ -57,6 +68,46 @@ def joined_groups(*labels: Column) -> IntArray:
     graph = coo_array(edges, shape=(n_rows * (1 + n_columns),) * 2)
     _, found = connected_components(graph, directed=False)
     return pd.factorize(found[:n_rows])[0]
+
+
+def joined_labels(y: Labels, on: On, groups: Groups) -> tuple[BoolArray, IntArray]:
+    """Which rows have a label, and the number of the joined label of each of these."""
+    frame = chosen_columns(y, on, by_name=True)
+    known = frame.notna().all(axis=1).to_numpy()
+    if not known.all():
+        warnings.warn(
+            f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
+            "side of any split",
+            SplitWarning,
+            stacklevel=4,
+        )
+    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
+    if groups is not None:
+        labels.append(pd.Series(groups).to_numpy()[known])
+    return known, joined_groups(*labels)
+
+
+def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:
+    """Give the columns that a splitter reads; by name, one column must be the one asked for."""
+    if y is None:
+        raise TargetError("a split reads the targets, but y is None; pass the targets as y")
+    frame = as_frame(y)
+    if not hasattr(y, "columns"):
+        if frame.shape[1] == 1:
+            if by_name and on not in (None, getattr(y, "name", None)):
+                raise TargetError(
+                    f"labels of {on!r} are to be kept apart, but y is one column, not called so; "
+                    "use scikit-learn's GroupKFold and groups, or on=None for y itself"
+                )
+            return frame
+        frame = frame.set_axis(range(frame.shape[1]), axis=1)
+    names = list(frame.columns)
+    wanted = on if isinstance(on, list) else names if on is None and len(names) == 1 else [on]
+    if not wanted or not set(wanted) <= set(names):
+        absent = [name for name in wanted if name not in names] or [on]
+        missing, found = (", ".join(map(repr, some)) for some in (absent, names))
+        raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
+    return frame[wanted]
 
 
 def strata(frame: pd.DataFrame, n_bins: int) -> IntArray:

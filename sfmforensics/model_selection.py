@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from copy import copy
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
-from sfmforensics._folds import balance, combined, joined_groups, spread, strata
-from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
-from sfmforensics.targets import as_frame
+from sfmforensics._folds import (
+    balance,
+    chosen_columns,
+    joined_groups,
+    joined_labels,
+    spread,
+    strata,
+)
+from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +148,7 @@ class TargetStratifiedKFold(_TargetKFold):
     """
 
     def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
-        frame = _chosen(y, self.on)
+        frame = chosen_columns(y, self.on)
         units = np.arange(len(frame)) if groups is None else joined_groups(groups)
         n_units = units.max(initial=-1) + 1
         self._refuse_fewer_than_splits(n_units, "rows" if groups is None else "groups")
@@ -199,7 +203,7 @@ class TargetGroupKFold(_TargetKFold):
     """
 
     def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
-        known, joined = _joined(y, self.on, groups)
+        known, joined = joined_labels(y, self.on, groups)
         sizes = np.bincount(joined)
         apart = "" if groups is None else " that share no group"
         self._refuse_fewer_than_splits(len(sizes), f"labels of {self.on!r}{apart}")
@@ -244,7 +248,7 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
 
     def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits, which only the targets tell."""
-        return len(np.unique(_joined(y, self.on, groups)[1]))
+        return len(np.unique(joined_labels(y, self.on, groups)[1]))
 
     def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on; see `TargetGroupKFold.split`.
@@ -255,7 +259,7 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
             There are fewer than two groups.
         """
         _, y, groups = indexable(X, y, groups)
-        known, joined = _joined(y, self.on, groups)
+        known, joined = joined_labels(y, self.on, groups)
         rows = np.flatnonzero(known)
         n_labels = len(np.unique(joined))
         if n_labels < 2:
@@ -327,43 +331,3 @@ class RepeatedTargetKFold(BaseCrossValidator):
             drawn = copy(self.splitter)
             drawn.random_state = (rng + repeat) % 2**32 if whole else rng
             yield from drawn.split(X, y, groups)
-
-
-def _joined(y: t.Labels, on: t.On, groups: t.Groups) -> tuple[t.BoolArray, t.IntArray]:
-    """Which rows have a label, and the number of the joined label of each of these."""
-    frame = _chosen(y, on, by_name=True)
-    known = frame.notna().all(axis=1).to_numpy()
-    if not known.all():
-        warnings.warn(
-            f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
-            "side of any split",
-            SplitWarning,
-            stacklevel=4,
-        )
-    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
-    if groups is not None:
-        labels.append(pd.Series(groups).to_numpy()[known])
-    return known, joined_groups(*labels)
-
-
-def _chosen(y: t.Labels, on: t.On, by_name: bool = False) -> pd.DataFrame:
-    """Give the columns that a splitter reads; by name, one column must be the one asked for."""
-    if y is None:
-        raise TargetError("a split reads the targets, but y is None; pass the targets as y")
-    frame = as_frame(y)
-    if not hasattr(y, "columns"):
-        if frame.shape[1] == 1:
-            if by_name and on not in (None, getattr(y, "name", None)):
-                raise TargetError(
-                    f"labels of {on!r} are to be kept apart, but y is one column, not called so; "
-                    "use scikit-learn's GroupKFold and groups, or on=None for y itself"
-                )
-            return frame
-        frame = frame.set_axis(range(frame.shape[1]), axis=1)
-    names = list(frame.columns)
-    wanted = on if isinstance(on, list) else names if on is None and len(names) == 1 else [on]
-    if not wanted or not set(wanted) <= set(names):
-        absent = [name for name in wanted if name not in names] or [on]
-        missing, found = (", ".join(map(repr, some)) for some in (absent, names))
-        raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
-    return frame[wanted]

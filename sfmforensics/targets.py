@@ -27,16 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from sfmforensics._types import (
-        Answers,
-        Array,
-        Column,
-        Float32Array,
-        FloatArray,
-        Targets,
-        TaskKind,
-        Tasks,
-    )
+    from sfmforensics import _types as t
 
 __all__ = ["CLASSIFICATION", "REGRESSION", "TargetCodec", "as_frame", "task_kind"]
 
@@ -44,7 +35,7 @@ CLASSIFICATION: Final = "classification"
 REGRESSION: Final = "regression"
 
 
-def task_kind(values: Column) -> TaskKind:
+def task_kind(values: t.Column) -> t.TaskKind:
     """Tell whether a column of labels is learnt as classes or as numbers.
 
     Parameters
@@ -107,11 +98,11 @@ class TargetCodec:
     0      f  30.0
     """
 
-    def __init__(self, tasks: Tasks = "auto", distribution: bool = False) -> None:
+    def __init__(self, tasks: t.Tasks = "auto", distribution: bool = False) -> None:
         self.tasks = tasks
         self.distribution = distribution
 
-    def fit(self, y: Targets, sample_weight: FloatArray | None = None) -> Self:
+    def fit(self, y: t.Targets, sample_weight: t.FloatArray | None = None) -> Self:
         """Learn classes, means and deviations.
 
         Parameters
@@ -139,8 +130,8 @@ class TargetCodec:
         refuse_odd_labels(frame)
         self.schema_ = getattr(y, "schema", None) if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
-        self._classes: list[Array | None] = []
-        self.points_: list[Float32Array | None] = []
+        self._classes: list[t.Array | None] = []
+        self.points_: list[t.Float32Array | None] = []
         center, scale = [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
             column = frame.iloc[:, position]
@@ -173,7 +164,7 @@ class TargetCodec:
         self.center_, self.scale_ = np.array(center), np.array(scale)
         return self
 
-    def like(self, y: Targets, distribution: bool) -> Self:
+    def like(self, y: t.Targets, distribution: bool) -> Self:
         """The same codec for targets with the same columns and labels, in the form that they have.
 
         Parameters
@@ -217,7 +208,7 @@ class TargetCodec:
         return other
 
     @property
-    def classes_(self) -> list[Array]:
+    def classes_(self) -> list[t.Array]:
         """Labels of the classification columns, in column order."""
         return [labels for labels in self._classes if labels is not None]
 
@@ -230,7 +221,7 @@ class TargetCodec:
             widths.append(1 if choices is None else len(choices))
         return widths
 
-    def encode(self, y: Targets) -> Float32Array:
+    def encode(self, y: t.Targets) -> t.Float32Array:
         """Targets as numbers.
 
         Parameters
@@ -261,7 +252,7 @@ class TargetCodec:
                 encoded[known, position] = codes
         return encoded
 
-    def settle(self, outputs: Sequence[ArrayLike]) -> Array:
+    def settle(self, outputs: Sequence[ArrayLike]) -> t.Array:
         """Decide on one answer a task, in numbers as those of `encode`.
 
         Parameters
@@ -282,7 +273,7 @@ class TargetCodec:
                 settled.append(output.argmax(axis=1))
         return np.column_stack(settled)
 
-    def decode(self, encoded: Array, index: pd.Index | None = None) -> Answers:
+    def decode(self, encoded: t.Array, index: pd.Index | None = None) -> t.Answers:
         """Answers in the form of the targets.
 
         Parameters
@@ -315,16 +306,16 @@ class TargetCodec:
             arrays = [array.astype(object) for array in arrays]
         return np.column_stack(arrays)
 
-    def _expectation(self, position: int, output: Array) -> Array:
+    def _expectation(self, position: int, output: t.Array) -> t.Array:
         points = self.points_[position]
         return output[:, 0] if points is None else softmax(output, axis=1) @ points
 
-    def years(self, position: int, numbers: ArrayLike) -> FloatArray:
+    def years(self, position: int, numbers: ArrayLike) -> t.FloatArray:
         """Standardised numbers of a regression task in their own unit, as float64."""
         numbers = np.asarray(numbers, dtype=np.float64)
         return numbers * self.scale_[position] + self.center_[position]
 
-    def _kinds(self, frame: pd.DataFrame) -> list[TaskKind]:
+    def _kinds(self, frame: pd.DataFrame) -> list[t.TaskKind]:
         tasks: Any = self.tasks
         given = {} if tasks is None or isinstance(tasks, str) else dict(tasks)
         if isinstance(self.tasks, str) and self.tasks in (CLASSIFICATION, REGRESSION):

@@ -13,12 +13,14 @@ from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._labels import accuracy, macro_f1, uar
 from sfmforensics.metrics._numbers import as_numbers, ccc, mae, rmse
-from sfmforensics.metrics._verification import EERScorer
+from sfmforensics.metrics._verification import speaker_eer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeAlias
+
+    from sklearn.base import BaseEstimator
 
     from sfmforensics._types import Column, Matrix, Targets
 
@@ -215,6 +217,17 @@ def task_scorers(
                 task_score, greater_is_better=sign, task=task, metric=name
             )
     return scorers
+
+
+@dataclass(frozen=True)
+class EERScorer:
+    """Scorer of scikit-learn's kind: minus the equal error rate of a task."""
+
+    task: str
+
+    def __call__(self, estimator: BaseEstimator, X: Matrix, y: Targets) -> float:
+        """Score a fitted model."""
+        return -speaker_eer(estimator, X, y, task=self.task)
 
 
 def _refuse_unknown(names: Iterable[object], known: Iterable[object], what: str) -> None:

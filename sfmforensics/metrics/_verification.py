@@ -278,17 +278,6 @@ def speaker_eer(
     return float("nan") if trials is None else equal_error_rate(trials.scores, trials.same)
 
 
-@dataclass(frozen=True)
-class EERScorer:
-    """Scorer of scikit-learn's kind: minus the equal error rate of a task."""
-
-    task: str
-
-    def __call__(self, estimator: BaseEstimator, X: Matrix, y: Targets) -> float:
-        """Score a fitted model."""
-        return -speaker_eer(estimator, X, y, task=self.task)
-
-
 def _speaker_side(estimator: Any, task: str) -> tuple[Callable[[Matrix], Array], Any] | None:
     """What scores recordings (n_recordings, n_speakers), and the names of its columns, or None."""
     names = ("predict_log_proba", "predict_proba", "decision_function")
