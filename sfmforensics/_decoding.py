@@ -37,6 +37,9 @@ MAX_CHANNELS = 1024
 
 REMEDY = "leave it out or replace it by a recording that can be played"
 
+UNKNOWN_LENGTH = 2**63 - 1
+"""Samples that libsndfile reports of a flac file that was encoded as it came in."""
+
 _BLOCK_SECONDS = 30
 _BLOCK_SAMPLES = 1 << 22
 """Samples of all channels that are read at once, at most: a header may promise any number."""
@@ -223,6 +226,9 @@ def check_rate(rate: int, source: Recording) -> None:
 def _blocks_of_file(path: PathLike, dtype: SampleType) -> Blocks:
     with open_sound(path) as (file, quietly):
         longest = _block_length(file.samplerate, file.channels)
+        if file.frames == UNKNOWN_LENGTH:
+            # Its decoder winds to no place in such a file; soundfile does where it may.
+            file.seekable = lambda: False
         while True:
             with quietly():
                 block = file.read(longest, dtype=dtype, always_2d=True)

@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
@@ -91,7 +92,7 @@ def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:
     """Give the columns that a splitter reads; by name, one column must be the one asked for."""
     if y is None:
         raise TargetError("a split reads the targets, but y is None; pass the targets as y")
-    frame = as_frame(y)
+    refuse_odd_labels(frame := as_frame(y))
     if not hasattr(y, "columns"):
         if frame.shape[1] == 1:
             if by_name and on not in (None, getattr(y, "name", None)):
@@ -197,9 +198,10 @@ def held_out(
     Raises
     ------
     TargetError
-        There are too few rows, groups or labels for two sides.
+        There are too few rows, groups or labels for two sides, or labels cannot be told apart.
     """
     frame = as_frame(y)
+    refuse_odd_labels(frame)
     if hasattr(validation, "split"):
         sides = [_first_split(X, y, validation, groups, rng, used)]
     else:

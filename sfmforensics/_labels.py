@@ -81,8 +81,9 @@ def refuse_odd_labels(frame: pd.DataFrame) -> None:
     Raises
     ------
     TargetError
-        A label is a list, a dict or the like; a column mixes numbers and text, as one does with an
-        age in words, or with 1 and "1"; or it mixes numbers and truth values, as 1 and True.
+        There is no column; a label is a list, a dict or the like; a column mixes numbers and text,
+        as one does with an age in words, or with 1 and "1"; or it mixes numbers and truth values,
+        as 1 and True.
 
     Examples
     --------
@@ -92,6 +93,8 @@ def refuse_odd_labels(frame: pd.DataFrame) -> None:
     sfmforensics.exceptions.TargetError: column 'age' holds numbers such as 20.0 and text such as
     'thirty' (row 1); correct it, leave it blank, or make all of them text
     """
+    if not frame.shape[1]:
+        raise TargetError("the targets have no column; give labels of at least one task")
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if column.dtype != object:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sfmforensics._types import PathLike
 
 _QUOTES = ("'", '"')
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Invisible characters that turn the direction of what follows, and so the order of letters."""
 
 
 def show_name(path: PathLike | bytes) -> str:
@@ -57,7 +59,8 @@ def keep_name(path: PathLike | bytes) -> str:
     -------
     str
         The name as it is, blanks of every kind included; as `show_name` gives it only where it
-        holds control characters or is no UTF-8, which no table can hold safely.
+        holds control characters, turns the direction of writing or is no UTF-8, which no table
+        can hold safely.
 
     Examples
     --------
@@ -67,7 +70,11 @@ def keep_name(path: PathLike | bytes) -> str:
     '\x1b[2Ja.wav'
     """
     name = str(os.fsdecode(path))
-    unsafe = any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
+    unsafe = any(
+        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(c) in _TURNS
+        for c in name
+    )
     return show_name(name) if unsafe or name.startswith(_QUOTES) else name
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._decoding import REMEDY, blocks_of, open_sound
+from sfmforensics._decoding import REMEDY, UNKNOWN_LENGTH, blocks_of, open_sound
 from sfmforensics._names import describe_source
 from sfmforensics.exceptions import AudioError
 
@@ -147,7 +147,10 @@ def audio_info(path: PathLike) -> tuple[int, int, float]:
     sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
     """
     with open_sound(path) as (file, _):
-        return file.samplerate, file.channels, file.frames / file.samplerate
+        rate, channels, frames = file.samplerate, file.channels, file.frames
+    if frames == UNKNOWN_LENGTH:  # the header leaves it open
+        frames = sum(len(block) for block, _ in blocks_of(path))
+    return rate, channels, frames / rate
 
 
 def signal_hash(signal: Signal) -> str:
@@ -205,7 +208,7 @@ class _Seen:
         if self.low == self.high:
             # A stereo file whose channels cancel is as silent, once mixed, as one of zeros.
             kind = "silence" if self.low == 0 else "a constant offset"
-            return f"every sample is {self.low:g} ({kind})", REMEDY
+            return f"every sample is {self.low + 0.0:g} ({kind})", REMEDY  # never -0
         if self.high - self.low < SOFTEST:
             return (
                 f"no two samples differ by more than {self.high - self.low:.1e} (silence: a step "

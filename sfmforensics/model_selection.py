@@ -85,7 +85,7 @@ class _TargetKFold(BaseCrossValidator):
         Raises
         ------
         TargetError
-            There is no such column, or there are too few rows, groups or labels.
+            There is no such column, or too few rows, groups or labels that can be told apart.
         """
         _, y, groups = indexable(X, y, groups)
         rng = check_random_state(self.random_state) if self.shuffle else None

@@ -123,11 +123,9 @@ class TargetCodec:
             have one name, or a kind is unknown.
         """
         frame = as_frame(y)
-        if not frame.shape[1]:
-            raise TargetError("the targets have no column; give labels of at least one task")
+        refuse_odd_labels(frame)
         self.form_, self.flat_ = form_of(y, frame)
         self.names_ = list(frame.columns)
-        refuse_odd_labels(frame)
         self.schema_ = getattr(y, "schema", None) if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
         self._classes: list[t.Array | None] = []
@@ -185,6 +183,7 @@ class TargetCodec:
             learnt the other way.
         """
         frame, other = as_frame(y), copy(self)
+        refuse_odd_labels(frame)
         if distribution != self.distribution:
             raise TargetError(
                 "warm_start cannot turn a model of numbers into one of distributions, or back; "

@@ -481,6 +481,17 @@ def test_audio_info_reads_the_header(write):
     assert audio_info(path) == (22_050, 2, pytest.approx(2.0))
 
 
+def test_a_flac_that_was_encoded_as_it_came_in_is_read(write, tmp_path):
+    signal = noise(40 * RATE)
+    expected = read_audio(write("a.flac", signal, subtype="PCM_24"))
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] &= 0xF0  # its number of samples, 36 bits, is not known
+    content[22:26] = bytes(4)
+    (tmp_path / "b.flac").write_bytes(content)
+    np.testing.assert_array_equal(read_audio(tmp_path / "b.flac"), expected)
+    assert audio_info(tmp_path / "b.flac") == (RATE, 1, 40.0)
+
+
 def test_audio_info_refuses_what_is_no_sound(tmp_path):
     path = tmp_path / "notes.wav"
     _text(path)

@@ -88,6 +88,8 @@ def test_what_nobody_can_tell_apart_is_refused_by_name_everywhere(case, X):
         "evaluate a corpus": lambda: evaluate_corpus(corpus, ["mfcc"], "m", models=["single"]),
     }
     if case != "an infinite age":
+        roads["early stopping"] = lambda: TANGO(**FAST, early_stopping=True).fit(X, y)
+        roads["a splitter"] = lambda: next(TargetStratifiedKFold(3).split(X, y))
         roads["scorers"] = lambda: task_scorers(y)
     for run in roads.values():
         with pytest.raises(TargetError, match=says):

@@ -52,6 +52,10 @@ def test_blanks_that_a_table_can_hold_stay_in_it():
         assert show_name(name) != name
 
 
+def test_names_that_would_be_read_in_another_order_stand_escaped_in_a_table():
+    assert keep_name("a\u202evaw.exe") == show_name("a\u202evaw.exe") == r"'a\u202evaw.exe'"
+
+
 @given(st.text(max_size=30))
 def test_a_text_becomes_harmless_and_harmless_text_stays(text):
     harmless = escape_text(text)

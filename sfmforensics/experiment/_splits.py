@@ -178,8 +178,6 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
         raise TargetError(
             f"the targets are a {type(target).__name__}; give a DataFrame with one column a task"
         )
-    if not target.shape[1]:
-        raise TargetError("the targets have no column; give labels of at least one task")
     if target.columns.nlevels > 1:
         raise TargetError(
             f"the columns of the targets have {target.columns.nlevels} levels; give each one name"

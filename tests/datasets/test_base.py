@@ -166,6 +166,14 @@ def test_what_is_no_recording_is_a_copy_of_nothing():
     assert find_copies([*data, *data]).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 5]
 
 
+@pytest.mark.parametrize("coding", ["GSM610", "G721_32"])
+def test_telephone_codings_that_cannot_be_wound_have_copies(write_tone, tmp_path, coding):
+    first = write_tone("a.wav", rate=8_000, subtype=coding)
+    other = write_tone("b.wav", rate=8_000, subtype=coding, frequency=330)
+    shutil.copy(first, tmp_path / "c.wav")
+    assert find_copies([first, other, tmp_path / "c.wav"]).tolist() == [0, 1, 0]
+
+
 def test_a_decoder_that_stops_early_leaves_no_chance_in_the_labels(tmp_path):
     path = tmp_path / "a.mp3"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=40_000), 16_000)

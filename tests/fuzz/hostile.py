@@ -291,22 +291,11 @@ MAGIC += [
     b"riff",
     b"\xf0~\0\1",
 ]
+# fmt: off
 ENDINGS = [
-    "wav",
-    "flac",
-    "ogg",
-    "mp3",
-    "raw",
-    "vox",
-    "gsm",
-    "sd2",
-    "au",
-    "txt",
-    "m4a",
-    "WAV",
-    "",
-    "mat",
+    "wav", "flac", "ogg", "mp3", "raw", "vox", "gsm", "sd2", "au", "txt", "m4a", "WAV", "", "mat",
 ]
+# fmt: on
 
 
 def mislabelled(rng, folder):
@@ -330,55 +319,24 @@ def mislabelled(rng, folder):
 
 # -- names and places --------------------------------------------------------------------------
 
+# fmt: off
 BITS = [
-    " ",
-    "\n",
-    "\r",
-    "\t",
-    "\x1b[31m",
-    "\x1b]0;x\x07",
-    "\x9b2J",
-    "\u202e",
-    "\u200d",
-    "\u202f",
-    "'",
-    '"',
+    " ", "\n", "\r", "\t", "\x1b[31m", "\x1b]0;x\x07", "\x9b2J", "\u202e", "\u200d", "\u202f",
+    "'", '"',
 ]
+# fmt: on
+# fmt: off
 BITS += [
-    "\\",
-    "\\n",
-    "%s",
-    "{0}",
-    "[red]",
-    "[",
-    "]",
-    ":warning:",
-    "$(id)",
-    "`id`",
-    ";",
-    "*",
-    "?",
-    "&",
-    "-",
-    "--",
+    "\\", "\\n", "%s", "{0}", "[red]", "[", "]", ":warning:", "$(id)", "`id`", ";", "*", "?", "&",
+    "-", "--",
 ]
+# fmt: on
+# fmt: off
 BITS += [
-    "\udcff",
-    "\udc80",
-    "\udcc3",
-    "é",
-    "e\u0301",
-    "صوت",
-    "声",
-    "🎙",
-    "\x7f",
-    "\x01",
-    "\x85",
-    "\u2028",
-    "..",
-    "~",
-    ",",
+    "\udcff", "\udc80", "\udcc3", "é", "e\u0301", "صوت", "声", "🎙", "\x7f", "\x01", "\x85",
+    "\u2028", "..", "~", ",",
 ]
+# fmt: on
 BITS += ["=", "a", "b", "\ufeff", "\U000e0041"]
 
 
@@ -541,71 +499,33 @@ class Places:
 
 # -- pairs -------------------------------------------------------------------------------------
 
+# fmt: off
 DTYPES = [
-    "float16",
-    "float32",
-    "float64",
-    "longdouble",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
+    "float16", "float32", "float64", "longdouble", "int8", "uint8", "int16", "uint16", "int32",
 ]
+# fmt: on
+# fmt: off
 DTYPES += [
-    "uint32",
-    "int64",
-    "uint64",
-    "bool",
-    "complex64",
-    "object",
-    "U3",
-    "S3",
-    "M8[s]",
-    ">f4",
-    ">i2",
+    "uint32", "int64", "uint64", "bool", "complex64", "object", "U3", "S3", "M8[s]", ">f4", ">i2",
 ]
+# fmt: on
+# fmt: off
 NO_RATES = [
-    0,
-    -1,
-    -16_000,
-    1,
-    1_999,
-    2**31,
-    2**64,
-    10**400,
-    np.nan,
-    np.inf,
-    -np.inf,
-    44_100.5,
-    True,
+    0, -1, -16_000, 1, 1_999, 2**31, 2**64, 10**400, np.nan, np.inf, -np.inf, 44_100.5, True,
     None,
 ]
+# fmt: on
+# fmt: off
 NO_RATES += [
-    "16000",
-    b"16000",
-    "fast\x1b[2J",
-    1j,
-    [],
-    [16_000, 16_000],
-    np.array([1, 2]),
-    object(),
-    {},
+    "16000", b"16000", "fast\x1b[2J", 1j, [], [16_000, 16_000], np.array([1, 2]), object(), {},
 ]
+# fmt: on
+# fmt: off
 NO_PAIRS = [
-    None,
-    17,
-    0.5,
-    b"a.wav",
-    (),
-    (1,),
-    (1, 2, 3),
-    {},
-    {"a": 1},
-    object(),
-    np.zeros(3),
+    None, 17, 0.5, b"a.wav", (), (1,), (1, 2, 3), {}, {"a": 1}, object(), np.zeros(3),
     [None, None],
 ]
+# fmt: on
 NO_PAIRS += [([[1.0], [1.0, 2.0]], 16_000), ("a.wav", 16_000), (np.float32(1), 16_000), np.nan]
 
 
