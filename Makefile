@@ -16,7 +16,7 @@ help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
 	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"
-	@echo "make lint    ruff, as .ci/run does"
+	@echo "make lint    ruff and mypy, as .ci/run does"
 	@echo "make format  let ruff rewrite the code"
 	@echo "make clean   remove the virtual environment and what tools left behind"
 
@@ -44,10 +44,11 @@ fuzz: $(FULL)
 lint: $(FULL)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(FULL)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -10,8 +10,18 @@ Examples
 TANGO(direction='x1->x2')
 """
 
+from __future__ import annotations
+
 import logging
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sfmforensics.baselines import PerTask
+    from sfmforensics.embeddings import load_embeddings, save_embeddings
+    from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+    from sfmforensics.saving import read_model, save_model
+    from sfmforensics.views import make_views
 
 __version__ = "0.1.0"
 
@@ -30,15 +40,28 @@ _HOMES = {
 # Silent, unless whoever uses the package listens: `sfmforensics --log FILE` does.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "TANGO",
+    "ConcatFusion",
+    "PerTask",
+    "SingleView",
+    "__version__",
+    "load_embeddings",
+    "make_views",
+    "read_model",
+    "save_embeddings",
+    "save_model",
+]
 
 
-def __getattr__(name):
-    # torch takes a second to import; who asks only for a dataset does not wait for it.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+if not TYPE_CHECKING:  # a type checker reads the imports above, and so sees a name misspelt
+
+    def __getattr__(name):
+        # torch takes a second to import; who asks only for a dataset does not wait for it.
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -15,12 +16,20 @@ from sfmforensics._log import event
 from sfmforensics._names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    import pandas as pd
+
+    from sfmforensics._types import PathLike
+
 _logger = logging.getLogger(__name__)
 # No emoji: the name of a file may hold ":warning:", and is shown as it is.
 out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
-def show_frame(frame, title, console=out):
+def show_frame(frame: pd.DataFrame, title: str, console: Console = out) -> None:
     """Print a DataFrame as a table."""
     table = Table(title=title or None, title_justify="left")
     for name in frame.columns:
@@ -33,13 +42,13 @@ def show_frame(frame, title, console=out):
     console.print(table)
 
 
-def _cell(value):
+def _cell(value: object) -> str | Text:
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
     return "" if value is None else Text(escape_text(str(value)))  # not to be taken for markup
 
 
-def show_answers(answers):
+def show_answers(answers: pd.DataFrame) -> None:
     """Print the answers of a model, each label with its probability behind it."""
     shown = answers.assign(path=[show_name(path) for path in answers["path"]])
     for name in answers.columns:
@@ -50,7 +59,7 @@ def show_answers(answers):
     show_frame(shown, "")
 
 
-def show_scores(scores, corpus, console):
+def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
     """Print the table of scores, the paper's rows below ours where there are any."""
     from sfmforensics.paper import paper_rows_of
     from sfmforensics.report import format_summary, summarise, to_rich
@@ -67,13 +76,15 @@ def show_scores(scores, corpus, console):
         )
 
 
-def show_comparisons(directory, console):
+def show_comparisons(directory: PathLike, console: Console) -> None:
     """Say which differences between models are more than chance."""
     from sfmforensics.metrics import METRICS
     from sfmforensics.report import format_comparisons, read_run, to_rich
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
     found = read_run(directory).comparisons
+    if found is None:
+        return
     found = found[found["metric"].isin(list(default))]
     if not len(found):
         return
@@ -91,17 +102,17 @@ def show_comparisons(directory, console):
     )
 
 
-def tell(text):
+def tell(text: str) -> None:
     """Print a line that may hold a path: as it is, so that it can be copied."""
     out.print(escape_text(text), markup=False, highlight=False, soft_wrap=True)
 
 
-def tell_manifest(path):
+def tell_manifest(path: PathLike) -> None:
     """Print what to note down of a manifest, or of a model that holds one."""
     tell(f"Chain of custody: {show_name(path)}, sha256 {file_hash(path)}")
 
 
-def say(text):
+def say(text: object) -> None:
     """Print one line on standard error, whatever is in it."""
     # Other libraries wrap their messages; blanks in the name of a file are to stay.
     text = " ".join(part.strip() for part in str(text).splitlines() if part.strip())
@@ -114,11 +125,11 @@ def say(text):
 
 
 @contextmanager
-def warnings_in_one_line():
+def warnings_in_one_line() -> Iterator[None]:
     """Print the package's warnings as it prints its errors, each once; others as Python does."""
     usual, said = warnings.showwarning, set()
 
-    def show(message, category, *where, **more):
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
         if issubclass(category, SFMForensicsWarning):
             if str(message) not in said:
                 say(f"warning: {message}")

@@ -6,12 +6,25 @@ import contextlib
 import functools
 import os
 import stat
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
 from sfmforensics._names import describe_source, escape_text, is_path
 from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any, Literal, TypeAlias
+
+    from soundfile import SoundFile
+
+    from sfmforensics._types import Array, PathLike, Recording
+
+    SampleType: TypeAlias = Literal["float32", "float64"]
+    Blocks: TypeAlias = Iterator[tuple[Array, int]]
 
 MIN_RATE = 2_000
 """Lowest rate of a recording, in Hz: below, not even the second formant of a vowel is there."""
@@ -38,7 +51,7 @@ _FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryErro
 """What reading a file with a damaged header raises, besides libsndfile's own errors."""
 
 
-def blocks_of(source, dtype="float32"):
+def blocks_of(source: Recording, dtype: SampleType = "float32") -> Blocks:
     """Read a recording block by block.
 
     Parameters
@@ -69,7 +82,9 @@ def blocks_of(source, dtype="float32"):
 
 
 @contextlib.contextmanager
-def open_sound(path):
+def open_sound(
+    path: PathLike,
+) -> Iterator[tuple[SoundFile, Callable[[], AbstractContextManager[None]]]]:
     """Open a file that libsndfile reads.
 
     Parameters
@@ -123,7 +138,7 @@ def open_sound(path):
             raise AudioError(describe_source(path), found, REMEDY) from error
 
 
-def check_pair(pair):
+def check_pair(pair: Any) -> tuple[Array, int]:
     """Take a (signal, rate) pair apart.
 
     Parameters
@@ -176,7 +191,7 @@ def check_pair(pair):
     return signal, whole
 
 
-def check_rate(rate, source):
+def check_rate(rate: int, source: Recording) -> None:
     """Refuse a rate that no recording of a voice has.
 
     Parameters
@@ -208,7 +223,7 @@ def check_rate(rate, source):
     raise AudioError(describe_source(source), f"{found}, where {expected}", "check its rate")
 
 
-def _blocks_of_file(path, dtype):
+def _blocks_of_file(path: PathLike, dtype: SampleType) -> Blocks:
     with open_sound(path) as (file, quietly):
         longest = _block_length(file.samplerate, file.channels)
         if file.frames == UNKNOWN_LENGTH:
@@ -222,7 +237,7 @@ def _blocks_of_file(path, dtype):
                 return
 
 
-def _blocks_of_pair(pair, dtype):
+def _blocks_of_pair(pair: Any, dtype: SampleType) -> Blocks:
     signal, rate = check_pair(pair)
     longest = _block_length(rate, signal.shape[1] if signal.ndim == 2 else 1)
     for start in range(0, len(signal) if signal.size else 1, longest):
@@ -230,11 +245,11 @@ def _blocks_of_pair(pair, dtype):
         yield _as_float(np.ascontiguousarray(signal[start : start + longest]), dtype), rate
 
 
-def _block_length(rate, channels):
+def _block_length(rate: int, channels: int) -> int:
     return min(_BLOCK_SECONDS * rate, _BLOCK_SAMPLES // max(channels, 1))
 
 
-def _as_float(signal, dtype):
+def _as_float(signal: Array, dtype: SampleType) -> Array:
     if signal.dtype.kind in "iu":
         limits = np.iinfo(signal.dtype)
         middle = 0.0 if limits.min < 0 else (limits.max + 1) / 2
@@ -244,7 +259,7 @@ def _as_float(signal, dtype):
         return signal.astype(dtype)
 
 
-def _whole_number(rate):
+def _whole_number(rate: Any) -> int | None:
     """The rate as an integer; None if it is none, as a truth value or a text is none."""
     if isinstance(rate, (bool, np.bool_, str, bytes)):
         return None
@@ -256,7 +271,7 @@ def _whole_number(rate):
 
 
 @contextlib.contextmanager
-def _open_file(path):
+def _open_file(path: PathLike) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
     try:
         _check_kind(os.stat(path), path)  # before it is opened: some devices act on that
@@ -280,7 +295,7 @@ def _open_file(path):
         os.close(handle)
 
 
-def _words_of(error):
+def _words_of(error: BaseException) -> str:
     said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
     said = escape_text(" ".join(str(said).split())).rstrip(".")
     if "possibly a pipe" in said:  # libsndfile's words for an MP3 that ends at once
@@ -288,14 +303,14 @@ def _words_of(error):
     return said or type(error).__name__
 
 
-def _start(handle):
+def _start(handle: int | str) -> bytes:
     if isinstance(handle, int):
         return os.pread(handle, 4, 0)
     with open(handle, "rb") as file:
         return file.read(4)
 
 
-def _check_kind(found, path):
+def _check_kind(found: os.stat_result, path: PathLike) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise AudioError(describe_source(path), "it is a folder", "name a sound file")
     if not stat.S_ISREG(found.st_mode):

@@ -8,9 +8,17 @@ import os
 import tempfile
 from hashlib import file_digest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import OutputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from sfmforensics._types import PathLike
+
+fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # Windows: parts of killed processes stay there until somebody removes them
@@ -28,7 +36,7 @@ _OF_THE_DISK = {
 
 
 @contextlib.contextmanager
-def replacing(path, *, durable=True):
+def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
     """Give a temporary name that becomes `path` at the end, so that nobody reads half a file.
 
     Parameters
@@ -90,7 +98,7 @@ def replacing(path, *, durable=True):
             os.close(handle)  # and with it the lock
 
 
-def write_atomically(path, content, *, durable=True):
+def write_atomically(path: PathLike, content: str | bytes, *, durable: bool = True) -> None:
     """Write text or bytes to a file, through `replacing`.
 
     Text becomes UTF-8, always: what cannot (half a character, from a file name that is no UTF-8)
@@ -102,7 +110,7 @@ def write_atomically(path, content, *, durable=True):
         file.write(content)
 
 
-def sweep(folder):
+def sweep(folder: PathLike) -> int:
     """Remove the temporary files that killed processes left in a folder.
 
     Parameters
@@ -134,7 +142,7 @@ def sweep(folder):
     return removed
 
 
-def file_hash(path):
+def file_hash(path: PathLike) -> str:
     """Identify a file by its content.
 
     Parameters
@@ -156,7 +164,7 @@ def file_hash(path):
         return file_digest(file, "sha256").hexdigest()
 
 
-def _locked_part(folder):
+def _locked_part(folder: PathLike) -> tuple[int, str]:
     while True:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
         if fcntl is None:
@@ -168,7 +176,7 @@ def _locked_part(folder):
         os.close(handle)
 
 
-def _wait_for_disk(path):
+def _wait_for_disk(path: PathLike) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -176,7 +184,7 @@ def _wait_for_disk(path):
         os.close(handle)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,27 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
 from sfmforensics._labels import refuse_odd_labels
-from sfmforensics.exceptions import SFMForensicsError, TargetError
+from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
-def joined_groups(*labels):
+    from sfmforensics._types import (
+        Array,
+        BoolArray,
+        Column,
+        Groups,
+        IntArray,
+        Labels,
+        On,
+        Split,
+        Targets,
+    )
+
+
+def joined_groups(*labels: Column) -> IntArray:
     """Give rows that share a label, directly or through other rows, the same number.
 
     Parameters
@@ -53,7 +71,47 @@ def joined_groups(*labels):
     return pd.factorize(found[:n_rows])[0]
 
 
-def strata(frame, n_bins):
+def joined_labels(y: Labels, on: On, groups: Groups) -> tuple[BoolArray, IntArray]:
+    """Which rows have a label, and the number of the joined label of each of these."""
+    frame = chosen_columns(y, on, by_name=True)
+    known = frame.notna().all(axis=1).to_numpy()
+    if not known.all():
+        warnings.warn(
+            f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
+            "side of any split",
+            SplitWarning,
+            stacklevel=4,
+        )
+    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
+    if groups is not None:
+        labels.append(pd.Series(groups).to_numpy()[known])
+    return known, joined_groups(*labels)
+
+
+def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:
+    """Give the columns that a splitter reads; by name, one column must be the one asked for."""
+    if y is None:
+        raise TargetError("a split reads the targets, but y is None; pass the targets as y")
+    refuse_odd_labels(frame := as_frame(y))
+    if not hasattr(y, "columns"):
+        if frame.shape[1] == 1:
+            if by_name and on not in (None, getattr(y, "name", None)):
+                raise TargetError(
+                    f"labels of {on!r} are to be kept apart, but y is one column, not called so; "
+                    "use scikit-learn's GroupKFold and groups, or on=None for y itself"
+                )
+            return frame
+        frame = frame.set_axis(range(frame.shape[1]), axis=1)
+    names = list(frame.columns)
+    wanted = on if isinstance(on, list) else names if on is None and len(names) == 1 else [on]
+    if not wanted or not set(wanted) <= set(names):
+        absent = [name for name in wanted if name not in names] or [on]
+        missing, found = (", ".join(map(repr, some)) for some in (absent, names))
+        raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
+    return frame[wanted]
+
+
+def strata(frame: pd.DataFrame, n_bins: int) -> IntArray:
     """Number of the stratum of each row: its combination of labels; numbers are cut into bins."""
     codes = []
     for _, column in frame.items():
@@ -64,13 +122,15 @@ def strata(frame, n_bins):
     return combined(codes)
 
 
-def combined(codes):
+def combined(codes: Sequence[Array]) -> IntArray:
     """One number for each combination of several columns of codes."""
     _, numbers = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
     return numbers.ravel()
 
 
-def spread(strata, units, n_splits, rng):
+def spread(
+    strata: IntArray, units: IntArray, n_splits: int, rng: np.random.RandomState | None
+) -> IntArray:
     """Deal units out to folds so that every stratum is spread; gives the fold of each row."""
     counts = coo_array((np.ones(len(units)), (units, strata))).tocsr()
     size = np.bincount(units)
@@ -94,7 +154,7 @@ def spread(strata, units, n_splits, rng):
     return folds[units]
 
 
-def balance(sizes, n_splits, rng):
+def balance(sizes: IntArray, n_splits: int, rng: np.random.RandomState | None) -> IntArray:
     """Deal units out to the smallest fold, large ones first; gives the fold of each unit."""
     # Disturbed sizes draw another order, in which what could unbalance the folds is still early.
     rank = sizes if rng is None else sizes * rng.uniform(0.5, 1.5, len(sizes))
@@ -105,7 +165,14 @@ def balance(sizes, n_splits, rng):
     return folds
 
 
-def held_out(X, y, validation, groups, rng, used):
+def held_out(
+    X: Array,
+    y: Targets,
+    validation: Any,
+    groups: Column | None,
+    rng: np.random.RandomState,
+    used: IntArray,
+) -> Split:
     """Rows to learn from, and rows to judge the epochs by.
 
     Parameters
@@ -160,7 +227,7 @@ def held_out(X, y, validation, groups, rng, used):
     )
 
 
-def _can_judge(frame, train, valid):
+def _can_judge(frame: pd.DataFrame, train: IntArray, valid: IntArray) -> bool:
     """Whether a recording that is kept back has a number, or a class that is learnt."""
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
@@ -172,7 +239,14 @@ def _can_judge(frame, train, valid):
     return False
 
 
-def _first_split(X, y, validation, groups, rng, used):
+def _first_split(
+    X: Array,
+    y: Targets,
+    validation: Any,
+    groups: Column | None,
+    rng: np.random.RandomState,
+    used: IntArray,
+) -> Split:
     splitter = deepcopy(validation)
     if getattr(splitter, "random_state", 0) is None:
         splitter.random_state = rng.randint(2**31 - 1)
@@ -193,7 +267,9 @@ def _first_split(X, y, validation, groups, rng, used):
     return train[np.isin(train, used)], valid[np.isin(valid, used)]
 
 
-def _shares(frame, share, groups, rng):
+def _shares(
+    frame: pd.DataFrame, share: float, groups: IntArray | None, rng: np.random.RandomState
+) -> Iterator[BoolArray]:
     """Generate masks of the rows that are kept back, each another choice of folds."""
     parts = Fraction(share).limit_denominator(20)
     if not 0.05 <= share <= 0.95:
@@ -213,9 +289,11 @@ def _shares(frame, share, groups, rng):
         yield held
 
 
-def _spread_by_label(frame, n_folds, rng):
+def _spread_by_label(
+    frame: pd.DataFrame, n_folds: int, rng: np.random.RandomState | None
+) -> IntArray:
     """Fold of each row, so that the labels of the column that repeats most of them are spread."""
-    best = None
+    best: Any = None
     for position in range(frame.shape[1]):
         column = frame.iloc[:, [position]]
         numbers = strata(column, n_bins=n_folds)
@@ -226,7 +304,7 @@ def _spread_by_label(frame, n_folds, rng):
     return spread(best[1], np.arange(len(frame)), n_folds, rng)
 
 
-def _give_back_last_labels(frame, held):
+def _give_back_last_labels(frame: pd.DataFrame, held: BoolArray) -> None:
     """Let a label that only rows kept back have be learnt from: it would be no class otherwise."""
     for position in range(frame.shape[1]):
         codes, labels = pd.factorize(frame.iloc[:, position])

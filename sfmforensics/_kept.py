@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,11 @@ import pandas as pd
 from sfmforensics._files import sweep, write_atomically
 from sfmforensics._log import event
 from sfmforensics.exceptions import CacheWarning
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import PathLike
 
 _logger = logging.getLogger(__name__)
 
@@ -42,17 +48,17 @@ class Kept:
     ({'accuracy': 0.5}, None)
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike | None) -> None:
         self.folder = None if folder is None else Path(folder)
         self._writable = self.folder is not None
-        if self._writable:
+        if self.folder is not None:
             sweep(self.folder)
 
-    def path(self, name):
+    def path(self, name: str) -> Path:
         """File of a result."""
-        return self.folder / f"{name}.json"
+        return cast("Path", self.folder) / f"{name}.json"
 
-    def read(self, name, key):
+    def read(self, name: str, key: str) -> Any:
         """Give a result, or None if it is not there, of another key, or damaged."""
         if self.folder is None:
             return None
@@ -71,7 +77,7 @@ class Kept:
             return self._damaged(path, error)
         return kept["content"] if kept["key"] == key else None
 
-    def write(self, name, key, content):
+    def write(self, name: str, key: str, content: Any) -> None:
         """Keep a result."""
         if not self._writable:
             return
@@ -87,18 +93,18 @@ class Kept:
                 stacklevel=2,
             )
 
-    def _damaged(self, path, error):
+    def _damaged(self, path: Path, error: Exception) -> None:
         event(_logger, "kept result damaged", logging.WARNING, path=str(path), why=str(error))
         warnings.warn(
             f"{path}: damaged ({error}); it is computed again", CacheWarning, stacklevel=3
         )
 
 
-def _checksum(key, content):
+def _checksum(key: str, content: Any) -> str:
     return hashlib.sha256(json.dumps([key, content], sort_keys=True).encode()).hexdigest()
 
 
-def digest(*parts):
+def digest(*parts: Any) -> str:
     """One number for all that a result depends on.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,16 @@ from sklearn.utils import column_or_1d
 
 from sfmforensics.exceptions import TargetError, shown
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from typing import Any
+
+    from sfmforensics._types import Array, Float32Array, FloatArray, Targets
+
 _MOST_POINTS = 200
 
 
-def as_frame(y):
+def as_frame(y: Targets) -> pd.DataFrame:
     """Accept targets in any form as a DataFrame, one column a task.
 
     Parameters
@@ -43,11 +50,12 @@ def as_frame(y):
             name = y.columns[y.columns.duplicated()][0]
             raise TargetError(f"the targets have two columns called {name!r}; rename one")
         return with_floats(y)
-    if is_polars(y):
-        columns = y.get_columns() if hasattr(y, "get_columns") else [y]
+    other: Any = y
+    if is_polars(other):
+        columns = other.get_columns() if hasattr(other, "get_columns") else [other]
         return pd.DataFrame({column.name or "y": from_polars(column) for column in columns})
-    if hasattr(y, "to_pandas"):
-        return as_frame(y.to_pandas())
+    if hasattr(other, "to_pandas"):
+        return as_frame(other.to_pandas())
     if y is None or isinstance(y, (dict, str, bytes)) or np.isscalar(y):
         raise TargetError(
             f"the targets are {shown(y)}, a {type(y).__name__}; give a DataFrame (of a dict: "
@@ -62,7 +70,7 @@ def as_frame(y):
     return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
 
 
-def refuse_odd_labels(frame):
+def refuse_odd_labels(frame: pd.DataFrame) -> None:
     """Refuse labels of which nobody can say which are the same.
 
     Parameters
@@ -93,7 +101,8 @@ def refuse_odd_labels(frame):
             continue
         known = column.notna().to_numpy()
         values = column.to_numpy()[known]
-        kinds = dict(zip(map(type, values), np.flatnonzero(known), strict=True))  # the last of each
+        rows = np.flatnonzero(known).tolist()
+        kinds = dict(zip(map(type, values), rows, strict=True))  # the last of each
         for kind, row in kinds.items():
             if pd.api.types.is_list_like(column.iloc[row]):
                 raise TargetError(
@@ -104,7 +113,7 @@ def refuse_odd_labels(frame):
             _refuse_mixed(kinds, column, name)
 
 
-def _refuse_mixed(kinds, column, name):
+def _refuse_mixed(kinds: dict[type, int], column: pd.Series, name: Hashable) -> None:
     rows = {_sort_of(kind): row for kind, row in kinds.items()}
     sorts = [sort for sort in ("numbers", "truth values", "text") if sort in rows]
     if len(sorts) > 1:
@@ -116,7 +125,7 @@ def _refuse_mixed(kinds, column, name):
         )
 
 
-def _sort_of(kind):
+def _sort_of(kind: type) -> str | type:
     """What labels of a type are, where it matters that they are not of another."""
     if issubclass(kind, str):
         return "text"
@@ -125,12 +134,12 @@ def _sort_of(kind):
     return "numbers" if issubclass(kind, (Real, np.number)) else kind
 
 
-def is_polars(y):
+def is_polars(y: Targets) -> bool:
     """Whether this is a polars DataFrame or Series, without importing polars."""
     return type(y).__module__.partition(".")[0] == "polars"
 
 
-def form_of(y, frame):
+def form_of(y: Targets, frame: pd.DataFrame) -> tuple[str, bool]:
     """The form of the targets, "frame", "polars" or "array", and whether they are 1-D."""
     form = "frame" if isinstance(y, pd.DataFrame) else "array"
     if is_polars(y) and hasattr(y, "get_columns"):
@@ -138,14 +147,14 @@ def form_of(y, frame):
     return form, frame.shape[1] == 1 and len(getattr(y, "shape", (0,))) == 1
 
 
-def from_polars(column):
+def from_polars(column: Any) -> pd.Series:
     """A polars Series as a pandas one, without the pyarrow that polars itself would ask for."""
     if column.dtype.is_float() or (column.dtype.is_integer() and not column.null_count()):
         return pd.Series(column.to_numpy())
     return pd.Series(column.to_list(), dtype=object if column.dtype.is_integer() else None)
 
 
-def to_polars(columns, schema):
+def to_polars(columns: Mapping[str, Array], schema: Any) -> Any:
     """Answers as a polars frame, of the types of the targets; means of integers stay floats."""
     import polars
 
@@ -158,7 +167,7 @@ def to_polars(columns, schema):
     return polars.DataFrame(answers)
 
 
-def with_dtype(column):
+def with_dtype(column: pd.Series | Array) -> pd.Series:
     """A column of an array; one of objects gets the type that its labels have, gaps or not."""
     column = pd.Series(column)
     if column.dtype != object:
@@ -169,7 +178,7 @@ def with_dtype(column):
     return column.astype(known.dtype) if len(known) == len(column) else column
 
 
-def with_floats(frame):
+def with_floats(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns of objects that hold only floats and gaps are columns of floats."""
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
     floats = [column if column.dtype != object else with_dtype(column) for column in columns]
@@ -180,7 +189,9 @@ def with_floats(frame):
     return pd.concat([new if change else old for old, new, change in pairs], axis=1)
 
 
-def mean_and_deviation(numbers, weights, name):
+def mean_and_deviation(
+    numbers: FloatArray, weights: FloatArray | None, name: Hashable
+) -> tuple[float, float]:
     """Mean and standard deviation of a column; 1 for one that hardly varies."""
     mean = np.average(numbers, weights=weights)
     most = np.abs(numbers - mean).max()  # lest squares of large numbers overflow
@@ -193,17 +204,18 @@ def mean_and_deviation(numbers, weights, name):
     return mean, deviation if deviation > 1e-9 * abs(mean) else 1.0
 
 
-def plain(column):
+def plain(column: pd.Series) -> Array:
     """Labels without pandas' own types, so that they come back as they went in."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_extension_array_dtype(column.dtype):
         kind = getattr(column.dtype, "kind", "O")
-        return column.to_numpy(dtype={"i": "int64", "u": "uint64", "b": bool}.get(kind, object))
+        dtype: Any = {"i": "int64", "u": "uint64", "b": bool}.get(kind, object)
+        return column.to_numpy(dtype=dtype)
     return column.to_numpy()
 
 
-def sorted_labels(known):
+def sorted_labels(known: pd.Series) -> Array:
     """The distinct labels of a column without gaps, in order."""
     labels = pd.unique(plain(known))
     try:
@@ -212,7 +224,7 @@ def sorted_labels(known):
         return np.array(sorted(labels, key=lambda label: (str(type(label)), label)), dtype=object)
 
 
-def points_of(numbers):
+def points_of(numbers: FloatArray) -> Float32Array:
     """The distinct numbers, ascending; evenly spaced ones between the ends if there are many."""
     points = np.unique(numbers.astype(np.float32))
     if len(points) > _MOST_POINTS:
@@ -220,7 +232,7 @@ def points_of(numbers):
     return points
 
 
-def numbers_of(column, name):
+def numbers_of(column: pd.Series, name: Hashable) -> FloatArray:
     """A column as float64; an infinite number, or what is no number, is refused by its name."""
     try:
         numbers = column.to_numpy(dtype=np.float64)

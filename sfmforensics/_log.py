@@ -7,13 +7,19 @@ import logging
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sfmforensics._types import PathLike
 
 ROOT = "sfmforensics"
 
 
-def event(logger, text, level=logging.INFO, **fields):
+def event(logger: logging.Logger, text: str, level: int = logging.INFO, **fields: object) -> None:
     """Log what happened, with the facts of it by name.
 
     Parameters
@@ -42,7 +48,7 @@ class JsonLines(logging.Formatter):
     "event": "refused"}
     """
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         """Write a record as JSON; what is not ASCII is escaped, so that nothing breaks a line."""
         told = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
@@ -57,7 +63,7 @@ class JsonLines(logging.Formatter):
 
 
 @contextmanager
-def logging_to(path):
+def logging_to(path: PathLike | None) -> Iterator[None]:
     """Write the package's log to a file while a block runs.
 
     Parameters

@@ -6,6 +6,11 @@ import contextlib
 import os
 import tempfile
 import threading
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
 
 _COMPLAINTS = (b"Note: ", b"Warning: ", b"[src/libmpg123/", b"main: [src/libmpg123/")
 _OTHERS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff")
@@ -14,14 +19,16 @@ _OTHERS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd
 class _Turns:
     """Standard error is one for all threads: the first to come turns it away, the last back."""
 
-    def __init__(self):
-        self.lock, self.inside, self.kept, self.said = threading.Lock(), 0, None, None
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.kept: int | None = None
+        self.said: IO[bytes] | None = None
 
 
 _TURNS = _Turns()
 
 
-def may_be_mpeg(start):
+def may_be_mpeg(start: bytes) -> bool:
     r"""Whether the decoder of MP3 may be asked to read a file.
 
     Parameters
@@ -42,7 +49,7 @@ def may_be_mpeg(start):
 
 
 @contextlib.contextmanager
-def decoder_silenced(silence=True):
+def decoder_silenced(silence: bool = True) -> Iterator[None]:
     """Drop what libmpg123 writes to standard error meanwhile; nothing else is lost.
 
     Parameters
@@ -72,7 +79,7 @@ def decoder_silenced(silence=True):
                 _turn_back()
 
 
-def _turn_away():
+def _turn_away() -> None:
     try:
         _TURNS.kept = os.dup(2)
     except OSError:  # there is no standard error
@@ -81,12 +88,12 @@ def _turn_away():
     os.dup2(_TURNS.said.fileno(), 2)
 
 
-def _turn_back():
+def _turn_back() -> None:
     if _TURNS.kept is None:
         return
     os.dup2(_TURNS.kept, 2)
     os.close(_TURNS.kept)
-    with _TURNS.said as said:
+    with cast("IO[bytes]", _TURNS.said) as said:
         said.seek(0)
         others = [line for line in said if line.strip() and not line.startswith(_COMPLAINTS)]
     _TURNS.kept = _TURNS.said = None

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from sfmforensics._fitted import ViewsEstimator
 from sfmforensics._folds import held_out
 from sfmforensics._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
     check_widths,
     epochs_of,
+    only_if,
     refuse_changes,
-    with_type,
 )
 from sfmforensics._score import mean_score
-from sfmforensics._versions import CarriesVersions
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.nn.ensemble import Ensemble, joined_histories
@@ -33,29 +31,44 @@ from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, TargetCodec
 from sfmforensics.views import find_views
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
 
-def _has_classes(estimator):
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import (
+        Answers,
+        Array,
+        Column,
+        Float32Array,
+        FloatArray,
+        IntArray,
+        Matrix,
+        Targets,
+    )
+
+
+def _has_classes(estimator: Any) -> bool:
     codec = getattr(estimator, "_codec", None)
     return codec is None or CLASSIFICATION in codec.kinds_
 
 
-def _scores(network, block):
+def _scores(network: Any, block: torch.Tensor) -> list[FloatArray]:
     return [output.double().cpu().numpy() for output in network(block)]
 
 
-class MultiTaskEstimator(
-    CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class MultiTaskEstimator(ViewsEstimator):
     """What the three systems share; each says how views become one vector (`_fusion`)."""
 
     _at_least = 2
-    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
-    def _fusion(self):
+    def _fusion(self) -> dict[str, Any]:
         """Options of `MultiViewNetwork` that tell this system from the others."""
         raise NotImplementedError
 
-    def _find_views(self, X):
+    def _find_views(self, X: Array) -> tuple[list[str], list[IntArray]]:
         return find_views(
             X.shape[1],
             self.views,
@@ -63,7 +76,13 @@ class MultiTaskEstimator(
             at_least=self._at_least,
         )
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        groups: Column | None = None,
+    ) -> Self:
         """Learn all tasks at once.
 
         Parameters
@@ -166,10 +185,9 @@ class MultiTaskEstimator(
         self._remember_versions()
         return self
 
-    def _members(self):
-        return getattr(self.module_, "members", [self.module_])
-
-    def _train(self, network, loss, data, validation=None):
+    def _train(
+        self, network: Any, loss: MultiTaskLoss, data: Labelled, validation: Labelled | None = None
+    ) -> list[dict[str, float]]:
         return train(
             network,
             loss,
@@ -187,7 +205,7 @@ class MultiTaskEstimator(
             verbose=self.verbose,
         )
 
-    def _network(self, blocks, codec):
+    def _network(self, blocks: Sequence[IntArray], codec: TargetCodec) -> MultiViewNetwork:
         return MultiViewNetwork(
             blocks,
             codec.widths_,
@@ -201,7 +219,9 @@ class MultiTaskEstimator(
             **self._fusion(),
         )
 
-    def _loss(self, codec, encoded, weight):
+    def _loss(
+        self, codec: TargetCodec, encoded: Float32Array, weight: torch.Tensor | None
+    ) -> MultiTaskLoss:
         points = [None if given is None else torch.from_numpy(given) for given in codec.points_]
         weight = None if weight is None else weight.numpy()
         return MultiTaskLoss(
@@ -217,13 +237,13 @@ class MultiTaskEstimator(
         )
 
     @property
-    def classes_(self):
+    def classes_(self) -> list[Array] | Array:
         """Labels of each classification column; the array itself for 1-D targets."""
         check_is_fitted(self)
         classes = self._codec.classes_
         return classes[0] if self._codec.flat_ and classes else classes
 
-    def predict(self, X):
+    def predict(self, X: Matrix) -> Answers:
         """Answer all tasks.
 
         Parameters
@@ -243,8 +263,8 @@ class MultiTaskEstimator(
         settled = np.concatenate(parts)[: _num_samples(X)]
         return self._codec.decode(settled, index=None if callable(index) else index)
 
-    @available_if(_has_classes)
-    def predict_proba(self, X):
+    @only_if(_has_classes)
+    def predict_proba(self, X: Matrix) -> list[FloatArray] | FloatArray:
         """Probabilities of the classes.
 
         Parameters
@@ -266,7 +286,7 @@ class MultiTaskEstimator(
                 probabilities.append(shifted / shifted.sum(axis=1, keepdims=True))
         return probabilities[0] if self._codec.flat_ else probabilities
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Matrix, y: Targets, sample_weight: ArrayLike | None = None) -> float:
         """Mean over the tasks of accuracy (classes) and R squared (numbers).
 
         Parameters
@@ -286,7 +306,7 @@ class MultiTaskEstimator(
         check_consistent_length(X, y, sample_weight)
         return mean_score(self._codec, y, self.predict(X), sample_weight)
 
-    def transform(self, X):
+    def transform(self, X: Matrix) -> Float32Array:
         """Give the fused representation: the last hidden layer that the tasks share.
 
         Parameters
@@ -304,17 +324,13 @@ class MultiTaskEstimator(
         parts = self._ask(X, lambda network, block: network.embed(block).cpu().numpy())
         return np.concatenate(parts)[: _num_samples(X)]
 
-    @property
-    def _n_features_out(self):
-        return self.module_.width
-
-    def _outputs(self, X):
+    def _outputs(self, X: Matrix) -> list[FloatArray]:
         """What the network says: list of (n_recordings, outputs), float64."""
         parts = self._ask(X, _scores)
         n_samples = _num_samples(X)
         return [np.concatenate(outputs)[:n_samples] for outputs in zip(*parts, strict=True)]
 
-    def _ask(self, X, ask):
+    def _ask(self, X: Matrix, ask: Callable[[Any, torch.Tensor], Any]) -> list[Any]:
         """Ask the network about blocks of recordings: a list of what it says of each block."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
@@ -326,25 +342,3 @@ class MultiTaskEstimator(
             module.to(device)  # asked each time, it would be an eighth of one recording's answer
         with one_thread(), torch.inference_mode():
             return [ask(module, block.to(device)) for block in filled_blocks(as_tensor(X))]
-
-    def _device(self):
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return str(self.device)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "module_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.non_deterministic = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return with_type(tags, self.tasks)
-
-    def __getstate__(self):
-        # A model that was fitted on a GPU is loaded where there is none.
-        if "module_" in self.__dict__:
-            self.module_.to("cpu")
-        return super().__getstate__()

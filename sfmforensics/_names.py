@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import TypeIs
+
+    from sfmforensics._types import PathLike
 
 _QUOTES = ("'", '"')
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 """Invisible characters that turn the direction of what follows, and so the order of letters."""
 
 
-def show_name(path):
+def show_name(path: PathLike | bytes) -> str:
     r"""Name a file in a message or a table.
 
     Parameters
@@ -39,7 +47,7 @@ def show_name(path):
     return name if plain and name else repr(name)
 
 
-def keep_name(path):
+def keep_name(path: PathLike | bytes) -> str:
     r"""Name a file in a cell of a CSV table, to be matched with other tables.
 
     Parameters
@@ -70,7 +78,7 @@ def keep_name(path):
     return show_name(name) if unsafe or name.startswith(_QUOTES) else name
 
 
-def escape_text(text, keep="\n"):
+def escape_text(text: str, keep: str = "\n") -> str:
     r"""Make a text harmless to a terminal and to any encoding.
 
     Parameters
@@ -96,13 +104,13 @@ def escape_text(text, keep="\n"):
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
-def _escaped(character):
+def _escaped(character: str) -> str:
     """As JSON escapes it: two halves beyond the first 65,536 characters."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
-def describe_source(source):
+def describe_source(source: Any) -> str:
     """Name a recording for an error message.
 
     Parameters
@@ -132,13 +140,13 @@ def describe_source(source):
         return f"recording of type {type(source).__name__}"
 
 
-def _shape(signal):
+def _shape(signal: Any) -> tuple[int, ...]:
     import numpy as np
 
     return np.shape(signal)
 
 
-def is_path(source):
+def is_path(source: object) -> TypeIs[PathLike]:
     """Tell a path from a signal.
 
     Parameters

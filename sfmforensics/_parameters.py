@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from inspect import signature
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeVar
+
+    from sfmforensics._types import Epochs, Tasks
+
+    T = TypeVar("T")
 
 _LEAST_EPOCHS, _LEAST_STEPS = 20, 500
 
@@ -165,15 +175,22 @@ _FITTED = """
 """
 
 
-def documented(cls):
+def documented(cls: type[T]) -> type[T]:
     """Put the shared parameters and attributes into a class's docstring."""
     common = _COMMON.lstrip("\n")
     if "views" not in signature(cls).parameters:
         common = common[common.index("    tasks :") :]
-    cls.__doc__ = cls.__doc__.replace("    [common]\n", common).replace(
-        "    [fitted]\n", _FITTED.lstrip("\n")
+    cls.__doc__ = (
+        str(cls.__doc__)
+        .replace("    [common]\n", common)
+        .replace("    [fitted]\n", _FITTED.lstrip("\n"))
     )
     return cls
+
+
+def only_if(check: Callable[[Any], bool]) -> Callable[[T], T]:
+    """Scikit-learn's `available_if`, without hiding the method's type from type checkers."""
+    return available_if(check)
 
 
 OF_TRAINING = frozenset(
@@ -195,7 +212,7 @@ OF_TRAINING = frozenset(
 """Parameters that may change between fits with ``warm_start``; the others make the network."""
 
 
-def refuse_changes(before, now):
+def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to go on with a network that other parameters made, by the name of one of them."""
     for name, value in now.items():
         old = before[name]
@@ -206,7 +223,7 @@ def refuse_changes(before, now):
             )
 
 
-def with_type(tags, tasks):
+def with_type(tags: Any, tasks: Tasks) -> Any:
     """Scikit-learn's tags of an estimator whose tasks are all of the kind that `tasks` names."""
     if isinstance(tasks, str) and tasks == CLASSIFICATION:
         tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
@@ -215,16 +232,16 @@ def with_type(tags, tasks):
     return tags
 
 
-def check_widths(name, widths):
+def check_widths(name: str, widths: Iterable[int]) -> tuple[int, ...]:
     """Refuse layers that are not whole numbers of neurons, by the name of their parameter."""
-    if not all(isinstance(width, Integral) and width > 0 for width in widths):
+    if not all(isinstance(width, (int, Integral)) and width > 0 for width in widths):
         raise ParameterError(
             f"{name} is {tuple(widths)}; use whole numbers of neurons, as in (200, 64)"
         )
     return tuple(map(int, widths))
 
 
-def epochs_of(max_epochs, n_samples, batch_size):
+def epochs_of(max_epochs: Epochs, n_samples: int, batch_size: int) -> int:
     """Say how many passes over so many recordings `max_epochs` stands for.
 
     Examples
@@ -237,7 +254,7 @@ def epochs_of(max_epochs, n_samples, batch_size):
     return max(_LEAST_EPOCHS, -(-_LEAST_STEPS // -(-n_samples // batch_size)))
 
 
-def keep(estimator, arguments):
+def keep(estimator: object, arguments: Mapping[str, object]) -> None:
     """Keep the arguments of ``__init__``, ``locals()``, under their names, as scikit-learn asks."""
     for name, value in arguments.items():
         if name != "self":

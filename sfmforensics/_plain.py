@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.exceptions import ModelFileError
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _DTYPES = "OUbiuf"
 _LONG = 64
@@ -17,7 +21,7 @@ _LONG = 64
 NO_CODE = "save it with joblib, whose files only those should open who trust them"
 
 
-def pack(value, where):
+def pack(value: Any, where: str) -> Any:
     """Turn a value into what JSON holds.
 
     Parameters
@@ -75,7 +79,7 @@ def pack(value, where):
     )
 
 
-def unpack(value):
+def unpack(value: Any) -> Any:
     """Turn what `pack` made into the value again.
 
     Parameters

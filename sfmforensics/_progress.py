@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sfmforensics._types import Advance
 
 
 @contextmanager
-def progress(title, total, shown=True):
+def progress(title: str, total: int, shown: bool = True) -> Iterator[Advance]:
     """Show a bar on standard error, with the rate and the time left.
 
     Parameters
@@ -46,7 +52,7 @@ def progress(title, total, shown=True):
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, rate="")
 
-        def advance(steps, note=""):
+        def advance(steps: int, note: str = "") -> None:
             bar.advance(task, steps)
             speed = bar.tasks[task].speed
             bar.update(

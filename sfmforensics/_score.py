@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,18 @@ from sfmforensics._weights import recording_weights
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import Answers, Targets
+    from sfmforensics.targets import TargetCodec
+
 _LARGE = 1e150
 
 
-def mean_score(codec, y, answers, sample_weight=None):
+def mean_score(
+    codec: TargetCodec, y: Targets, answers: Answers, sample_weight: ArrayLike | None = None
+) -> float:
     """Mean over the tasks of accuracy (classes) and R squared (numbers).
 
     Parameters

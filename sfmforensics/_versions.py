@@ -9,8 +9,13 @@ import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import ModelVersionWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 PACKAGES = (
     *("sfmforensics", "numpy", "scipy", "pandas", "scikit-learn", "torch", "skorch", "POT"),
@@ -23,7 +28,7 @@ _LIBRARIES += ("tensorflow", "tensorflow-hub")
 _OF_MODELS = ("sfmforensics", "numpy", "scikit-learn", "torch", "POT")
 
 
-def versions(packages=PACKAGES):
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of packages.
 
     Parameters
@@ -43,7 +48,7 @@ def versions(packages=PACKAGES):
     return {"python": platform.python_version()} | {name: _version(name) for name in packages}
 
 
-def library_versions():
+def library_versions() -> dict[str, str]:
     """Versions of all that vectors and answers may depend on, extras among them.
 
     Returns
@@ -55,7 +60,7 @@ def library_versions():
     return versions(_LIBRARIES) | {"libsndfile": soundfile.__libsndfile_version__}
 
 
-def hardware():
+def hardware() -> dict[str, Any]:
     """Say on what machine this runs.
 
     Returns
@@ -64,7 +69,7 @@ def hardware():
         "system", "machine", "processor", "cores", and "accelerators", names of GPUs that torch
         sees, if it was imported.
     """
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     seen = torch.cuda.device_count() if torch is not None and torch.cuda.is_available() else 0
     return {
         "system": platform.platform(),
@@ -75,7 +80,7 @@ def hardware():
     }
 
 
-def _processor():
+def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -86,7 +91,7 @@ def _processor():
 
 
 @cache
-def _version(package):
+def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -96,14 +101,14 @@ def _version(package):
 class CarriesVersions:
     """A fitted estimator that knows what made it, in ``versions_``, and says so when loaded."""
 
-    def _remember_versions(self):
+    def _remember_versions(self) -> None:
         self.versions_ = versions(_OF_MODELS)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]  # of the estimator that is mixed in
         self._compare_versions()
 
-    def _compare_versions(self):
+    def _compare_versions(self) -> None:
         made = getattr(self, "versions_", {})
         if not made and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
             warnings.warn(

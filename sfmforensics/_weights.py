@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -11,8 +12,17 @@ from sklearn.utils.validation import _check_sample_weight
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.targets import CLASSIFICATION
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
-def recording_weights(sample_weight, X):
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import Array, ClassWeight, FloatArray
+    from sfmforensics.targets import TargetCodec
+
+
+def recording_weights(sample_weight: ArrayLike | None, X: Array) -> FloatArray | None:
     """Check the weights of recordings.
 
     Parameters
@@ -43,7 +53,7 @@ def recording_weights(sample_weight, X):
     return None if (weights == weights[0]).all() else weights / weights.max()
 
 
-def task_weights(loss_weights, codec):
+def task_weights(loss_weights: Any, codec: TargetCodec) -> list[float]:
     """Weights of the tasks' losses.
 
     Parameters
@@ -79,7 +89,12 @@ def task_weights(loss_weights, codec):
     return weights
 
 
-def class_weights(class_weight, codec, encoded, sample_weight=None):
+def class_weights(
+    class_weight: ClassWeight,
+    codec: TargetCodec,
+    encoded: Array,
+    sample_weight: Array | None = None,
+) -> list[torch.Tensor | None]:
     """Weights of the classes of each task.
 
     Parameters
@@ -111,7 +126,8 @@ def class_weights(class_weight, codec, encoded, sample_weight=None):
             class_weight = {names[0]: class_weight}
         _refuse_unknown(class_weight, names, "class_weight", "columns")
         by_task |= class_weight
-    found, labels = [], iter(codec.classes_)
+    found: list[torch.Tensor | None] = []
+    labels = iter(codec.classes_)
     for position, (name, kind) in enumerate(zip(names, codec.kinds_, strict=True)):
         wanted = by_task[name]
         of_task = next(labels) if kind == CLASSIFICATION else None
@@ -144,7 +160,7 @@ def class_weights(class_weight, codec, encoded, sample_weight=None):
     return found
 
 
-def task_scales(encoded, sample_weight):
+def task_scales(encoded: Array, sample_weight: Array | None) -> torch.Tensor | None:
     """What each task's losses are multiplied by, so that its labels weigh 1 on average.
 
     Parameters
@@ -167,13 +183,15 @@ def task_scales(encoded, sample_weight):
     return torch.as_tensor(scales, dtype=torch.float32)
 
 
-def _weight(weight, what):
-    if not isinstance(weight, Real) or not np.isfinite(weight) or weight < 0:
+def _weight(weight: Any, what: str) -> float:
+    if not isinstance(weight, Real) or not np.isfinite(cast("float", weight)) or weight < 0:
         raise TargetError(f"{what} is {weight!r}; a weight is a number of 0 or more")
     return float(weight)
 
 
-def _refuse_unknown(given, known, what, of_what):
+def _refuse_unknown(
+    given: Iterable[object], known: Sequence[object], what: str, of_what: str
+) -> None:
     for name in given:
         if name not in known:
             raise TargetError(

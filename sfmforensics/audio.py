@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics._decoding import REMEDY, UNKNOWN_LENGTH, blocks_of, open_sound
 from sfmforensics._names import describe_source
 from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sfmforensics._types import Array, Float32Array, PathLike, Recording, Signal
 
 SAMPLE_RATE = 16_000
 """Rate of every signal that leaves this module, in Hz (paper, section 3)."""
@@ -24,7 +30,7 @@ LOUDEST = 2.0**31
 """Largest sample of a recording: integers of 32 bits that nobody scaled. Squares still fit."""
 
 
-def read_audio(source, *, min_samples=MIN_SAMPLES):
+def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
     """Read a recording as a mono float32 signal at 16 kHz.
 
     Parameters
@@ -73,7 +79,7 @@ def read_audio(source, *, min_samples=MIN_SAMPLES):
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def stream_audio(source, *, min_samples=MIN_SAMPLES):
+def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterator[Signal]:
     """Read a recording block by block, so that a long one is never held whole.
 
     Parameters
@@ -111,7 +117,7 @@ def stream_audio(source, *, min_samples=MIN_SAMPLES):
         raise AudioError(describe_source(source), *refusal)
 
 
-def audio_info(path):
+def audio_info(path: PathLike) -> tuple[int, int, float]:
     """Rate, channels and duration of a file, from its header.
 
     Parameters
@@ -147,7 +153,7 @@ def audio_info(path):
     return rate, channels, frames / rate
 
 
-def signal_hash(signal):
+def signal_hash(signal: Signal) -> str:
     """Identify a signal by its content.
 
     Parameters
@@ -182,12 +188,12 @@ class _Seen:
     kept_low: float = np.inf
     kept_high: float = -np.inf
 
-    def keep(self, block):
+    def keep(self, block: Array) -> None:
         self.kept += block.size
         self.kept_low = min(self.kept_low, block.min())
         self.kept_high = max(self.kept_high, block.max())
 
-    def refusal(self, min_samples):
+    def refusal(self, min_samples: int) -> tuple[str, str] | None:
         """What was found and what to do, if the recording cannot be used."""
         if self.samples == 0:
             return "it holds no samples", REMEDY
@@ -220,7 +226,7 @@ class _Seen:
         return None
 
 
-def _at_16_khz(blocks, seen):
+def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: _Seen) -> Iterator[Float32Array]:
     """Mix and resample blocks of (signal, rate), noting what `seen` is for."""
     resampler = None
     for signal, rate in blocks:

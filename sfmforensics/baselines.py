@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -9,19 +11,26 @@ from sklearn.dummy import DummyClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC
 from sklearn.utils import check_consistent_length
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._parameters import with_type
+from sfmforensics._parameters import only_if, with_type
 from sfmforensics._versions import CarriesVersions
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any, Self
+
+    from sklearn.utils import Tags
+
+    from sfmforensics._types import Answers, Array, FloatArray, Matrix, Targets, TaskKind, Tasks
 
 MOST_CLASSES = 10_000
 """Of which an SVM makes 5 * 10^7 machines, one a pair."""
 
 
-def _classifiers_decide(estimator):
+def _classifiers_decide(estimator: Any) -> bool:
     if hasattr(estimator, "estimators_"):
         kinds = estimator._codec.kinds_
         asked = [
@@ -35,7 +44,7 @@ def _classifiers_decide(estimator):
     return estimator.classifier is None or hasattr(estimator.classifier, "decision_function")
 
 
-def _refuse_pairs(estimator, labels, name):
+def _refuse_pairs(estimator: BaseEstimator, labels: Array, name: Hashable) -> None:
     """Refuse an SVM of more classes than it can compare with each other, before it hangs."""
     n_classes = len(np.unique(labels))
     if isinstance(estimator, (SVC, NuSVC)) and n_classes > MOST_CLASSES:
@@ -98,13 +107,20 @@ class PerTask(CarriesVersions, BaseEstimator):
     1      m  40.0
     """
 
-    def __init__(self, classifier=None, regressor=None, *, scale=True, tasks="auto"):
+    def __init__(
+        self,
+        classifier: BaseEstimator | None = None,
+        regressor: BaseEstimator | None = None,
+        *,
+        scale: bool = True,
+        tasks: Tasks = "auto",
+    ) -> None:
         self.classifier = classifier
         self.regressor = regressor
         self.scale = scale
         self.tasks = tasks
 
-    def fit(self, X, y):
+    def fit(self, X: Matrix, y: Targets) -> Self:
         """Fit one estimator a task.
 
         Parameters
@@ -144,7 +160,7 @@ class PerTask(CarriesVersions, BaseEstimator):
         self._remember_versions()
         return self
 
-    def predict(self, X):
+    def predict(self, X: Matrix) -> Answers:
         """Predict every task.
 
         Parameters
@@ -170,8 +186,8 @@ class PerTask(CarriesVersions, BaseEstimator):
             answers.append(answer)
         return self._codec.decode(np.column_stack(answers), index)
 
-    @available_if(_classifiers_decide)
-    def decision_function(self, X):
+    @only_if(_classifiers_decide)
+    def decision_function(self, X: Matrix) -> list[FloatArray] | FloatArray:
         """Scores of the classes.
 
         Parameters
@@ -200,14 +216,14 @@ class PerTask(CarriesVersions, BaseEstimator):
         return scores[0] if self._codec.flat_ else scores
 
     @property
-    def tasks_(self):
+    def tasks_(self) -> dict[Any, TaskKind]:
         """Kind of each target column."""
         return dict(zip(self._codec.names_, self._codec.kinds_, strict=True))
 
-    def _scaled(self, X):
+    def _scaled(self, X: Array) -> Array:
         return X if self.scaler_ is None else self.scaler_.transform(X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.model_selection import train_test_split
@@ -12,12 +13,19 @@ from sklearn.utils import Bunch
 
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rich.console import Console
+
+    from sfmforensics._types import PathLike
+
 _VIEWS = ("mfcc", "prosody")
 _SPEAKERS = 12
 _RECORDINGS = 14
 
 
-def run_demo(output, *, seed=0, console=None):
+def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None) -> pd.DataFrame:
     """Make voices, evaluate TANGO beside concatenation, save a model, predict unseen recordings.
 
     Parameters
@@ -52,7 +60,12 @@ def run_demo(output, *, seed=0, console=None):
 
     console.print("2. Two views, then 5 folds: TANGO beside concatenation and an SVM")
     # The preset takes some hundreds of passes over so few recordings: too long for a demo.
-    settings = {"seed": seed, "cache": output / "embeddings", "verbose": True, "epochs": 20}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "cache": output / "embeddings",
+        "verbose": True,
+        "epochs": 20,
+    }
     found = evaluate_corpus(
         seen,
         _VIEWS,
@@ -92,7 +105,7 @@ def run_demo(output, *, seed=0, console=None):
     return beside
 
 
-def _beside(answers, target):
+def _beside(answers: pd.DataFrame, target: pd.DataFrame) -> pd.DataFrame:
     """Each answer, and the truth behind it where they differ."""
     shown = pd.DataFrame({"recording": [Path(path).stem for path in answers["path"]]})
     for task in target:
@@ -104,7 +117,7 @@ def _beside(answers, target):
     return shown
 
 
-def _held_out(corpus, seed):
+def _held_out(corpus: Bunch, seed: int) -> tuple[Bunch, ...]:
     """One recording in seven of each speaker is kept for the end."""
     rows = range(len(corpus.data))
     train, test = train_test_split(

@@ -6,6 +6,7 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,13 @@ from sfmforensics._names import is_path, keep_name
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sklearn.pipeline import FeatureUnion
+
+    from sfmforensics._types import IntArray, OnError, PathLike, Recording
 
 MATRIX, TABLE, DESCRIPTION = "vectors.npy", "recordings.csv", "views.json"
 _FORMAT = 1
@@ -29,7 +37,9 @@ _ROWS = 4096
 """Rows that are moved at once where some were refused."""
 
 
-def save_embeddings(corpus, views, folder, *, on_error="stop"):
+def save_embeddings(
+    corpus: Bunch, views: FeatureUnion, folder: PathLike, *, on_error: OnError = "stop"
+) -> pd.DataFrame:
     """Write the vectors of a corpus as one matrix on disk.
 
     Parameters
@@ -129,7 +139,7 @@ def save_embeddings(corpus, views, folder, *, on_error="stop"):
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])
 
 
-def load_embeddings(folder):
+def load_embeddings(folder: PathLike) -> Bunch:
     """Open what `save_embeddings` wrote; the matrix stays on disk.
 
     Parameters
@@ -198,7 +208,7 @@ def load_embeddings(folder):
     return Bunch(**bunch | {"data": pd.DataFrame(vectors, columns=names, copy=False)})
 
 
-def _check_labels(corpus):
+def _check_labels(corpus: Bunch) -> None:
     """Refuse labels that a table of text cannot give back, before anything is embedded."""
     target = corpus.target
     if len(target) != len(corpus.data):
@@ -213,7 +223,7 @@ def _check_labels(corpus):
         raise DatasetError(f"the columns of labels need names of their own, but {found}; rename it")
 
 
-def _new_matrix(file, n_rows, width):
+def _new_matrix(file: str, n_rows: int, width: int) -> np.memmap[Any, np.dtype[np.float32]]:
     shape = int(n_rows), int(width)
     matrix = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     if hasattr(os, "posix_fallocate"):
@@ -223,7 +233,7 @@ def _new_matrix(file, n_rows, width):
     return matrix
 
 
-def _drop_rows(matrix, rows, file):
+def _drop_rows(matrix: np.memmap[Any, np.dtype[np.float32]], rows: IntArray, file: str) -> None:
     """Write some rows of a matrix in its place, piece by piece."""
     with replacing(file) as smaller:
         kept = _new_matrix(smaller, len(rows), matrix.shape[1])
@@ -232,11 +242,11 @@ def _drop_rows(matrix, rows, file):
         kept.flush()
 
 
-def _path_of(recording):
+def _path_of(recording: Recording) -> str:
     return keep_name(recording) if is_path(recording) else ""
 
 
-def _kind(column):
+def _kind(column: pd.Series) -> str:
     if pd.api.types.is_bool_dtype(column):
         return "bool"
     if pd.api.types.is_integer_dtype(column):
@@ -248,7 +258,7 @@ def _kind(column):
     return "integers" if whole else "str"
 
 
-def _read(texts, kind):
+def _read(texts: pd.Series, kind: Any) -> pd.Series:
     """A column as it was, from what the table has of it; "" is a missing label."""
     missing = texts == ""
     if kind == "float":

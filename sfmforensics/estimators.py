@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,12 @@ from sfmforensics._parameters import check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
 from sfmforensics.nn.plans import network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics import _types as t
 
 
 @documented
@@ -49,43 +56,43 @@ class SingleView(MultiTaskEstimator):
     def __init__(
         self,
         *,
-        tasks="auto",
-        encoder="conv",
-        n_tokens=8,
-        token_dim=64,
-        hidden=(200, 64, 56),
-        head=30,
-        dropout=0.0,
-        input_noise=0.0,
-        scale=True,
-        loss_weights=0.33,
-        loss_weighting="fixed",
-        regression_loss="rmse",
-        class_weight=None,
-        label_smoothing=0.0,
-        number_smoothing=0.0,
-        mixup=0.0,
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        schedule="constant",
-        batch_size=32,
-        max_epochs=30,
-        n_members=1,
-        early_stopping=False,
-        validation=0.1,
-        patience=10,
-        warm_start=False,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        tasks: t.Tasks = "auto",
+        encoder: t.Encoder = "conv",
+        n_tokens: int = 8,
+        token_dim: int = 64,
+        hidden: Sequence[int] = (200, 64, 56),
+        head: int = 30,
+        dropout: float = 0.0,
+        input_noise: float = 0.0,
+        scale: bool = True,
+        loss_weights: t.LossWeights = 0.33,
+        loss_weighting: t.LossWeighting = "fixed",
+        regression_loss: t.RegressionLoss = "rmse",
+        class_weight: t.ClassWeight = None,
+        label_smoothing: float = 0.0,
+        number_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: t.Schedule = "constant",
+        batch_size: int = 32,
+        max_epochs: t.Epochs = 30,
+        n_members: int = 1,
+        early_stopping: bool = False,
+        validation: float | t.Splitter = 0.1,
+        patience: int = 10,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: t.Precision = "float32",
+        random_state: t.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         keep(self, locals())
 
-    def _fusion(self):
+    def _fusion(self) -> dict[str, Any]:
         return {"fusion": "concatenation"}
 
-    def _find_views(self, X):
+    def _find_views(self, X: t.Array) -> tuple[list[str], list[t.IntArray]]:
         return ["x1"], [np.arange(X.shape[1])]
 
 
@@ -128,42 +135,42 @@ class ConcatFusion(MultiTaskEstimator):
     def __init__(
         self,
         *,
-        views="auto",
-        tasks="auto",
-        encoder="conv",
-        n_tokens=8,
-        token_dim=64,
-        view_hidden=(200, 64, 56),
-        hidden=(200, 64, 56),
-        head=30,
-        dropout=0.0,
-        input_noise=0.0,
-        scale=True,
-        loss_weights=0.33,
-        loss_weighting="fixed",
-        regression_loss="rmse",
-        class_weight=None,
-        label_smoothing=0.0,
-        number_smoothing=0.0,
-        mixup=0.0,
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        schedule="constant",
-        batch_size=32,
-        max_epochs=30,
-        n_members=1,
-        early_stopping=False,
-        validation=0.1,
-        patience=10,
-        warm_start=False,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        views: t.Views = "auto",
+        tasks: t.Tasks = "auto",
+        encoder: t.Encoder = "conv",
+        n_tokens: int = 8,
+        token_dim: int = 64,
+        view_hidden: Sequence[int] = (200, 64, 56),
+        hidden: Sequence[int] = (200, 64, 56),
+        head: int = 30,
+        dropout: float = 0.0,
+        input_noise: float = 0.0,
+        scale: bool = True,
+        loss_weights: t.LossWeights = 0.33,
+        loss_weighting: t.LossWeighting = "fixed",
+        regression_loss: t.RegressionLoss = "rmse",
+        class_weight: t.ClassWeight = None,
+        label_smoothing: float = 0.0,
+        number_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: t.Schedule = "constant",
+        batch_size: int = 32,
+        max_epochs: t.Epochs = 30,
+        n_members: int = 1,
+        early_stopping: bool = False,
+        validation: float | t.Splitter = 0.1,
+        patience: int = 10,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: t.Precision = "float32",
+        random_state: t.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         keep(self, locals())
 
-    def _fusion(self):
+    def _fusion(self) -> dict[str, Any]:
         return {
             "fusion": "concatenation",
             "view_hidden": check_widths("view_hidden", self.view_hidden),
@@ -256,49 +263,49 @@ class TANGO(MultiTaskEstimator):
     def __init__(
         self,
         *,
-        views="auto",
-        tasks="auto",
-        encoder="conv",
-        n_tokens=8,
-        token_dim=64,
-        direction="both",
-        reg=0.1,
-        max_iter="auto",
-        grad="implicit",
-        mass=1.0,
-        transport="plan",
-        gated=True,
-        transport_weight=0.0,
-        hidden=(200, 64, 56),
-        head=30,
-        dropout=0.0,
-        input_noise=0.0,
-        scale=True,
-        loss_weights=0.33,
-        loss_weighting="fixed",
-        regression_loss="rmse",
-        class_weight=None,
-        label_smoothing=0.0,
-        number_smoothing=0.0,
-        mixup=0.0,
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        schedule="constant",
-        batch_size=32,
-        max_epochs=30,
-        n_members=1,
-        early_stopping=False,
-        validation=0.1,
-        patience=10,
-        warm_start=False,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        views: t.Views = "auto",
+        tasks: t.Tasks = "auto",
+        encoder: t.Encoder = "conv",
+        n_tokens: int = 8,
+        token_dim: int = 64,
+        direction: t.Direction = "both",
+        reg: float = 0.1,
+        max_iter: t.Epochs = "auto",
+        grad: t.Gradient = "implicit",
+        mass: float = 1.0,
+        transport: t.Transport = "plan",
+        gated: bool = True,
+        transport_weight: float = 0.0,
+        hidden: Sequence[int] = (200, 64, 56),
+        head: int = 30,
+        dropout: float = 0.0,
+        input_noise: float = 0.0,
+        scale: bool = True,
+        loss_weights: t.LossWeights = 0.33,
+        loss_weighting: t.LossWeighting = "fixed",
+        regression_loss: t.RegressionLoss = "rmse",
+        class_weight: t.ClassWeight = None,
+        label_smoothing: float = 0.0,
+        number_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: t.Schedule = "constant",
+        batch_size: int = 32,
+        max_epochs: t.Epochs = 30,
+        n_members: int = 1,
+        early_stopping: bool = False,
+        validation: float | t.Splitter = 0.1,
+        patience: int = 10,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: t.Precision = "float32",
+        random_state: t.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         keep(self, locals())
 
-    def _fusion(self):
+    def _fusion(self) -> dict[str, Any]:
         names = ("direction", "reg", "max_iter", "grad", "mass", "transport", "gated")
         names += ("transport_weight",)
         return {
@@ -306,7 +313,7 @@ class TANGO(MultiTaskEstimator):
             "transport": {name: getattr(self, name) for name in names},
         }
 
-    def transport_plan(self, X):
+    def transport_plan(self, X: t.Matrix) -> dict[tuple[str, str], t.Float32Array]:
         """Transport plans between the views of each recording.
 
         Parameters

@@ -7,7 +7,7 @@ line and exits with 1.
 _MOST_SHOWN = 80
 
 
-def shown(value):
+def shown(value: object) -> str:
     r"""Give a value as an error message shows it: on one line, and not endlessly.
 
     Parameters
@@ -54,11 +54,11 @@ class AudioError(SFMForensicsError, ValueError):
     a.wav: it holds no samples; record it again
     """
 
-    def __init__(self, source, found, remedy):
+    def __init__(self, source: object, found: str, remedy: str) -> None:
         super().__init__(source, found, remedy)
         self.source, self.found, self.remedy = str(source), found, remedy
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.source}: {self.found}; {self.remedy}"
 
 
@@ -86,11 +86,11 @@ class MissingExtraError(SFMForensicsError, ImportError):
     speechbrain is not installed; run: pip install "sfmforensics[xvector]"
     """
 
-    def __init__(self, package, extra):
+    def __init__(self, package: str, extra: str) -> None:
         super().__init__(package, extra)
         self.package, self.extra = package, extra
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'{self.package} is not installed; run: pip install "sfmforensics[{self.extra}]"'
 
 
@@ -121,7 +121,7 @@ class OutputError(SFMForensicsError, OSError):
     folder, and run again: what was computed and could be kept is not computed again
     """
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.filename}: it cannot be written ({self.strerror}); make room or choose another "
             "folder, and run again: what was computed and could be kept is not computed again"

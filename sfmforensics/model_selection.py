@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from copy import copy
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
-from sfmforensics._folds import balance, combined, joined_groups, spread, strata
-from sfmforensics._labels import refuse_odd_labels
-from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
-from sfmforensics.targets import as_frame
+from sfmforensics._folds import (
+    balance,
+    chosen_columns,
+    joined_groups,
+    joined_labels,
+    spread,
+    strata,
+)
+from sfmforensics.exceptions import ParameterError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sfmforensics import _types as t
 
 __all__ = [
     "RepeatedTargetKFold",
@@ -32,8 +41,15 @@ class _TargetKFold(BaseCrossValidator):
     # Requested wherever groups are passed, but not required as in scikit-learn's group splitters.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, n_splits=5, *, on="speaker", shuffle=False, random_state=None):
-        if not isinstance(n_splits, Integral) or n_splits < 2:
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        on: t.On = "speaker",
+        shuffle: bool = False,
+        random_state: t.RandomState = None,
+    ) -> None:
+        if not isinstance(n_splits, (int, Integral)) or n_splits < 2:
             raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
         if not shuffle and random_state is not None:
             raise ParameterError(
@@ -44,11 +60,11 @@ class _TargetKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits; the arguments are there for compatibility."""
         return self.n_splits
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on.
 
         Parameters
@@ -78,10 +94,10 @@ class _TargetKFold(BaseCrossValidator):
             yield np.flatnonzero((folds >= 0) & (folds != fold)), np.flatnonzero(folds == fold)
 
     @abstractmethod
-    def _folds(self, y, groups, rng):
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
         """Fold that each row is tested in; -1 for rows that are left out."""
 
-    def _refuse_fewer_than_splits(self, n_units, units):
+    def _refuse_fewer_than_splits(self, n_units: int, units: str) -> None:
         if n_units < self.n_splits:
             remedy = f"use n_splits={n_units}" if n_units > 1 else "this cannot be split"
             raise TargetError(
@@ -131,8 +147,8 @@ class TargetStratifiedKFold(_TargetKFold):
     [0 1 4] [2 3 5]
     """
 
-    def _folds(self, y, groups, rng):
-        frame = _chosen(y, self.on)
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
+        frame = chosen_columns(y, self.on)
         units = np.arange(len(frame)) if groups is None else joined_groups(groups)
         n_units = units.max(initial=-1) + 1
         self._refuse_fewer_than_splits(n_units, "rows" if groups is None else "groups")
@@ -186,8 +202,8 @@ class TargetGroupKFold(_TargetKFold):
     [0 1 2] [3 4 5]
     """
 
-    def _folds(self, y, groups, rng):
-        known, joined = _joined(y, self.on, groups)
+    def _folds(self, y: t.Labels, groups: t.Groups, rng: t.Rng) -> t.IntArray:
+        known, joined = joined_labels(y, self.on, groups)
         sizes = np.bincount(joined)
         apart = "" if groups is None else " that share no group"
         self._refuse_fewer_than_splits(len(sizes), f"labels of {self.on!r}{apart}")
@@ -227,14 +243,14 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
 
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, on="speaker"):
+    def __init__(self, on: t.On = "speaker") -> None:
         self.on = on
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits, which only the targets tell."""
-        return len(np.unique(_joined(y, self.on, groups)[1]))
+        return len(np.unique(joined_labels(y, self.on, groups)[1]))
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on; see `TargetGroupKFold.split`.
 
         Raises
@@ -243,7 +259,7 @@ class TargetLeaveOneGroupOut(BaseCrossValidator):
             There are fewer than two groups.
         """
         _, y, groups = indexable(X, y, groups)
-        known, joined = _joined(y, self.on, groups)
+        known, joined = joined_labels(y, self.on, groups)
         rows = np.flatnonzero(known)
         n_labels = len(np.unique(joined))
         if n_labels < 2:
@@ -284,8 +300,14 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, splitter, n_repeats=10, *, random_state=None):
-        if not isinstance(n_repeats, Integral) or n_repeats < 1:
+    def __init__(
+        self,
+        splitter: TargetStratifiedKFold | TargetGroupKFold,
+        n_repeats: int = 10,
+        *,
+        random_state: t.RandomState = None,
+    ) -> None:
+        if not isinstance(n_repeats, (int, Integral)) or n_repeats < 1:
             raise ParameterError(f"n_repeats is {n_repeats!r}; use an integer of 1 or more")
         if not getattr(splitter, "shuffle", False):
             raise ParameterError(
@@ -295,56 +317,17 @@ class RepeatedTargetKFold(BaseCrossValidator):
         self.n_repeats = n_repeats
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: t.Groups = None) -> int:
         """Give the number of splits; the arguments are there for compatibility."""
         return self.n_repeats * self.splitter.get_n_splits(X, y, groups)
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: object, y: t.Labels = None, groups: t.Groups = None) -> Iterator[t.Split]:
         """Generate the rows to train and test on, repeat by repeat."""
-        rng = self.random_state
-        if not isinstance(rng, Integral):
+        rng: Any = self.random_state
+        whole = isinstance(rng, Integral)
+        if not whole:
             rng = check_random_state(rng)
         for repeat in range(self.n_repeats):
             drawn = copy(self.splitter)
-            drawn.random_state = (rng + repeat) % 2**32 if isinstance(rng, Integral) else rng
+            drawn.random_state = (rng + repeat) % 2**32 if whole else rng
             yield from drawn.split(X, y, groups)
-
-
-def _joined(y, on, groups):
-    """Which rows have a label, and the number of the joined label of each of these."""
-    frame = _chosen(y, on, by_name=True)
-    known = frame.notna().all(axis=1).to_numpy()
-    if not known.all():
-        warnings.warn(
-            f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
-            "side of any split",
-            SplitWarning,
-            stacklevel=4,
-        )
-    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
-    if groups is not None:
-        labels.append(pd.Series(groups).to_numpy()[known])
-    return known, joined_groups(*labels)
-
-
-def _chosen(y, on, by_name=False):
-    """Give the columns that a splitter reads; by name, one column must be the one asked for."""
-    if y is None:
-        raise TargetError("a split reads the targets, but y is None; pass the targets as y")
-    refuse_odd_labels(frame := as_frame(y))
-    if not hasattr(y, "columns"):
-        if frame.shape[1] == 1:
-            if by_name and on not in (None, getattr(y, "name", None)):
-                raise TargetError(
-                    f"labels of {on!r} are to be kept apart, but y is one column, not called so; "
-                    "use scikit-learn's GroupKFold and groups, or on=None for y itself"
-                )
-            return frame
-        frame = frame.set_axis(range(frame.shape[1]), axis=1)
-    names = list(frame.columns)
-    wanted = on if isinstance(on, list) else names if on is None and len(names) == 1 else [on]
-    if not wanted or not set(wanted) <= set(names):
-        absent = [name for name in wanted if name not in names] or [on]
-        missing, found = (", ".join(map(repr, some)) for some in (absent, names))
-        raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
-    return frame[wanted]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from sfmforensics.exceptions import DatasetError, ViewError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FIGURES = {
     "asr_accuracy": ("speaker", "accuracy", 100),
@@ -29,7 +33,12 @@ BEST_OF = 6
 _SETUPS = {"tango": ("tango",), "concat": ("mvmt-concat",), "single": ("svst", "svmt")}
 
 
-def load_paper_results(*, dataset=None, setup=None, views=None):
+def load_paper_results(
+    *,
+    dataset: str | None = None,
+    setup: str | None = None,
+    views: str | Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Load what the paper reports.
 
     Parameters
@@ -94,7 +103,7 @@ def load_paper_results(*, dataset=None, setup=None, views=None):
     return results[keep].reset_index(drop=True)
 
 
-def paper_rows(corpus_name, views, model):
+def paper_rows(corpus_name: str, views: str | Sequence[str], model: str) -> pd.DataFrame:
     """Give the published figures that one of our evaluations can be held against.
 
     Parameters
@@ -138,7 +147,7 @@ def paper_rows(corpus_name, views, model):
     return figures[keep].reset_index(drop=True)
 
 
-def paper_figures(corpus_name):
+def paper_figures(corpus_name: str) -> pd.DataFrame:
     """Give all published figures of a corpus, one a row.
 
     Parameters
@@ -169,7 +178,7 @@ def paper_figures(corpus_name):
     return pd.DataFrame(rows, columns=["task", "metric", "value", *described])
 
 
-def paper_tables(corpus_name):
+def paper_tables(corpus_name: str) -> dict[int, tuple[str, ...]]:
     """Give the tables that tell of a corpus, and the systems in each.
 
     Parameters
@@ -195,7 +204,9 @@ def paper_tables(corpus_name):
     return dict(sorted((_OF_ALL | own).items()))
 
 
-def plan_rows(corpus_name, views, tables=None):
+def plan_rows(
+    corpus_name: str, views: Sequence[str], tables: Sequence[int] | None = None
+) -> list[tuple[int, str, tuple[str, ...]]]:
     """List the rows of the paper's tables that views allow.
 
     Parameters
@@ -243,8 +254,9 @@ def plan_rows(corpus_name, views, tables=None):
     ordered = {
         frozenset(pair): pair for pair in zip(results["view_1"], results["view_2"], strict=True)
     }
-    pairs = [ordered.get(frozenset(pair), pair) for pair in combinations(dict.fromkeys(views), 2)]
-    rows = []
+    both = combinations(dict.fromkeys(views), 2)
+    pairs: list[tuple[str, ...]] = [ordered.get(frozenset(pair), pair) for pair in both]
+    rows: list[tuple[int, str, tuple[str, ...]]] = []
     for number in asked:
         for setup in known[number]:
             of = [(view,) for view in dict.fromkeys(views)] if setup in ("svst", "svmt") else pairs
@@ -258,20 +270,20 @@ def plan_rows(corpus_name, views, tables=None):
     return rows
 
 
-def _plain(name):
+def _plain(name: object) -> str:
     return str(name).lower().replace("-", "").replace("_", "")
 
 
-def _in_order(views):
+def _in_order(views: str | Sequence[str]) -> list[str]:
     return sorted(view.lower() for view in ([views] if isinstance(views, str) else views))
 
 
-def _views_of(results):
+def _views_of(results: pd.DataFrame) -> pd.Series:
     pairs = results[["view_1", "view_2"]].itertuples(index=False)
     return pd.Series([sorted(v for v in pair if isinstance(v, str) and v) for pair in pairs])
 
 
-def paper_rows_of(scores, corpus_name):
+def paper_rows_of(scores: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     """Find the published figures for every model and every views of a table of scores.
 
     Parameters

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, overload
+
 from sfmforensics.exceptions import SFMForensicsError
 
-PAPER = {
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from sfmforensics.baselines import PerTask
+    from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+
+PAPER: dict[str, Any] = {
     "encoder": "conv",  # section 4.1; appendix 9.1: 32 and 64 kernels of size 3
     "hidden": (200, 64, 56),  # appendix 9.1
     "head": 30,  # appendix 9.1
@@ -42,7 +50,7 @@ TUNED = PAPER | {
 PRESETS = {"paper": PAPER, "tuned": TUNED}
 """Both, by the names that the command line uses."""
 
-_OF_MODEL = {
+_OF_MODEL: dict[tuple[str, str], dict[str, Any]] = {
     ("tango", "paper"): {"direction": "both", "reg": 0.1, "transport": "plan", "gated": True},
     ("tango", "tuned"): {"direction": "both", "reg": 0.1, "transport": "barycentric"},
     ("concat", "paper"): {"view_hidden": (200, 64, 56)},  # section 4: as in the single-view models
@@ -53,7 +61,7 @@ MODELS = ("tango", "concat", "single", "svm")
 """Models by the names that the command line uses; "svm" is the baseline, not the paper's."""
 
 
-SETUPS = {
+SETUPS: dict[str, tuple[str, dict[str, str]]] = {
     "svst": ("single", {}),  # section 4, Figure 1a; Table 1: fit it on one column of targets
     "svmt": ("single", {}),  # section 4, Figure 1b; Table 2: fit it on several
     "mvmt-concat": ("concat", {}),  # section 4, Figure 2a; Tables 3 to 5
@@ -64,7 +72,29 @@ SETUPS = {
 """The paper's six systems, by the names that `sfmforensics.paper` uses: model and parameters."""
 
 
-def make_estimator(model="tango", preset="paper", **overrides):
+@overload
+def make_estimator(
+    model: Literal["tango", "tango-x1-to-x2", "tango-x2-to-x1"] = ...,
+    preset: str = ...,
+    **overrides: Any,
+) -> TANGO: ...
+@overload
+def make_estimator(
+    model: Literal["concat", "mvmt-concat"], preset: str = ..., **overrides: Any
+) -> ConcatFusion: ...
+@overload
+def make_estimator(
+    model: Literal["single", "svst", "svmt"], preset: str = ..., **overrides: Any
+) -> SingleView: ...
+@overload
+def make_estimator(model: Literal["svm"], preset: str = ..., **overrides: Any) -> PerTask: ...
+@overload
+def make_estimator(
+    model: str, preset: str = ..., **overrides: Any
+) -> TANGO | ConcatFusion | SingleView | PerTask: ...
+def make_estimator(
+    model: str = "tango", preset: str = "paper", **overrides: Any
+) -> TANGO | ConcatFusion | SingleView | PerTask:
     """Build a model with the settings of a preset.
 
     Parameters
@@ -111,6 +141,6 @@ def make_estimator(model="tango", preset="paper", **overrides):
     if model == "svm":
         overrides.pop("random_state", None)  # nothing in it is random
         return PerTask(**overrides)
-    estimator = {"tango": TANGO, "concat": ConcatFusion, "single": SingleView}[model]
+    kinds = {"tango": TANGO, "concat": ConcatFusion, "single": SingleView}
     settings = PRESETS[preset] | _OF_MODEL.get((model, preset), {}) | direction | overrides
-    return estimator(**settings)
+    return kinds[model](**settings)

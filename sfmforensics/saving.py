@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,12 @@ from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from sfmforensics._types import IntArray, PathLike
+
 _FORMAT = "sfmforensics model 1"
 _MANIFEST = "manifest"
 """Name of a tensor that no network has; a header may not be as long as this can get."""
@@ -30,7 +37,7 @@ _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_"
 _CODEC += ("center_", "scale_")
 
 
-def save_model(model, path):
+def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLike) -> None:
     """Save a fitted model as one safetensors file.
 
     Parameters
@@ -103,7 +110,7 @@ def save_model(model, path):
     write_atomically(path, save(tensors, {"model": f"{_digest(text, tensors)} {text}"}))
 
 
-def read_model(path):
+def read_model(path: PathLike) -> Pipeline | TANGO | ConcatFusion | SingleView:
     """Read a model that `save_model` wrote. Nothing in the file is run.
 
     Parameters
@@ -161,7 +168,7 @@ def read_model(path):
         ) from error
 
 
-def _model(content, tensors):
+def _model(content: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> Any:
     if content["format"] != _FORMAT:
         raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
     estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
@@ -185,10 +192,11 @@ def _model(content, tensors):
     return Pipeline([*steps, (content["estimator"].lower(), estimator)])
 
 
-def _module(estimator, codec, tensors):
+def _module(estimator: Any, codec: TargetCodec, tensors: Mapping[str, torch.Tensor]) -> Any:
     """The network, made without memory: its weights are the tensors, if all of them fit."""
     many = estimator.n_members > 1
-    first, blocks = "members.0." if many else "", []
+    first = "members.0." if many else ""
+    blocks: list[IntArray] = []
     while f"{first}block{len(blocks)}" in tensors:
         blocks.append(tensors[f"{first}block{len(blocks)}"].numpy())
     if sum(map(len, blocks)) != estimator.n_features_in_:
@@ -202,7 +210,7 @@ def _module(estimator, codec, tensors):
     return module.eval()
 
 
-def _views(union):
+def _views(union: Any) -> list[dict[str, Any]]:
     if not isinstance(union, FeatureUnion) or union.transformer_weights:
         raise ModelFileError(
             f"views of a {type(union).__name__} cannot be saved without code; use make_views, or "
@@ -220,17 +228,17 @@ def _views(union):
     return described
 
 
-def _embedder(view):
+def _embedder(view: dict[str, Any]) -> tuple[str, Any]:
     # A file of somebody else's does not say where vectors are written here.
     parameters = unpack(view["parameters"]) | {"cache": None}
     return view["name"], embedder_class(view["embedder"])(**parameters)
 
 
-def _attributes(fitted, names):
+def _attributes(fitted: object, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(fitted, name) for name in names if hasattr(fitted, name)}
 
 
-def _digest(text, tensors):
+def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     found = sha256(text.encode())
     for name in sorted(tensors):
         value = tensors[name]

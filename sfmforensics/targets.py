@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -21,11 +22,20 @@ from sfmforensics._labels import (
 )
 from sfmforensics.exceptions import TargetError
 
-CLASSIFICATION = "classification"
-REGRESSION = "regression"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from sfmforensics import _types as t
+
+__all__ = ["CLASSIFICATION", "REGRESSION", "TargetCodec", "as_frame", "task_kind"]
+
+CLASSIFICATION: Final = "classification"
+REGRESSION: Final = "regression"
 
 
-def task_kind(values):
+def task_kind(values: t.Column) -> t.TaskKind:
     """Tell whether a column of labels is learnt as classes or as numbers.
 
     Parameters
@@ -88,11 +98,11 @@ class TargetCodec:
     0      f  30.0
     """
 
-    def __init__(self, tasks="auto", distribution=False):
+    def __init__(self, tasks: t.Tasks = "auto", distribution: bool = False) -> None:
         self.tasks = tasks
         self.distribution = distribution
 
-    def fit(self, y, sample_weight=None):
+    def fit(self, y: t.Targets, sample_weight: t.FloatArray | None = None) -> Self:
         """Learn classes, means and deviations.
 
         Parameters
@@ -116,9 +126,11 @@ class TargetCodec:
         refuse_odd_labels(frame)
         self.form_, self.flat_ = form_of(y, frame)
         self.names_ = list(frame.columns)
-        self.schema_ = y.schema if self.form_ == "polars" else None
+        self.schema_ = getattr(y, "schema", None) if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
-        self._classes, self.points_, center, scale = [], [], [], []
+        self._classes: list[t.Array | None] = []
+        self.points_: list[t.Float32Array | None] = []
+        center, scale = [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
             column = frame.iloc[:, position]
             labelled = column.notna().to_numpy()
@@ -150,7 +162,7 @@ class TargetCodec:
         self.center_, self.scale_ = np.array(center), np.array(scale)
         return self
 
-    def like(self, y, distribution):
+    def like(self, y: t.Targets, distribution: bool) -> Self:
         """The same codec for targets with the same columns and labels, in the form that they have.
 
         Parameters
@@ -184,23 +196,23 @@ class TargetCodec:
             )
         for position, labels in enumerate(self._classes):
             column = frame.iloc[:, position]
-            new = [] if labels is None else set(plain(column[column.notna()])) - set(labels)
+            new = set() if labels is None else set(plain(column[column.notna()])) - set(labels)
             if new:
                 raise TargetError(
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
         other.form_, other.flat_ = form_of(y, frame)
-        other.schema_ = y.schema if other.form_ == "polars" else None
+        other.schema_ = getattr(y, "schema", None) if other.form_ == "polars" else None
         return other
 
     @property
-    def classes_(self):
+    def classes_(self) -> list[t.Array]:
         """Labels of the classification columns, in column order."""
         return [labels for labels in self._classes if labels is not None]
 
     @property
-    def widths_(self):
+    def widths_(self) -> list[int]:
         """Outputs that a network needs for each task."""
         widths = []
         for labels, points in zip(self._classes, self.points_, strict=True):
@@ -208,7 +220,7 @@ class TargetCodec:
             widths.append(1 if choices is None else len(choices))
         return widths
 
-    def encode(self, y):
+    def encode(self, y: t.Targets) -> t.Float32Array:
         """Targets as numbers.
 
         Parameters
@@ -233,12 +245,13 @@ class TargetCodec:
                     position
                 ]
             else:
-                codes = pd.Index(labels).get_indexer(plain(column[known])).astype(np.float32)
+                found: Any = plain(column[known])
+                codes = pd.Index(labels).get_indexer(found).astype(np.float32)
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded
 
-    def settle(self, outputs):
+    def settle(self, outputs: Sequence[ArrayLike]) -> t.Array:
         """Decide on one answer a task, in numbers as those of `encode`.
 
         Parameters
@@ -248,7 +261,7 @@ class TargetCodec:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_tasks), float64
+        ndarray of shape (n_samples, n_tasks), float64; int64 if all tasks have classes
             Index of the class, or standardised number.
         """
         settled = []
@@ -259,7 +272,7 @@ class TargetCodec:
                 settled.append(output.argmax(axis=1))
         return np.column_stack(settled)
 
-    def decode(self, encoded, index=None):
+    def decode(self, encoded: t.Array, index: pd.Index | None = None) -> t.Answers:
         """Answers in the form of the targets.
 
         Parameters
@@ -292,17 +305,18 @@ class TargetCodec:
             arrays = [array.astype(object) for array in arrays]
         return np.column_stack(arrays)
 
-    def _expectation(self, position, output):
+    def _expectation(self, position: int, output: t.Array) -> t.Array:
         points = self.points_[position]
         return output[:, 0] if points is None else softmax(output, axis=1) @ points
 
-    def years(self, position, numbers):
+    def years(self, position: int, numbers: ArrayLike) -> t.FloatArray:
         """Standardised numbers of a regression task in their own unit, as float64."""
         numbers = np.asarray(numbers, dtype=np.float64)
         return numbers * self.scale_[position] + self.center_[position]
 
-    def _kinds(self, frame):
-        given = {} if self.tasks is None or isinstance(self.tasks, str) else dict(self.tasks)
+    def _kinds(self, frame: pd.DataFrame) -> list[t.TaskKind]:
+        tasks: Any = self.tasks
+        given = {} if tasks is None or isinstance(tasks, str) else dict(tasks)
         if isinstance(self.tasks, str) and self.tasks in (CLASSIFICATION, REGRESSION):
             given = dict.fromkeys(self.names_, self.tasks)
         elif isinstance(self.tasks, str) and self.tasks != "auto":
@@ -325,5 +339,5 @@ class TargetCodec:
         ]
 
 
-def _continuous(known):
-    return task_kind(known) == REGRESSION and (known % 1 != 0).any()
+def _continuous(known: pd.Series) -> bool:
+    return task_kind(known) == REGRESSION and bool((known % 1 != 0).any())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion
@@ -11,8 +12,20 @@ from sklearn.pipeline import FeatureUnion
 from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def make_views(*specs, cache=None, device=None, batch_size=8, verbose=False):
+    from sfmforensics._types import Array, Column, IntArray, PathLike, Views
+    from sfmforensics.embedders._spec import ViewSpec
+
+
+def make_views(
+    *specs: ViewSpec,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    batch_size: int = 8,
+    verbose: bool = False,
+) -> FeatureUnion:
     """Put embedders side by side, under column names that tell them apart.
 
     Parameters
@@ -70,7 +83,13 @@ def make_views(*specs, cache=None, device=None, batch_size=8, verbose=False):
     return FeatureUnion(pairs).set_output(transform="pandas")
 
 
-def find_views(n_features, views="auto", feature_names=None, *, at_least=2):
+def find_views(
+    n_features: int,
+    views: Views = "auto",
+    feature_names: Column | None = None,
+    *,
+    at_least: int = 2,
+) -> tuple[list[str], list[IntArray]]:
     """Find the blocks of columns that belong to one view each.
 
     Parameters
@@ -127,17 +146,22 @@ def find_views(n_features, views="auto", feature_names=None, *, at_least=2):
     return list(named), [np.array(block) for block in named.values()]
 
 
-def _by_name(feature_names):
+def _by_name(feature_names: Column | None) -> dict[str, list[int]] | None:
     """Columns by the part of their name before the last "__", or None without such names."""
     if feature_names is None or not all("__" in str(name) for name in feature_names):
         return None
-    blocks = {}
+    blocks: dict[str, list[int]] = {}
     for column, name in enumerate(feature_names):
         blocks.setdefault(str(name).rpartition("__")[0], []).append(column)
     return blocks
 
 
-def _by_width(n_features, widths, feature_names, at_least):
+def _by_width(
+    n_features: int,
+    widths: Sequence[int] | Array,
+    feature_names: Column | None,
+    at_least: int,
+) -> tuple[list[str], list[IntArray]]:
     if not all(isinstance(width, Integral) for width in widths):
         raise ViewError(f"views is {list(widths)}; the widths are whole numbers, as in [512, 1024]")
     widths = [int(width) for width in widths]

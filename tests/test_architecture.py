@@ -17,6 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A room may import from those to its left, and from itself.
 ROOMS = [
+    ["_types"],
     ["exceptions"],
     ["_files", "_log", "_mpeg", "_names", "_plain", "_progress"],
     ["_decoding", "_kept"],
@@ -28,7 +29,7 @@ ROOMS = [
     ["embeddings"],
     ["nn", "targets"],
     ["_parameters", "_folds", "_weights"],
-    ["_score"],
+    ["_score", "_fitted"],
     ["_multitask"],
     ["estimators", "baselines"],
     ["presets", "saving"],

@@ -7,6 +7,7 @@ the cross-correlation of their waveforms.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,20 @@ from sfmforensics._progress import progress
 from sfmforensics.audio import SAMPLE_RATE, stream_audio
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics._types import (
+        Array,
+        Column,
+        Float32Array,
+        FloatArray,
+        IntArray,
+        Matrix,
+        Recording,
+    )
 
 SAME_TAKE = 0.95
 """Least correlation of two waveforms that are one take; see Notes of `near_copies`."""
@@ -40,8 +55,15 @@ _TINY = 1e-30
 
 
 def near_copies(
-    data, X=None, *, copies=None, threshold=SAME_TAKE, neighbours=5, seconds=_SECONDS, verbose=False
-):
+    data: Sequence[Recording],
+    X: Matrix | None = None,
+    *,
+    copies: Column | None = None,
+    threshold: float = SAME_TAKE,
+    neighbours: int = 5,
+    seconds: float = _SECONDS,
+    verbose: bool = False,
+) -> pd.DataFrame:
     """Find recordings that are one take, though not sample for sample.
 
     Parameters
@@ -115,7 +137,7 @@ def near_copies(
             Z[embedded] = StandardScaler().fit_transform(X[embedded])
             pairs |= _neighbours(Z[embedded], embedded, neighbours)
     # Those of one recording follow each other, so that it is read once.
-    listen = lru_cache(_KEPT_SIGNALS)(lambda position: _heard(data[position], seconds))
+    listen: Any = lru_cache(_KEPT_SIGNALS)(lambda position: _heard(data[position], seconds))
     rows = []
     with progress("comparing candidates", len(pairs), verbose) as advance:
         for one, other in sorted(pairs):
@@ -129,7 +151,7 @@ def near_copies(
     )
 
 
-def join_copies(copies, near):
+def join_copies(copies: Column, near: pd.DataFrame) -> IntArray:
     """Give exact and near copies of one recording the same label.
 
     Parameters
@@ -157,7 +179,7 @@ def join_copies(copies, near):
     return pd.factorize(connected_components(graph, directed=False)[1][labels])[0]
 
 
-def correlate(one, other, rate):
+def correlate(one: Array, other: Array, rate: int) -> tuple[float, float]:
     """Give the peak of the normalised cross-correlation of two signals.
 
     Parameters
@@ -197,14 +219,14 @@ def correlate(one, other, rate):
     return float(found[best]), float(lags[best] / rate * 1000)
 
 
-def _energy(signal, start, stop):
+def _energy(signal: Array, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
     """Energy between two samples, and its share of all."""
     total = np.concatenate([[0.0], np.cumsum(np.square(signal, dtype=float))])
     energy = total[stop] - total[start]
     return energy, energy / max(total[-1], _TINY)
 
 
-def _heard(recording, seconds):
+def _heard(recording: Recording, seconds: float) -> Float32Array | None:
     """The start of a recording, within the band, at 4 kHz; None where it cannot be used."""
     blocks, limit = [], int(seconds * SAMPLE_RATE)
     try:
@@ -222,7 +244,7 @@ def _heard(recording, seconds):
     return heard if np.square(heard, dtype=float).sum() > 0 else None
 
 
-def _rhythm(heard):
+def _rhythm(heard: Float32Array) -> FloatArray:
     """The spectrum of the loudness over time, of length 1."""
     starts = np.arange(0, len(heard), _RATE // _ENVELOPE_RATE)
     loudness = np.sqrt(np.add.reduceat(np.square(heard, dtype=float), starts))
@@ -232,7 +254,7 @@ def _rhythm(heard):
     return rhythm / max(np.linalg.norm(rhythm), _TINY)
 
 
-def _neighbours(features, positions, count):
+def _neighbours(features: Array, positions: IntArray, count: int) -> set[tuple[int, int]]:
     """Pairs of positions of which one is among the nearest of the other."""
     if len(positions) < 2:
         return set()
@@ -243,7 +265,7 @@ def _neighbours(features, positions, count):
     return set(map(tuple, pairs.tolist()))
 
 
-def _cosine(Z, one, other):
+def _cosine(Z: Array | None, one: int, other: int) -> float:
     if Z is None:
         return np.nan
     norms = np.linalg.norm(Z[one]) * np.linalg.norm(Z[other])

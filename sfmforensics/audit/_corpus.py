@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sfmforensics.audit._copies import near_copies
 from sfmforensics.audit._finding import SERIOUS, Finding, counted, findings_frame
 from sfmforensics.audit._labels import SPEAKER, label_findings
@@ -12,21 +14,29 @@ from sfmforensics.audit._voices import alike_voices
 from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import name_few
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Column, Matrix, Recording
+
 
 def audit_corpus(
-    corpus,
+    corpus: Bunch,
     *,
-    X=None,
-    copies=None,
-    near=None,
-    alike=None,
-    details=None,
-    leaks=None,
-    refused=None,
-    folds=5,
-    seed=0,
-    verbose=False,
-):
+    X: Matrix | None = None,
+    copies: Column | None = None,
+    near: pd.DataFrame | None = None,
+    alike: pd.DataFrame | None = None,
+    details: pd.DataFrame | None = None,
+    leaks: pd.DataFrame | None = None,
+    refused: pd.DataFrame | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    verbose: bool = False,
+) -> pd.DataFrame:
     """Say what in a corpus would make a figure wrong, or is to be known when one is read.
 
     Parameters
@@ -98,7 +108,7 @@ def audit_corpus(
     )
 
 
-def _unreadable(data, details):
+def _unreadable(data: Sequence[Recording], details: pd.DataFrame) -> Iterator[Finding]:
     found = unreadable(data, details)["found"]
     if len(found):
         bad = details["found"].notna()
@@ -112,7 +122,7 @@ def _unreadable(data, details):
         )
 
 
-def _refused(refused):
+def _refused(refused: pd.DataFrame | None) -> Iterator[Finding]:
     if refused is not None and len(refused):
         named = [f"{row.path}: {row.found}" for row in refused.itertuples()]
         yield Finding(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SERIOUS = "serious"
 NOTE = "note"
@@ -35,7 +39,7 @@ class Finding:
     remedy: str
 
 
-def findings_frame(findings):
+def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """Put findings into a table, the serious ones first.
 
     Parameters
@@ -58,7 +62,7 @@ def findings_frame(findings):
     return pd.DataFrame(rows, columns=[field.name for field in fields(Finding)])
 
 
-def counted(number, word):
+def counted(number: int, word: str) -> str:
     """Write a number with its word.
 
     Parameters

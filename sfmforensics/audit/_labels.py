@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.datasets._base import name_few
 from sfmforensics.datasets.manifest import MAX_AGE
 from sfmforensics.targets import CLASSIFICATION, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPEAKER = "speaker"
 
@@ -22,7 +26,7 @@ _ENOUGH = 5
 _SHOWN = 5
 
 
-def label_findings(target, *, folds=5):
+def label_findings(target: pd.DataFrame, *, folds: int = 5) -> list[Finding]:
     """Say what stands in the way of learning from labels.
 
     Parameters
@@ -54,7 +58,7 @@ def label_findings(target, *, folds=5):
     ]
 
 
-def constant_labels(target):
+def constant_labels(target: pd.DataFrame) -> list[str]:
     """Columns of which a speaker has one value, but for mistakes.
 
     Parameters
@@ -88,7 +92,7 @@ def constant_labels(target):
     return found
 
 
-def speaker_conflicts(target):
+def speaker_conflicts(target: pd.DataFrame) -> pd.DataFrame:
     """List speakers who have several values of what a speaker has one of.
 
     Parameters
@@ -119,17 +123,17 @@ def speaker_conflicts(target):
     return pd.DataFrame(rows, columns=["speaker", "task", "found"])
 
 
-def _values_of_speakers(target, column):
+def _values_of_speakers(target: pd.DataFrame, column: str) -> pd.DataFrame:
     groups = target.groupby(SPEAKER)[column]
     return pd.DataFrame({"labels": groups.count(), "values": groups.nunique()})
 
 
-def _alike(target):
+def _alike(target: pd.DataFrame) -> Iterator[Finding]:
     """Labels that differ in case, space or the coding of their letters: "Anna" and "anna "."""
     for column in target:
         if task_kind(target[column]) != CLASSIFICATION:
             continue
-        found = {}
+        found: dict[str, list[str]] = {}
         for label in target[column].dropna().unique():
             if isinstance(label, str):
                 found.setdefault(_bare(label), []).append(label)
@@ -146,7 +150,7 @@ def _alike(target):
             )
 
 
-def _bare(label):
+def _bare(label: str) -> str:
     """What is left of a label without case, spaces and what cannot be seen."""
     if not label.isascii():
         label = "".join(c for c in label if unicodedata.category(c) != "Cf")
@@ -154,7 +158,7 @@ def _bare(label):
     return "".join(label.casefold().split())
 
 
-def _impossible(target):
+def _impossible(target: pd.DataFrame) -> Iterator[Finding]:
     if "age" not in target or task_kind(target["age"]) == CLASSIFICATION:
         return
     ages = target["age"].dropna()
@@ -169,7 +173,7 @@ def _impossible(target):
         )
 
 
-def _several(target):
+def _several(target: pd.DataFrame) -> Iterator[Finding]:
     conflicts = speaker_conflicts(target)
     for column, rows in conflicts.groupby("task", sort=False):
         named = [f"{row.speaker}: {row.found}" for row in rows.itertuples()]
@@ -183,7 +187,7 @@ def _several(target):
         )
 
 
-def _constant(target):
+def _constant(target: pd.DataFrame) -> Iterator[Finding]:
     for column in target:
         known = target[column].dropna()
         if len(known.unique()) > 1 or not len(target):
@@ -198,7 +202,7 @@ def _constant(target):
         )
 
 
-def _rare(target, folds):
+def _rare(target: pd.DataFrame, folds: int) -> Iterator[Finding]:
     for column in target:
         if task_kind(target[column]) != CLASSIFICATION:
             continue
@@ -221,7 +225,7 @@ def _rare(target, folds):
         )
 
 
-def _of_one_speaker(target):
+def _of_one_speaker(target: pd.DataFrame) -> Iterator[Finding]:
     if SPEAKER not in target or target[SPEAKER].nunique() < 2:
         return
     for column in target.columns.drop(SPEAKER):
@@ -240,7 +244,7 @@ def _of_one_speaker(target):
             )
 
 
-def _missing(target):
+def _missing(target: pd.DataFrame) -> Iterator[Finding]:
     gaps = target.isna().sum()
     gaps = gaps[(gaps > 0) & (gaps < len(target))]
     if len(gaps):
@@ -255,7 +259,7 @@ def _missing(target):
         )
 
 
-def _told_by_speaker(target):
+def _told_by_speaker(target: pd.DataFrame) -> Iterator[Finding]:
     constant = constant_labels(target)
     if target.get(SPEAKER, pd.Series(dtype=object)).nunique() < 2:
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -9,13 +11,27 @@ from sfmforensics.audit._copies import join_copies
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import PROTOCOLS, SPEAKER, make_splits
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics._types import Array, Column, Split
+
 COLUMNS = [
     "protocol", "copies are", "split", "copies in training", "near copies in training",
     "speakers on both sides", "alike voices on both sides",
 ]  # fmt: skip
 
 
-def find_leaks(target, copies, *, near=None, alike=None, folds=5, seed=0):
+def find_leaks(
+    target: pd.DataFrame,
+    copies: Column,
+    *,
+    near: pd.DataFrame | None = None,
+    alike: pd.DataFrame | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Count what training shares with the test side, in folds of both protocols.
 
     Parameters
@@ -57,7 +73,7 @@ def find_leaks(target, copies, *, near=None, alike=None, folds=5, seed=0):
     rows = []
     for protocol in PROTOCOLS:
         for kept, title in ((None, "ignored"), (joined, "kept together")):
-            row = {"protocol": protocol, "copies are": title}
+            row: dict[str, Any] = {"protocol": protocol, "copies are": title}
             rows.append(row)
             try:
                 splits = make_splits(target, protocol, folds=folds, seed=seed, copies=kept)
@@ -76,7 +92,9 @@ def find_leaks(target, copies, *, near=None, alike=None, folds=5, seed=0):
     return frame.drop(columns=[name for name, given in absent.items() if given is None])
 
 
-def _shared(target, copies, joined, splits):
+def _shared(
+    target: pd.DataFrame, copies: Array, joined: Array, splits: Sequence[Split]
+) -> dict[str, Any]:
     exact = near = speakers = 0
     for train, test in splits:
         same = np.isin(copies[test], copies[train])
@@ -92,7 +110,7 @@ def _shared(target, copies, joined, splits):
     }
 
 
-def _parted(speakers, alike, splits):
+def _parted(speakers: pd.Series, alike: pd.DataFrame, splits: Sequence[Split]) -> int:
     """Pairs of speakers of whom one is tested while the other is learnt from."""
     fold_of = {
         str(name): fold

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sfmforensics._decoding import check_pair
-from sfmforensics._names import is_path
-from sfmforensics.audio import audio_info, describe_source
+from sfmforensics._names import describe_source, is_path
+from sfmforensics.audio import audio_info
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
 from sfmforensics.audit._labels import SPEAKER, constant_labels
 from sfmforensics.exceptions import AudioError
 from sfmforensics.targets import REGRESSION, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics._types import Recording
 
 TELLS = 0.5
 """Least association of a label with rate, channels, format or folder: large after Cohen."""
@@ -35,7 +42,7 @@ _ORIGINS = {
 }
 
 
-def recording_details(data):
+def recording_details(data: Sequence[Recording]) -> pd.DataFrame:
     """Rate, channels, length, format and folder of recordings, from their headers.
 
     Parameters
@@ -56,7 +63,7 @@ def recording_details(data):
        rate channels  seconds
     0  16000        1      0.5
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for recording in data:
         try:
             if not is_path(recording):
@@ -75,7 +82,7 @@ def recording_details(data):
     return frame.astype({"seconds": float})
 
 
-def association(labels, origin):
+def association(labels: pd.Series, origin: pd.Series) -> tuple[float, float]:
     """Measure how well a label can be told from something else.
 
     Parameters
@@ -129,7 +136,7 @@ def association(labels, origin):
     return float(np.sqrt(between / total)), float(chance)
 
 
-def origin_findings(target, details):
+def origin_findings(target: pd.DataFrame, details: pd.DataFrame) -> list[Finding]:
     """Say which labels can be told from how the file was made.
 
     Parameters
@@ -162,7 +169,7 @@ def origin_findings(target, details):
     constant = constant_labels(target)
     target, details = target.reset_index(drop=True), details.reset_index(drop=True)
     found = []
-    for column in target:
+    for column in target.columns:
         of_speaker = column in constant or column == SPEAKER
         for origin, name in _ORIGINS.items():
             # The folder of a speaker is how files are kept, and speakers have their own tempo.
@@ -170,7 +177,7 @@ def origin_findings(target, details):
                 continue
             if column == SPEAKER and origin == "seconds":
                 continue
-            values = details[origin]
+            values: Any = details[origin]
             if origin == "seconds":
                 values = np.log(values.astype(float).where(values > 0))
             labels = target[column]
@@ -183,25 +190,29 @@ def origin_findings(target, details):
     return found
 
 
-def _once_a_speaker(speakers, labels, values):
+def _once_a_speaker(
+    speakers: pd.Series, labels: pd.Series, values: pd.Series
+) -> tuple[pd.Series, pd.Series]:
     frame = pd.DataFrame({"labels": labels, "values": values})[speakers.notna()]
     groups = frame.groupby(speakers[speakers.notna()])
     once = {
         name: groups[name].mean()
         if task_kind(frame[name]) == REGRESSION
         else groups[name].agg(_commonest)
-        for name in frame
+        for name in ("labels", "values")
     }
     return once["labels"], once["values"]
 
 
-def _commonest(values):
+def _commonest(values: pd.Series) -> Any:
     # Of two that are as common, that whose name comes first.
     counts = values.value_counts()
     return min(counts.index, key=lambda value: (-counts[value], str(value)), default=None)
 
 
-def _finding(column, origin, name, strength, labels, details):
+def _finding(
+    column: str, origin: str, name: str, strength: float, labels: pd.Series, details: pd.DataFrame
+) -> Finding:
     serious = origin in ("rate", "channels", "format") or (
         origin == "seconds" and strength >= _ALMOST_CERTAIN
     )
@@ -227,7 +238,7 @@ def _finding(column, origin, name, strength, labels, details):
     )  # fmt: skip
 
 
-def unreadable(data, details):
+def unreadable(data: Sequence[Recording], details: pd.DataFrame) -> pd.DataFrame:
     """List recordings that cannot be read.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,18 @@ from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._labels import SPEAKER
 from sfmforensics.datasets._base import name_few
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Column, Recording
+
 _SHOWN = 5
 
 
-def shared_recordings(corpus, groups):
+def shared_recordings(corpus: Bunch, groups: Column) -> pd.DataFrame:
     """List groups of speakers who share recordings.
 
     Parameters
@@ -45,7 +54,7 @@ def shared_recordings(corpus, groups):
         return pd.DataFrame(columns=columns)
     frame = pd.DataFrame({"speaker": corpus.target[SPEAKER].to_numpy(), "group": groups})
     frame["name"] = names_of(corpus.data)
-    shared = {}
+    shared: dict[tuple[str, ...], list[str]] = {}
     for _, rows in _several(frame.dropna()):
         speakers = tuple(sorted(rows["speaker"].unique(), key=str))
         if len(speakers) > 1:
@@ -59,7 +68,7 @@ def shared_recordings(corpus, groups):
     return pd.DataFrame(rows, columns=columns)
 
 
-def names_of(data):
+def names_of(data: Sequence[Recording]) -> list[str]:
     """Short names of recordings.
 
     Parameters
@@ -84,7 +93,9 @@ def names_of(data):
     ]
 
 
-def copy_findings(corpus, copies, near, leaks):
+def copy_findings(
+    corpus: Bunch, copies: Column, near: pd.DataFrame | None, leaks: pd.DataFrame
+) -> list[Finding]:
     """Say what exact and near copies do to figures.
 
     Parameters
@@ -123,9 +134,9 @@ def copy_findings(corpus, copies, near, leaks):
     joined = copies
     if near is not None and len(near):
         joined = join_copies(copies, near)
+        nearest: Iterable[Any] = near.itertuples()
         pairs = [
-            f"{names[row.first]} = {names[row.second]}, {row.correlation:.3f}"
-            for row in near.itertuples()
+            f"{names[row.first]} = {names[row.second]}, {row.correlation:.3f}" for row in nearest
         ]
         found.append(
             Finding(
@@ -155,7 +166,7 @@ def copy_findings(corpus, copies, near, leaks):
     return [*found, *_contradictions(corpus.target, joined, names)]
 
 
-def voice_findings(pairs, leaks):
+def voice_findings(pairs: pd.DataFrame | None, leaks: pd.DataFrame) -> list[Finding]:
     """Say what alike voices do to figures.
 
     Parameters
@@ -190,12 +201,12 @@ def voice_findings(pairs, leaks):
     ]
 
 
-def _several(frame):
+def _several(frame: pd.DataFrame) -> Any:
     """Groups of two rows or more."""
     return frame[frame.duplicated("group", keep=False)].groupby("group", sort=False)
 
 
-def _in_training(leaks, column):
+def _in_training(leaks: pd.DataFrame, column: str) -> str:
     if column not in leaks:
         return ""
     rows = leaks[(leaks["copies are"] == "ignored") & leaks[column].notna()]
@@ -204,7 +215,9 @@ def _in_training(leaks, column):
     return f" ({ways}: {', '.join(counts)})" if counts else ""
 
 
-def _contradictions(target, groups, names):
+def _contradictions(
+    target: pd.DataFrame, groups: Column, names: Sequence[str]
+) -> Iterator[Finding]:
     frame, groups = target.reset_index(drop=True), pd.Series(np.asarray(groups))
     for column in target.columns.drop(SPEAKER, errors="ignore"):
         examples = []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 from sklearn.covariance import LedoitWolf
+
+if TYPE_CHECKING:
+    from sfmforensics._types import Column, FloatArray, IntArray, Matrix
 
 AS_ONE_VOICE = 0.85
 """Least share of the similarity of one voice; see Notes of `alike_voices`."""
@@ -21,7 +26,9 @@ _CALIBRATING = 2000
 _ROWS = 20_000
 
 
-def alike_voices(X, speakers, *, alpha=0.01, least=AS_ONE_VOICE):
+def alike_voices(
+    X: Matrix, speakers: Column, *, alpha: float = 0.01, least: float = AS_ONE_VOICE
+) -> pd.DataFrame:
     """Find pairs of speakers whose voices differ no more than one voice does from itself.
 
     Parameters
@@ -119,7 +126,12 @@ def alike_voices(X, speakers, *, alpha=0.01, least=AS_ONE_VOICE):
     )
 
 
-def with_evidence(pairs, target, copies=None, speaker="speaker"):
+def with_evidence(
+    pairs: pd.DataFrame,
+    target: pd.DataFrame,
+    copies: Column | None = None,
+    speaker: str = "speaker",
+) -> pd.DataFrame:
     """Put beside each pair of speakers what else is known of the two.
 
     Parameters
@@ -162,12 +174,12 @@ def with_evidence(pairs, target, copies=None, speaker="speaker"):
     return shown
 
 
-def _values(labels):
+def _values(labels: pd.Series) -> str:
     known = sorted(labels.dropna().unique(), key=str)
     return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in known)
 
 
-def _known(X, speakers):
+def _known(X: Matrix, speakers: Column) -> tuple[FloatArray, IntArray, list[str]]:
     X = np.asarray(X, dtype=np.float64)
     speakers = pd.Series(speakers).reset_index(drop=True)
     rows = speakers.notna().to_numpy() & np.isfinite(X).all(axis=1)
@@ -178,13 +190,13 @@ def _known(X, speakers):
     return X[:, spread > 1e-6 * np.abs(X).max(axis=0, initial=1e-30)], codes, list(names)
 
 
-def _means(X, codes, counts):
+def _means(X: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
     sums = np.zeros((len(counts), X.shape[1]))
     np.add.at(sums, codes, X)
     return sums / counts[:, np.newaxis]
 
 
-def _whitened(X, codes, counts):
+def _whitened(X: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
     residuals = X - _means(X, codes, counts)[codes]
     widths = np.sqrt(np.square(residuals).sum(axis=0) / (len(X) - len(counts)))
     live = widths > 1e-9 * X.std(axis=0)
@@ -198,7 +210,7 @@ def _whitened(X, codes, counts):
     return X @ (vectors / np.sqrt(np.maximum(values, 1e-9 * values.max())))
 
 
-def _usual(directions):
+def _usual(directions: FloatArray) -> tuple[float, float]:
     """Median and robust standard deviation of Fisher's z over pairs of speakers."""
     some = directions[:: -(-len(directions) // _CALIBRATING)]
     values = _fisher((some @ some.T)[np.triu_indices(len(some), k=1)])
@@ -206,5 +218,5 @@ def _usual(directions):
     return middle, max(1.4826 * np.median(np.abs(values - middle)), 1e-6)
 
 
-def _fisher(cosines):
+def _fisher(cosines: FloatArray) -> FloatArray:
     return np.arctanh(np.clip(cosines, -1 + 1e-9, 1 - 1e-9))

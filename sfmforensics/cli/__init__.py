@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train, verify
 from sfmforensics.exceptions import OutputError, SFMForensicsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,7 +33,7 @@ _INTERRUPTED = 130
 _logger = logging.getLogger(__name__)
 
 
-def _version(asked: bool):
+def _version(asked: bool) -> None:
     if asked:
         print(f"sfmforensics {sfmforensics.__version__}")
         raise typer.Exit
@@ -52,11 +55,11 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
-):
+) -> None:
     """Speaker, emotion, gender and age from voice recordings, evaluated honestly."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -85,7 +88,7 @@ def main(arguments=None):
         return code
 
 
-def _without_log(arguments):
+def _without_log(arguments: list[str]) -> tuple[list[str], str | None]:
     """Arguments without ``--log FILE``, wherever it stands, and the file."""
     for place, argument in enumerate(arguments):
         if argument == "--log" and place + 1 < len(arguments):
@@ -95,7 +98,7 @@ def _without_log(arguments):
     return arguments, None
 
 
-def _run(arguments, debug):
+def _run(arguments: list[str], debug: bool) -> int:
     try:
         with warnings_in_one_line():
             code = app(arguments, standalone_mode=False, obj=arguments) or 0
@@ -123,10 +126,10 @@ def _run(arguments, debug):
     return code
 
 
-def _kind(error):
+def _kind(error: BaseException) -> dict[str, dict[str, str]]:
     return {"fields": {"error": type(error).__name__}}
 
 
-def entry_point():
+def entry_point() -> None:
     """Run the command line as a process of its own."""
     sys.exit(main())

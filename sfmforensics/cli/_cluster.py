@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import joblib
 
 from sfmforensics._console import tell
 from sfmforensics.exceptions import MissingExtraError, SFMForensicsError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _PATIENCE = "20s"
 
 
 @contextmanager
-def on_cluster(address):
+def on_cluster(address: str | None) -> Iterator[None]:
     """Send joblib's jobs to a Dask cluster.
 
     Parameters

@@ -46,7 +46,7 @@ def describe(
     folds: Folds = 5,
     seed: Seed = 0,
     allow_outside: AllowOutside = False,
-):
+) -> None:
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
@@ -70,7 +70,7 @@ def describe(
         show_frame(_in_lines(findings), "findings")
 
 
-def _in_lines(findings):
+def _in_lines(findings: pd.DataFrame) -> pd.DataFrame:
     """What each finding is, why it matters and what to do, one below the other."""
     return pd.DataFrame(
         {
@@ -100,7 +100,7 @@ def embed(
     ] = OnError.stop,
     cluster: Cluster = None,
     allow_outside: AllowOutside = False,
-):
+) -> None:
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import embed_corpus
@@ -115,7 +115,7 @@ def embed(
                 output=output,
                 device=device,
                 batch_size=batch_size,
-                on_error=on_error,
+                on_error=on_error,  # type: ignore[arg-type]  # whose members are these words
                 verbose=True,
             )
     except AudioError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,11 +34,14 @@ from sfmforensics.cli._options import (
 from sfmforensics.custody import MANIFEST
 from sfmforensics.exceptions import SFMForensicsError
 
+if TYPE_CHECKING:
+    from typing import Any
+
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for all that it writes.")] = Path("demo"),
     seed: Seed = 0,
-):
+) -> None:
     """Run the whole main job on synthetic voices: no data and no network needed."""
     from sfmforensics.demo import run_demo
 
@@ -80,7 +83,7 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
     device: Device = None,
     allow_outside: AllowOutside = False,
-):
+) -> None:
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.experiment import EACH_SPEAKER
@@ -137,7 +140,7 @@ def reproduce(
     ),
     device: Device = None,
     allow_outside: AllowOutside = False,
-):
+) -> None:
     """Fill the paper's tables, beside its own figures; what is done already is kept."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report import tables_of, to_rich
@@ -173,7 +176,7 @@ def reproduce(
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
 
 
-def _grid(text):
+def _grid(text: str) -> dict[str, Any]:
     """Values to search, from JSON or from a file of it."""
     source = Path(text)
     given = text.lstrip().startswith("{")
@@ -196,7 +199,7 @@ def _grid(text):
     return found
 
 
-def _numbers(text):
+def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in specs(text)]
     except ValueError as error:
@@ -207,7 +210,7 @@ def _numbers(text):
 
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What evaluate wrote.")],
-):
+) -> None:
     """Make one HTML page from what evaluate wrote."""
     from sfmforensics.report import write_report
 

@@ -47,7 +47,7 @@ def train(
         typer.Option(help="Form of the file: data alone, or with code; by its name."),
     ] = None,
     allow_outside: AllowOutside = False,
-):
+) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import train_model
@@ -63,7 +63,7 @@ def train(
         epochs=epochs,
         cache=cache,
         device=device,
-        format=format,
+        format=format,  # type: ignore[arg-type]  # whose members are these words
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
@@ -83,7 +83,7 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
     ] = None,
-):
+) -> None:
     """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
@@ -124,7 +124,7 @@ def verify(
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
     ] = False,
     format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
-):
+) -> None:
     """Compute again what a manifest says of a result, and say what differs."""
     from sfmforensics.workflow import verify_results
 

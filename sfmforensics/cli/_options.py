@@ -93,6 +93,6 @@ ProtocolOption = Annotated[
 PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
 
 
-def specs(text):
+def specs(text: str) -> list[str]:
     """Take apart what a comma separates."""
     return [part.strip() for part in text.split(",") if part.strip()]

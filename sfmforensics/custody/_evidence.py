@@ -6,6 +6,7 @@ import os
 import stat
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,16 @@ from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.custody._manifest import FORMAT, seal
 from sfmforensics.custody._parts import describe_views
 from sfmforensics.exceptions import CustodyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TypeAlias
+
+    from sklearn.pipeline import FeatureUnion
+
+    from sfmforensics._types import PathLike, Recording
+
+    Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 class Evidence:
@@ -38,9 +49,10 @@ class Evidence:
         Time, UTC, ISO 8601.
     """
 
-    def __init__(self, recordings, verbose=False):
+    def __init__(self, recordings: Sequence[Recording], verbose: bool = False) -> None:
         self.started = _now()
-        self.records, self._stamps = [], []
+        self.records: list[dict[str, Any]] = []
+        self._stamps: list[Stamp | None] = []
         with progress("hashing recordings", len(recordings), verbose) as advance:
             for recording in recordings:
                 record, stamp = _noted(recording)
@@ -48,7 +60,7 @@ class Evidence:
                 self._stamps.append(stamp)
                 advance(1)
 
-    def check(self):
+    def check(self) -> None:
         """Make sure that the files are still those that the run began with.
 
         Raises
@@ -65,7 +77,9 @@ class Evidence:
                     "nothing writes to it"
                 )
 
-    def manifest(self, kind, *, views=None, **facts):
+    def manifest(
+        self, kind: str, *, views: FeatureUnion | None = None, **facts: Any
+    ) -> dict[str, Any]:
         """Tell what a result was made of.
 
         Parameters
@@ -108,7 +122,7 @@ class Evidence:
         return told | {"sha256": seal(told)}
 
 
-def _noted(recording):
+def _noted(recording: Recording) -> tuple[dict[str, Any], Stamp | None]:
     """A recording's record, and the stamp of its file."""
     if not is_path(recording):
         signal, rate = recording
@@ -129,7 +143,7 @@ def _noted(recording):
         return {"path": path, "found": f"it cannot be read ({error.strerror})"}, None
 
 
-def _stamp(path):
+def _stamp(path: PathLike) -> Stamp | None:
     """Changes whenever a file does; None for what is no file, and may block whoever opens it."""
     try:
         found = os.stat(path)
@@ -140,5 +154,5 @@ def _stamp(path):
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def _now():
+def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

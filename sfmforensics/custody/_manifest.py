@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics._files import write_atomically
 from sfmforensics.exceptions import CustodyError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import PathLike
 
 MANIFEST = "manifest.json"
 FORMAT = "sfmforensics manifest 1"
 
 
-def write_manifest(folder, manifest):
+def write_manifest(folder: PathLike, manifest: dict[str, Any]) -> Path:
     """Write a manifest into a folder of results.
 
     Parameters
@@ -38,7 +44,7 @@ def write_manifest(folder, manifest):
     return path
 
 
-def read_manifest(path):
+def read_manifest(path: PathLike) -> dict[str, Any]:
     """Read a manifest.
 
     Parameters
@@ -76,7 +82,7 @@ def read_manifest(path):
     return manifest
 
 
-def check_manifest(manifest, path):
+def check_manifest(manifest: object, path: PathLike) -> None:
     """Refuse what has not the form of a manifest.
 
     Parameters
@@ -103,18 +109,18 @@ def check_manifest(manifest, path):
         raise _no_manifest(path, "a recording or a view is not told of by names")
 
 
-def _no_manifest(path, found):
+def _no_manifest(path: PathLike, found: object) -> CustodyError:
     return CustodyError(
         f"{path}: it is no manifest of this version ({found}); take it from where it was written, "
         "or run again"
     )
 
 
-def is_sealed(manifest):
+def is_sealed(manifest: dict[str, Any]) -> bool:
     """Whether a manifest is as it was made; by somebody who knows how, any can be made."""
     return manifest.get("sha256") == seal({k: v for k, v in manifest.items() if k != "sha256"})
 
 
-def seal(manifest):
+def seal(manifest: dict[str, Any]) -> str:
     """Give the sha256 over a manifest without its own."""
     return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

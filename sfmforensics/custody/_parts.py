@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics._plain import pack
 from sfmforensics.exceptions import EmbedderError, ModelFileError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    import pandas as pd
+    from sklearn.pipeline import FeatureUnion
+
+    from sfmforensics._types import Array, Split
+    from sfmforensics.embedders import BaseEmbedder
+
 _HERE_ALONE = ("cache", "device", "batch_size", "verbose")
 """Parameters of an embedder that tell of a machine, not of the vectors."""
 
 
-def describe_views(views):
+def describe_views(views: FeatureUnion) -> dict[str, dict[str, Any]]:
     """Say of each view what makes its vectors, and how to build it again.
 
     Parameters
@@ -36,7 +47,7 @@ def describe_views(views):
     return {name: _view(name, embedder) for name, embedder in views.transformer_list}
 
 
-def _view(name, embedder):
+def _view(name: str, embedder: BaseEmbedder) -> dict[str, Any]:
     try:
         told = embedder.provenance()
     except EmbedderError as error:  # a function that does not say what it is
@@ -53,7 +64,9 @@ def _view(name, embedder):
         return told | {"parameters": None}
 
 
-def describe_splits(splits):
+def describe_splits(
+    splits: Mapping[str, Sequence[Split]],
+) -> dict[str, list[dict[str, Any]]]:
     """Say which recordings were tested in each fold, and which were not used.
 
     Parameters
@@ -82,7 +95,7 @@ def describe_splits(splits):
     }
 
 
-def matrix_hash(X):
+def matrix_hash(X: pd.DataFrame | Array) -> str:
     """Identify a matrix of vectors by its content.
 
     Parameters

@@ -4,6 +4,10 @@ Every loader gives a `sklearn.utils.Bunch` with ``data`` (paths, or pairs of sig
 ``target`` (a DataFrame), ``groups`` (the speakers), ``details`` and ``DESCR``.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sfmforensics.datasets._base import find_copies, get_data_home
 from sfmforensics.datasets.baved import fetch_baved, load_baved
 from sfmforensics.datasets.cremad import load_cremad
@@ -11,6 +15,13 @@ from sfmforensics.datasets.emodb import load_emodb
 from sfmforensics.datasets.manifest import load_manifest
 from sfmforensics.datasets.synthetic import make_speech_corpus
 from sfmforensics.exceptions import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 __all__ = [
     "fetch_baved",
@@ -24,7 +35,7 @@ __all__ = [
     "make_speech_corpus",
 ]
 
-_LOADERS = {
+_LOADERS: dict[str, Callable[[PathLike], Bunch]] = {
     "baved": load_baved,
     "emodb": load_emodb,
     "cremad": load_cremad,
@@ -32,7 +43,7 @@ _LOADERS = {
 }
 
 
-def load_corpus(name, root, *, allow_outside=False):
+def load_corpus(name: str, root: PathLike, *, allow_outside: bool = False) -> Bunch:
     """Load a corpus by its name.
 
     Parameters

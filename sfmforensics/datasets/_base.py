@@ -7,6 +7,7 @@ import re
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,12 @@ from sfmforensics._names import show_name
 from sfmforensics._progress import progress
 from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from sfmforensics._types import Column, IntArray, PathLike, Recording
+
 UNKNOWN_SPEAKER = ""
 """Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
 
@@ -24,7 +31,7 @@ _NAMED = 3
 _LONG = 200
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: PathLike | None = None) -> str:
     """Give the folder that fetched corpora are kept in, and make it.
 
     Parameters
@@ -63,7 +70,7 @@ def get_data_home(data_home=None):
     return home
 
 
-def label_column(values):
+def label_column(values: Iterable[object]) -> pd.Series:
     """Make a column of labels that stays a column of labels.
 
     Parameters
@@ -88,7 +95,14 @@ def label_column(values):
     return pd.Series(list(values), dtype=object)
 
 
-def make_bunch(data, target, *, descr, groups=None, details=None):
+def make_bunch(
+    data: Iterable[Recording],
+    target: pd.DataFrame,
+    *,
+    descr: str,
+    groups: Column | None = None,
+    details: pd.DataFrame | None = None,
+) -> Bunch:
     """Put a corpus into the form in which every loader hands it over.
 
     Parameters
@@ -136,7 +150,7 @@ def make_bunch(data, target, *, descr, groups=None, details=None):
     return Bunch(data=data, target=target, groups=groups, details=details, DESCR=descr)
 
 
-def name_few(names, count=_NAMED):
+def name_few(names: Sequence[object], count: int = _NAMED) -> str:
     """Name the first few of many in an error message.
 
     Parameters
@@ -158,14 +172,16 @@ def name_few(names, count=_NAMED):
     return few + (f" and {rest} more" if rest > 0 else "")
 
 
-def _readable(name):
+def _readable(name: str) -> str:
     """A name as it is, unless it is endless or holds what a terminal would obey."""
     if len(name) > _LONG:
         name = f"{name[: _LONG // 2]}...{name[-_LONG // 2 :]}"
     return name if name.isprintable() else repr(name)[1:-1]
 
 
-def match_recordings(root, pattern, *, layout):
+def match_recordings(
+    root: PathLike, pattern: str, *, layout: str
+) -> tuple[list[str], pd.DataFrame]:
     """Find the wav files below a root whose relative path fits the layout of a corpus.
 
     Parameters
@@ -229,12 +245,12 @@ def match_recordings(root, pattern, *, layout):
             DatasetWarning,
             stacklevel=3,
         )
-    fitting = [name for name in names if matches[name]]
-    fields = pd.DataFrame([matches[name].groupdict() for name in fitting], dtype=object)
+    fitting = {name: match for name, match in matches.items() if match}
+    fields = pd.DataFrame([match.groupdict() for match in fitting.values()], dtype=object)
     return [str(root / name) for name in fitting], fields
 
 
-def find_copies(data, *, verbose=False):
+def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray:
     """Give copies of one recording the same label.
 
     Parameters
@@ -265,7 +281,8 @@ def find_copies(data, *, verbose=False):
     >>> find_copies([(one, 16000), (two, 16000), (one, 16000), (one, 8000)])
     array([0, 1, 0, 2])
     """
-    labels, found = {}, []
+    labels: dict[bytes | int, int] = {}
+    found = []
     with progress("looking for copies", len(data), verbose) as advance:
         for position, recording in enumerate(data):
             found.append(labels.setdefault(_content(recording) or position, len(labels)))
@@ -273,8 +290,8 @@ def find_copies(data, *, verbose=False):
     return np.asarray(found, dtype=np.int64)
 
 
-def _content(recording):
-    digest = None
+def _content(recording: Recording) -> bytes | None:
+    digest: Any = None
     try:
         for block, rate in blocks_of(recording, dtype="float64"):
             samples = block[:, np.newaxis] if block.ndim == 1 else block

@@ -11,16 +11,22 @@ import zipfile
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from sfmforensics.datasets._base import get_data_home
 from sfmforensics.exceptions import DatasetError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sfmforensics._types import PathLike
+
 _TIMEOUT = 60
 _CHUNK_BYTES = 1 << 20
 
 
-def tree_digest(root, names):
+def tree_digest(root: PathLike, names: Iterable[str]) -> str:
     """Digest the content of files, whatever archive they came in.
 
     Parameters
@@ -59,16 +65,16 @@ def tree_digest(root, names):
 
 
 def fetch_archive(
-    name,
+    name: str,
     *,
-    url,
-    pattern,
-    digest,
-    data_home=None,
-    download_if_missing=True,
-    max_bytes,
-    max_members,
-):
+    url: str,
+    pattern: str,
+    digest: str,
+    data_home: PathLike | None = None,
+    download_if_missing: bool = True,
+    max_bytes: int,
+    max_members: int,
+) -> Path:
     """Have a corpus in the data home, and know that it is the right one.
 
     Parameters
@@ -131,7 +137,7 @@ def fetch_archive(
     return folder
 
 
-def _verified(folder, pattern, digest, source=None):
+def _verified(folder: Path, pattern: str, digest: str, source: str | None = None) -> Path:
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     found = tree_digest(folder, [name for name in names if re.fullmatch(pattern, name)])
     if found != digest:
@@ -147,7 +153,7 @@ def _verified(folder, pattern, digest, source=None):
     return folder
 
 
-def _download(url, path, max_bytes):
+def _download(url: str, path: Path, max_bytes: int) -> None:
     try:
         with urlopen(url, timeout=_TIMEOUT) as response, open(path, "wb") as file:
             announced = response.headers.get("Content-Length")
@@ -170,7 +176,9 @@ def _download(url, path, max_bytes):
         )
 
 
-def _unpack(archive, folder, pattern, max_bytes, max_members, url):
+def _unpack(
+    archive: Path, folder: Path, pattern: str, max_bytes: int, max_members: int, url: str
+) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
             members = _expected(file.infolist(), pattern, max_bytes, max_members, url)
@@ -189,7 +197,9 @@ def _unpack(archive, folder, pattern, max_bytes, max_members, url):
         ) from error
 
 
-def _expected(members, pattern, max_bytes, max_members, url):
+def _expected(
+    members: Sequence[zipfile.ZipInfo], pattern: str, max_bytes: int, max_members: int, url: str
+) -> dict[str, zipfile.ZipInfo]:
     """Choose the members to unpack; refuse the archive if any member is out to do harm."""
     # The sizes are what the archive says; zipfile unpacks no more than that of any member.
     if len(members) > max_members or sum(member.file_size for member in members) > max_bytes:

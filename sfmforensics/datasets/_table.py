@@ -5,8 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import re
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import DatasetError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
 
 _LONGEST_LINE = 1 << 20
 """Most characters of a line: a file without line ends is not read into memory as one."""
@@ -33,7 +39,7 @@ _QUOTES = {
 }
 
 
-def read_cells(table):
+def read_cells(table: Path) -> list[tuple[int, list[str]]]:
     r"""Read a table, row by row.
 
     Parameters
@@ -83,7 +89,7 @@ def read_cells(table):
         ) from error
 
 
-def _rows(file, table):
+def _rows(file: TextIO, table: Path) -> Iterator[tuple[int, list[str]]]:
     row, rows = 0, csv.reader(_lines(file, table), skipinitialspace=True, strict=True)
     while True:
         row += 1
@@ -105,7 +111,7 @@ def _rows(file, table):
         yield row, cells
 
 
-def _lines(file, table):
+def _lines(file: TextIO, table: Path) -> Iterator[str]:
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1
@@ -117,14 +123,14 @@ def _lines(file, table):
         yield line
 
 
-def _quoting(error):
+def _quoting(error: str) -> str:
     for found, said in _QUOTES.items():
         if found in error:
             return said.format(limit=csv.field_size_limit())
     return f"this is not CSV ({error}); {_SAVE}"
 
 
-def _refuse_what_is_no_text(table):
+def _refuse_what_is_no_text(table: Path) -> None:
     with open(table, "rb") as file:
         start = file.read(_SNIFFED)
     for beginning, kind in _NO_TEXT.items():
@@ -132,7 +138,7 @@ def _refuse_what_is_no_text(table):
             raise DatasetError(f"{table}: is not UTF-8, but {kind}; {_SAVE}")
 
 
-def _where(table):
+def _where(table: Path) -> str:
     """The first line that is not UTF-8, and what is in it; a decoder tells where in its buffer."""
     with open(table, "rb") as file:
         for number, line in enumerate(file, start=1):

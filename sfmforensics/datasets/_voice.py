@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.signal import lfilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from sfmforensics._types import Array, Float32Array, FloatArray
 
 FRAME_SECONDS = 0.01
 """The vocal tract stands still for so long, in s."""
@@ -79,7 +86,9 @@ class Voice:
     level: float
 
 
-def speak(voice, duration, rate, noise, rng):
+def speak(
+    voice: Voice, duration: float, rate: int, noise: float, rng: np.random.Generator
+) -> Float32Array:
     """Speak random syllables.
 
     Parameters
@@ -138,7 +147,9 @@ def speak(voice, duration, rate, noise, rng):
     return (signal / max(1.0, np.abs(signal).max())).astype(np.float32)
 
 
-def _articulate(voice, n_frames, rng):
+def _articulate(
+    voice: Voice, n_frames: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Plan syllables: voicing, noise of each kind and formants of every frame."""
     voicing, friction = np.zeros(n_frames), np.zeros((len(_ONSETS), n_frames))
     formants = np.full((n_frames, 5), np.nan)
@@ -167,13 +178,15 @@ def _articulate(voice, n_frames, rng):
     return np.convolve(voicing, glide, mode="same"), friction, formants
 
 
-def _deal(cards, rng):
+def _deal(cards: Array, rng: np.random.Generator) -> Iterator[Any]:
     """Deal all cards in random order, again and again: no utterance has one vowel only."""
     while True:
         yield from rng.permutation(cards)
 
 
-def _glottis(voice, n_frames, times, rate, rng):
+def _glottis(
+    voice: Voice, n_frames: int, times: FloatArray, rate: int, rng: np.random.Generator
+) -> FloatArray:
     """Give pulses with jitter and shimmer, dulled by the tilt, with breath in their open phase."""
     melody = lfilter([0.08], [1, -0.92], rng.standard_normal(n_frames + 60))[60:]
     melody = melody / 0.2 * voice.pitch_range - np.linspace(0, voice.pitch_range, n_frames)
@@ -190,7 +203,9 @@ def _glottis(voice, n_frames, times, rate, rng):
     return pulses / (_rms(pulses) or 1.0) + voice.breath * breath
 
 
-def _resonators(frequencies, bandwidths, rate):
+def _resonators(
+    frequencies: FloatArray | float, bandwidths: Array | float, rate: int
+) -> tuple[FloatArray, FloatArray]:
     """Give numerators (..., 1) and denominators (..., 3) of resonators with unit gain at 0 Hz."""
     # Near half the rate a resonator would fold back.
     angles = 2 * np.pi * np.clip(frequencies, 50, 0.47 * rate) / rate
@@ -199,7 +214,7 @@ def _resonators(frequencies, bandwidths, rate):
     return denominators.sum(axis=-1, keepdims=True), denominators
 
 
-def _resonate(source, formants, rate):
+def _resonate(source: FloatArray, formants: FloatArray, rate: int) -> FloatArray:
     """Filter by five formants, (n_frames, 5), that change frame by frame."""
     step = round(FRAME_SECONDS * rate)
     gains, poles = _resonators(formants, _BANDWIDTHS, rate)
@@ -213,5 +228,5 @@ def _resonate(source, formants, rate):
     return result
 
 
-def _rms(signal):
+def _rms(signal: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(signal))))

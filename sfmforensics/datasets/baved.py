@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
 from sfmforensics.datasets._fetch import fetch_archive
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 _EMOTIONS = {"0": "low", "1": "neutral", "2": "high"}
 _GENDERS = {"m": "male", "f": "female"}
@@ -32,7 +39,7 @@ people of 5 to 41 years at three levels of emotion (low, neutral, high); 1,935 r
 Source: https://github.com/40uf411/Basic-Arabic-Vocal-Emotions-Dataset"""
 
 
-def load_baved(root):
+def load_baved(root: PathLike) -> Bunch:
     """Load BAVED, the Basic Arabic Vocal Emotions Dataset [1]_.
 
     Parameters
@@ -99,7 +106,7 @@ def load_baved(root):
     return make_bunch(paths, target, details=details, descr=_DESCR)
 
 
-def fetch_baved(*, data_home=None, download_if_missing=True):
+def fetch_baved(*, data_home: PathLike | None = None, download_if_missing: bool = True) -> Bunch:
     """Load BAVED, downloading it (103 MB of recordings) on the first call.
 
     Parameters

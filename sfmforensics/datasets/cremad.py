@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sfmforensics.datasets._base import label_column, make_bunch, match_recordings, name_few
 from sfmforensics.exceptions import DatasetError, DatasetWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 _EMOTIONS = {
     "ANG": "anger",
@@ -39,7 +48,7 @@ happiness, neutral, sadness); 7,442 recordings, mono, 16 kHz. Labels from the na
 ages and sexes from VideoDemographics.csv."""
 
 
-def load_cremad(root):
+def load_cremad(root: PathLike) -> Bunch:
     r"""Load CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset [1]_.
 
     Parameters
@@ -128,7 +137,7 @@ def load_cremad(root):
     return make_bunch(paths, target, details=details, descr=_DESCR)
 
 
-def _read_actors(table):
+def _read_actors(table: Path) -> dict[str, tuple[str, float]]:
     if not table.is_file():
         raise DatasetError(f"{table}: not there; expected {_LAYOUT}")
     try:
@@ -140,13 +149,11 @@ def _read_actors(table):
         raise DatasetError(
             f"{table}: lacks the columns {missing}, has {list(rows)}; get it again from CREMA-D"
         )
-    return {
-        row.ActorID.strip(): (_gender(row, table), _years(row, table))
-        for row in rows.itertuples(index=False)
-    }
+    actors: Iterable[Any] = rows.itertuples(index=False)
+    return {row.ActorID.strip(): (_gender(row, table), _years(row, table)) for row in actors}
 
 
-def _gender(row, table):
+def _gender(row: Any, table: Path) -> str:
     sex = row.Sex.strip().lower()
     if sex not in ("male", "female"):
         raise DatasetError(
@@ -155,7 +162,7 @@ def _gender(row, table):
     return sex
 
 
-def _years(row, table):
+def _years(row: Any, table: Path) -> float:
     try:
         return float(row.Age)
     except ValueError as error:
@@ -164,7 +171,7 @@ def _years(row, table):
         ) from error
 
 
-def _refuse_pointers(root, paths):
+def _refuse_pointers(root: PathLike, paths: Sequence[str]) -> None:
     pointers = [path for path in paths if _is_pointer(path)]
     if pointers:
         raise DatasetError(
@@ -173,7 +180,7 @@ def _refuse_pointers(root, paths):
         )
 
 
-def _is_pointer(path):
+def _is_pointer(path: str) -> bool:
     # Opening a named pipe could wait for ever.
     if not os.path.isfile(path) or os.path.getsize(path) > _LFS_MAX_BYTES:
         return False

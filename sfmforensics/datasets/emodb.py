@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 _EMOTIONS = {
     "W": "anger",
@@ -42,7 +49,7 @@ acted by 5 women and 5 men with 7 emotions (anger, boredom, disgust, fear, happi
 neutral); 535 recordings, mono, 16 kHz. Read from the names of the files."""
 
 
-def load_emodb(root):
+def load_emodb(root: PathLike) -> Bunch:
     """Load emo-DB, the Berlin Database of Emotional Speech [1]_.
 
     Parameters

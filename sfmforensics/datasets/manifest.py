@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,13 @@ import pandas as pd
 from sfmforensics.datasets._base import label_column, make_bunch, name_few
 from sfmforensics.datasets._table import read_cells
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
 
 MAX_AGE = 130
 """Oldest age accepted, in years."""
@@ -33,7 +41,9 @@ _SURPRISES = {
 }
 
 
-def load_manifest(table, *, root=None, allow_outside=False):
+def load_manifest(
+    table: PathLike, *, root: PathLike | None = None, allow_outside: bool = False
+) -> Bunch:
     r"""Load a corpus that a CSV table describes.
 
     Parameters
@@ -117,7 +127,7 @@ def load_manifest(table, *, root=None, allow_outside=False):
     if not allow_outside:  # asked first: whether a file is there is not told of what is elsewhere
         _refuse_outside(table, root, paths, rows)
     _refuse_missing(table, root, paths, cells, rows)
-    target = {}
+    labels = {}
     for name, cells in columns.items():
         if not any(cells):
             warnings.warn(
@@ -126,22 +136,22 @@ def load_manifest(table, *, root=None, allow_outside=False):
                 stacklevel=2,
             )
         elif name == "age":
-            target[name] = pd.Series(
+            labels[name] = pd.Series(
                 [_years(cell, row, table) for cell, row in zip(cells, rows, strict=True)],
                 dtype=float,
             )
         elif name in _LABELS:
-            target[name] = label_column(cell or None for cell in cells)
+            labels[name] = label_column(cell or None for cell in cells)
         else:
-            target[name] = _infer(cells, rows, name, table)
+            labels[name] = _infer(cells, rows, name, table)
         _point_out(cells, rows, name, table)
-    target = pd.DataFrame(target, index=range(len(paths)))
-    tasks = ", ".join(target) or "no label"
+    target = pd.DataFrame(labels, index=range(len(paths)))
+    tasks = ", ".join(labels) or "no label"
     descr = f"{len(paths)} recordings, listed in {table.name} with {tasks}."
     return make_bunch(paths, target, descr=descr)
 
 
-def _read(table):
+def _read(table: Path) -> tuple[dict[str, list[str]], list[int]]:
     """Read the cells as text: a dict of columns, and the number of each row in the file."""
     lines = read_cells(table)
     if not lines:
@@ -164,7 +174,7 @@ def _read(table):
     return named, [row for row, _ in body]
 
 
-def _check_names(table, header):
+def _check_names(table: Path, header: Sequence[str]) -> None:
     twice = [name for name, count in Counter(filter(None, header)).items() if count > 1]
     if twice:
         raise DatasetError(
@@ -183,7 +193,7 @@ def _check_names(table, header):
             )
 
 
-def _check_nameless(table, header, columns):
+def _check_nameless(table: Path, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     for position, (name, cells) in enumerate(zip(header, columns, strict=True), start=1):
         if not name and any(cells):
             raise DatasetError(
@@ -192,8 +202,9 @@ def _check_nameless(table, header, columns):
             )
 
 
-def _paths(table, root, cells, rows):
-    first, paths = {}, []
+def _paths(table: Path, root: Path, cells: Sequence[str], rows: Sequence[int]) -> list[str]:
+    first: dict[str, int] = {}
+    paths = []
     for cell, row in zip(cells, rows, strict=True):
         if not cell:
             raise DatasetError(f"{table}: row {row} has no path; fill it in or delete the row")
@@ -208,7 +219,9 @@ def _paths(table, root, cells, rows):
     return paths
 
 
-def _refuse_missing(table, root, paths, cells, rows):
+def _refuse_missing(
+    table: Path, root: Path, paths: Sequence[str], cells: Sequence[str], rows: Sequence[int]
+) -> None:
     missing = [i for i, path in enumerate(paths) if not os.path.isfile(path)]
     if missing:
         raise DatasetError(
@@ -218,9 +231,10 @@ def _refuse_missing(table, root, paths, cells, rows):
         )
 
 
-def _refuse_outside(table, root, paths, rows):
+def _refuse_outside(table: Path, root: Path, paths: Sequence[str], rows: Sequence[int]) -> None:
     """Refuse a recording that is elsewhere once links are resolved."""
-    inside, folders = os.path.realpath(root), {}
+    inside = os.path.realpath(root)
+    folders: dict[str, str] = {}
     for path, row in zip(paths, rows, strict=True):
         folder, name = os.path.split(path)
         if folder not in folders:  # many recordings, few folders
@@ -236,14 +250,14 @@ def _refuse_outside(table, root, paths, rows):
             )
 
 
-def _is_in(path, folder):
+def _is_in(path: str, folder: str) -> bool:
     try:
         return os.path.commonpath([path, folder]) == folder
     except ValueError:  # on another drive
         return False
 
 
-def _years(cell, row, table):
+def _years(cell: str, row: int, table: Path) -> float:
     if not cell:
         return np.nan
     # float() itself also reads "3_3" and the digits of other scripts.
@@ -256,7 +270,7 @@ def _years(cell, row, table):
     return years
 
 
-def _infer(cells, rows, name, table):
+def _infer(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> pd.Series:
     given = [cell for cell in cells if cell]
     if all(map(_INTEGER.fullmatch, given)):
         if len(given) == len(cells):
@@ -283,7 +297,7 @@ def _infer(cells, rows, name, table):
     return label_column(cell or None for cell in cells)
 
 
-def _point_out(cells, rows, name, table):
+def _point_out(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> None:
     """Warn of the first label that other programs would not take for one."""
     for pattern, found in _SURPRISES.items():
         for cell, row in zip(cells, rows, strict=True):

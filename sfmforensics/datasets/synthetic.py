@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,14 @@ import soundfile
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.datasets._voice import Voice, speak
 from sfmforensics.exceptions import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Float32Array, PathLike
 
 _GENDERS = ("female", "male")
 _AGES = (18.0, 78.0)
@@ -54,16 +63,16 @@ class _Speaker:
 
 
 def make_speech_corpus(
-    n_speakers=12,
-    n_recordings=10,
+    n_speakers: int = 12,
+    n_recordings: int = 10,
     *,
-    emotions=("anger", "happiness", "neutral", "sadness"),
-    duration=1.5,
-    rate=16_000,
-    noise=0.05,
-    random_state=0,
-    output=None,
-):
+    emotions: Sequence[str] = ("anger", "happiness", "neutral", "sadness"),
+    duration: float = 1.5,
+    rate: int = 16_000,
+    noise: float = 0.05,
+    random_state: int | np.random.Generator | np.random.RandomState | None = 0,
+    output: PathLike | None = None,
+) -> Bunch:
     """Make a corpus of synthetic voices from which all four tasks can be learnt.
 
     Parameters
@@ -161,13 +170,15 @@ def make_speech_corpus(
     return make_bunch(data, target, details=details, descr=descr)
 
 
-def _generator(random_state):
+def _generator(
+    random_state: int | np.random.Generator | np.random.RandomState | None,
+) -> np.random.Generator:
     if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31, size=4)
+        return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
 
 
-def _draw_speaker(position, name, rng):
+def _draw_speaker(position: int, name: str, rng: np.random.Generator) -> _Speaker:
     gender = _GENDERS[position % 2]
     age = round(rng.uniform(*_AGES), 1)
     years = (age - np.mean(_AGES)) / np.ptp(_AGES)  # -0.5 to 0.5
@@ -190,12 +201,12 @@ def _draw_speaker(position, name, rng):
     return _Speaker(name, gender, age, voice)
 
 
-def _perform(voice, mood, rng):
+def _perform(voice: Voice, mood: _Mood, rng: np.random.Generator) -> Voice:
     """Speak with an emotion, and never twice alike."""
     # Nobody shows an emotion equally strongly every time.
     strength = rng.uniform(0.75, 1.25)
 
-    def felt(factor, spread):
+    def felt(factor: float, spread: float) -> float:
         return factor**strength * np.exp(rng.normal(0, spread))
 
     return Voice(
@@ -212,13 +223,18 @@ def _perform(voice, mood, rng):
     )
 
 
-def _write(recordings, target, n_recordings, output):
+def _write(
+    recordings: Sequence[tuple[Float32Array, int]],
+    target: pd.DataFrame,
+    n_recordings: int,
+    output: PathLike,
+) -> list[str]:
     root = Path(os.path.abspath(os.path.expanduser(output)))
     width = max(2, len(str(n_recordings - 1)))
     paths = []
     try:
         for position, (signal, rate) in enumerate(recordings):
-            speaker, emotion = target.loc[position, ["speaker", "emotion"]]
+            speaker, emotion = map(str, target.loc[position, ["speaker", "emotion"]])
             path = root / speaker / f"{speaker}-{position % n_recordings:0{width}d}-{emotion}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, signal, rate, subtype="PCM_16")
@@ -230,13 +246,20 @@ def _write(recordings, target, n_recordings, output):
     return paths
 
 
-def _check(n_speakers, n_recordings, emotions, duration, rate, noise):
+def _check(
+    n_speakers: int,
+    n_recordings: int,
+    emotions: Sequence[str],
+    duration: float,
+    rate: int,
+    noise: float,
+) -> None:
     unknown = [emotion for emotion in emotions if emotion not in _MOODS]
     if unknown or not emotions or len(set(emotions)) < len(emotions):
         raise DatasetError(
             f"emotions={emotions}: choose one or more of {', '.join(_MOODS)}, each once"
         )
-    bounds = {
+    bounds: dict[str, tuple[Any, Any, float]] = {
         "n_speakers": (n_speakers, Integral, 1),
         "n_recordings": (n_recordings, Integral, 1),
         "duration": (duration, Real, 0.3),

@@ -6,17 +6,25 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.embedders._hub import first_line
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from types import ModuleType
+    from typing import Any
+
+    from sfmforensics._types import Array, FloatArray, Signal
+
 DTYPES = ("float32", "float16", "bfloat16")
 POOLINGS = ("mean", "mean+std")
 
 
-def check_options(embedder, longest=None):
+def check_options(embedder: Any, longest: float | None = None) -> None:
     """Refuse options out of range, of those that embedders of models have in common.
 
     Parameters
@@ -42,26 +50,28 @@ def check_options(embedder, longest=None):
         raise EmbedderError(f"max_seconds is {embedder.max_seconds!r}; use {allowed}")
 
 
-def check_layer(layer, names=("last", "mean")):
+def check_layer(layer: object, names: Sequence[str] = ("last", "mean")) -> None:
     """Refuse what is neither one of these names nor an index."""
     if layer not in names and not isinstance(layer, (int, np.integer)):
         named = ", ".join(f'"{name}"' for name in names)
         raise EmbedderError(f"layer is {layer!r}; use {named} or an index")
 
 
-def plain_layer(layer):
+def plain_layer(layer: Any) -> Any:
     """Turn numpy's integers, which a grid may hold and JSON does not take, into Python's."""
     return layer if isinstance(layer, str) else int(layer)
 
 
-def torch_device(device):
+def torch_device(device: str | None) -> str:
     """Name of the torch device to use: the one asked for, or CUDA if there is one, or the CPU."""
     import torch
 
     return str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def batches_of(pieces, key, size):
+def batches_of(
+    pieces: Iterable[Signal], key: Callable[[Signal], Hashable], size: Callable[[Signal], int]
+) -> Iterator[list[Signal]]:
     """Group neighbouring pieces of a recording that may share a forward pass.
 
     Parameters
@@ -105,10 +115,12 @@ class FrameStatistics:
     array([3.   , 1.633])
     """
 
-    def __init__(self):
-        self._n, self._mean, self._squares = 0, 0.0, 0.0
+    def __init__(self) -> None:
+        self._n = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
 
-    def add(self, frames):
+    def add(self, frames: Array) -> None:
         """Take in frames of shape (n_frames, dimension)."""
         frames = np.asarray(frames, dtype=np.float64)
         mean = frames.mean(axis=0)
@@ -123,7 +135,7 @@ class FrameStatistics:
         self._mean = self._mean + apart * (len(frames) / n)
         self._n = n
 
-    def pooled(self, pooling):
+    def pooled(self, pooling: str) -> FloatArray:
         """Vector of all frames: mean, and with "mean+std" the deviation behind it."""
         if pooling == "mean":
             return self._mean
@@ -142,21 +154,22 @@ class WeightedMean:
     array([1.])
     """
 
-    def __init__(self):
-        self._sum, self._weight = 0.0, 0
+    def __init__(self) -> None:
+        self._sum: Any = 0.0
+        self._weight: float = 0
 
-    def add(self, vector, weight):
+    def add(self, vector: Array, weight: float) -> None:
         """Take in the vector of a piece with its length."""
         self._sum = self._sum + weight * np.asarray(vector, dtype=np.float64)
         self._weight += weight
 
     @property
-    def value(self):
+    def value(self) -> FloatArray:
         """The mean so far."""
         return self._sum / self._weight
 
 
-def require_extra(package, extra):
+def require_extra(package: str, extra: str) -> None:
     """Refuse early, and without importing it, where an optional package is missing.
 
     Parameters
@@ -183,7 +196,7 @@ def require_extra(package, extra):
         raise MissingExtraError(package, extra)
 
 
-def import_extra(package, extra):
+def import_extra(package: str, extra: str) -> ModuleType:
     """Import an optional package.
 
     Parameters

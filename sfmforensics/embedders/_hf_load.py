@@ -7,10 +7,19 @@ import re
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders._hub import explained, find_folder, how_to_get
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._hub import Found, State
 
 WHISPER, MEL = "whisper", "wav2vec2-bert"
 WAVEFORM_MODELS = (
@@ -27,12 +36,12 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NEVER_USED_AT_INFERENCE = ("masked_spec_embed",)
 
 
-def find_checkpoint(model, revision):
+def find_checkpoint(model: PathLike, revision: str | None) -> Found:
     """Find the folder of a checkpoint; one of the hub is fetched if need be. See `find_folder`."""
     return find_folder(model, revision, _needed, _explained)
 
 
-def essential_files(folder):
+def essential_files(folder: Path) -> list[Path]:
     """Weights, configuration and preprocessing of a local model."""
     names = (_CONFIG, next((n for n in _PREPROCESSING if (folder / n).exists()), ""))
     return [
@@ -42,7 +51,7 @@ def essential_files(folder):
     ]
 
 
-def _needed(names):
+def _needed(names: Sequence[str]) -> list[str]:
     """Pick the files to fetch: one copy of the weights, whatever other formats there are."""
     if _CONFIG not in names:
         raise FileNotFoundError(f"there is no {_CONFIG} in it")
@@ -61,7 +70,7 @@ def _needed(names):
 
 
 @lru_cache(maxsize=32)
-def load_config(model, folder, state):
+def load_config(model: str, folder: str, state: State) -> Any:
     """Read the configuration of a checkpoint, and refuse what is no speech model of a known kind.
 
     Parameters
@@ -95,7 +104,7 @@ def load_config(model, folder, state):
 
 
 @lru_cache(maxsize=2)
-def load_network(model, folder, state, device, dtype):
+def load_network(model: str, folder: str, state: State, device: str, dtype: str) -> tuple[Any, Any]:
     """Load a frozen network and its feature extractor.
 
     Parameters
@@ -143,7 +152,7 @@ def load_network(model, folder, state, device, dtype):
 
 
 @contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Without the bar that transformers draws while it loads: embedders have one of their own."""
     from transformers.utils import logging
 
@@ -156,7 +165,7 @@ def _quiet():
             logging.enable_progress_bar()
 
 
-def _explained(model, revision=None):
+def _explained(model: str, revision: str | None = None) -> AbstractContextManager[None]:
     return explained(
         model,
         "transformers",

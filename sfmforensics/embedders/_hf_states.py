@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from math import ceil, log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +13,21 @@ from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders._hf_load import MEL, WHISPER
 from sfmforensics.exceptions import EmbedderError
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from typing import Any
+
+    import torch
+
+    from sfmforensics._types import Signal
+
 WHISPER_SAMPLES_PER_FRAME = 320  # 10 ms hop, halved by the encoder's second convolution
 _WHISPER_REACH = 400  # samples of a mel frame's window
 _PADDING_PROOF = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat")
 _ALIKE = log(1.1)
 
 
-def batch_key(config, n_samples, window, on_cpu):
+def batch_key(config: Any, n_samples: int, window: str | float, on_cpu: bool) -> Hashable:
     """Say with which other signals one may share a batch.
 
     Parameters
@@ -45,7 +54,7 @@ def batch_key(config, n_samples, window, on_cpu):
     return "about", int(log(n_samples) / _ALIKE)
 
 
-def leaks_padding(config):
+def leaks_padding(config: Any) -> bool:
     """Whether padding reaches real frames even if it is masked.
 
     Group norm averages over it. So do convolutions behind the first layer, which see the padding as
@@ -55,7 +64,7 @@ def leaks_padding(config):
     return norm == "group" or config.model_type not in _PADDING_PROOF
 
 
-def window_frames(n_samples, window):
+def window_frames(n_samples: int, window: Any) -> int:
     """Count the frames on which Whisper's encoder runs for a signal, 20 ms each."""
     if window == "full":
         return 1500
@@ -63,7 +72,9 @@ def window_frames(n_samples, window):
     return real if window == "signal" else max(real, round(window * 50))
 
 
-def hidden_states(network, extractor, signals, layer, window):
+def hidden_states(
+    network: Any, extractor: Any, signals: Sequence[Signal], layer: str | int, window: str | float
+) -> list[torch.Tensor]:
     """Hidden states of signals over their real frames.
 
     Parameters
@@ -89,7 +100,9 @@ def hidden_states(network, extractor, signals, layer, window):
     return _of_waveform(network, extractor, signals, layer)
 
 
-def _of_whisper(network, extractor, signals, layer, window):
+def _of_whisper(
+    network: Any, extractor: Any, signals: Sequence[Signal], layer: str | int, window: str | float
+) -> list[torch.Tensor]:
     frames = window_frames(max(map(len, signals)), window)
     # Silence follows up to the window's end, and as far as its last mel frame hears.
     heard = min(frames * WHISPER_SAMPLES_PER_FRAME + _WHISPER_REACH, extractor.n_samples)
@@ -102,7 +115,7 @@ def _of_whisper(network, extractor, signals, layer, window):
     ]
 
 
-def _cut_to(encoder, frames):
+def _cut_to(encoder: Any, frames: int) -> Any:
     """Whisper's encoder for a shorter window: the same weights, and the first positions of them."""
     import torch
 
@@ -117,7 +130,9 @@ def _cut_to(encoder, frames):
     return short
 
 
-def _of_mel(network, extractor, signals, layer):
+def _of_mel(
+    network: Any, extractor: Any, signals: Sequence[Signal], layer: str | int
+) -> list[torch.Tensor]:
     inputs = extractor(signals, sampling_rate=SAMPLE_RATE, return_tensors="pt")
     mask = inputs.attention_mask.to(network.device)
     output = network(
@@ -129,7 +144,9 @@ def _of_mel(network, extractor, signals, layer):
     return [state[real.bool()] for state, real in zip(_select(output, layer), mask, strict=True)]
 
 
-def _of_waveform(network, extractor, signals, layer):
+def _of_waveform(
+    network: Any, extractor: Any, signals: Sequence[Signal], layer: str | int
+) -> list[torch.Tensor]:
     import torch
 
     lengths = [len(signal) for signal in signals]
@@ -154,7 +171,7 @@ def _of_waveform(network, extractor, signals, layer):
     return [state[:n] for state, n in zip(_select(output, layer), frames, strict=True)]
 
 
-def _select(output, layer):
+def _select(output: Any, layer: Any) -> Any:
     import torch
 
     if layer == "last":

@@ -8,14 +8,28 @@ from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics._files import file_hash
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
+    from sfmforensics._types import PathLike
+
+    Stamp: TypeAlias = tuple[str, int, int, int, int]
+    State: TypeAlias = tuple[Stamp, ...]
+    Choose: TypeAlias = Callable[[Sequence[str]], list[str]]
+    Explain: TypeAlias = Callable[[str, str | None], AbstractContextManager[None]]
+    Found: TypeAlias = tuple[str, State, str | None]
+
 _SECONDS_TO_ANSWER = 10
 
 
-def locate(model):
+def locate(model: PathLike) -> tuple[str, State]:
     """Tell a local folder, as it is now, from a name on a hub.
 
     Parameters
@@ -38,7 +52,7 @@ def locate(model):
     return str(folder), stamp(folder, sorted(file for file in folder.iterdir() if file.is_file()))
 
 
-def find_folder(model, revision, choose, explain):
+def find_folder(model: PathLike, revision: str | None, choose: Choose, explain: Explain) -> Found:
     """Find the folder of a model; one of the hub is fetched if need be.
 
     Parameters
@@ -68,17 +82,17 @@ def find_folder(model, revision, choose, explain):
 
 
 @lru_cache(maxsize=32)
-def _of_hub(model, revision, choose, explain):
+def _of_hub(model: str, revision: str | None, choose: Choose, explain: Explain) -> tuple[str, str]:
     with explain(model, revision):
         return local_copy(model, revision, choose)
 
 
-def how_to_get(model, revision):
+def how_to_get(model: str, revision: str | None) -> str:
     """Say how to fetch a model of the hub by hand."""
     return f"get it with: hf download {model}" + (f" --revision {revision}" if revision else "")
 
 
-def local_copy(model, revision, choose):
+def local_copy(model: str, revision: str | None, choose: Choose) -> tuple[str, str]:
     """Folder that holds a model of the Hugging Face hub.
 
     What the hub's cache holds is used as it is, and nothing asks whether there is a newer one;
@@ -115,7 +129,7 @@ def local_copy(model, revision, choose):
     return folder, os.path.basename(folder)
 
 
-def _cached(model, revision, choose):
+def _cached(model: str, revision: str | None, choose: Choose) -> str | None:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -130,7 +144,7 @@ def _cached(model, revision, choose):
     return str(folder)
 
 
-def _fetch(model, revision, choose):
+def _fetch(model: str, revision: str | None, choose: Choose) -> None:
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
@@ -143,11 +157,11 @@ def _fetch(model, revision, choose):
         off = constants.HF_HUB_OFFLINE
         why = "HF_HUB_OFFLINE is set" if off else f"the hub gave no answer ({first_line(error)})"
         raise FileNotFoundError(why) from error
-    for name in choose([file.rfilename for file in found.siblings]):
+    for name in choose([file.rfilename for file in found.siblings or ()]):
         hf_hub_download(model, name, revision=revision)
 
 
-def hash_files(folder, files):
+def hash_files(folder: Path, files: Sequence[Path]) -> str:
     """Identify the files of a local model by their content.
 
     Parameters
@@ -165,12 +179,12 @@ def hash_files(folder, files):
     return _hash(str(folder.absolute()), stamp(folder, files))
 
 
-def hash_each(folder, files):
+def hash_each(folder: str | Path, files: Sequence[Path]) -> dict[str, str]:
     """Identify each file of a local model by its content.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         The model's folder.
     files : sequence of Path
         Files below it.
@@ -180,20 +194,20 @@ def hash_each(folder, files):
     dict of str to str
         sha256 in hexadecimal by the name below the folder, remembered until the file changes.
     """
-    return {name: _hash_one(str(folder), (name, *rest)) for name, *rest in stamp(folder, files)}
+    return {one[0]: _hash_one(str(folder), one) for one in stamp(folder, files)}
 
 
 @lru_cache(maxsize=256)
-def _hash_one(folder, stamped):
+def _hash_one(folder: str, stamped: Stamp) -> str:
     return file_hash(os.path.join(folder, stamped[0]))
 
 
-def stamp(folder, files):
+def stamp(folder: str | Path, files: Sequence[Path]) -> State:
     """Describe files so that the description changes whenever one of them does.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         The model's folder.
     files : sequence of Path
         Files below it.
@@ -213,7 +227,7 @@ def stamp(folder, files):
 
 
 @lru_cache(maxsize=32)
-def _hash(folder, stamps):
+def _hash(folder: str, stamps: State) -> str:
     digest = sha256()
     for name, *_ in stamps:
         with open(os.path.join(folder, name), "rb") as stream:
@@ -226,7 +240,7 @@ def _hash(folder, stamps):
 
 
 @contextmanager
-def explained(model, library, contents, get):
+def explained(model: str, library: str, contents: str, get: str) -> Iterator[None]:
     """Turn whatever goes wrong while a model is loaded into one line with a remedy.
 
     Parameters
@@ -269,7 +283,7 @@ def explained(model, library, contents, get):
         log.setLevel(level)
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     r"""Say in one line what an exception says in many.
 
     Parameters

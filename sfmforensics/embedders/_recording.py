@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from hashlib import sha256
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.audio import SAMPLE_RATE, describe_source, stream_audio
+from sfmforensics._names import describe_source
+from sfmforensics.audio import SAMPLE_RATE, stream_audio
 from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sfmforensics._types import Recording as Source
+    from sfmforensics._types import Signal
 
 _GRID = 320
 """Samples between two frames of the coarsest model, 20 ms; pieces begin on this grid."""
@@ -48,7 +56,9 @@ class Recording:
     [23.32, 23.34, 23.34]
     """
 
-    def __init__(self, source, *, min_samples, max_seconds=None):
+    def __init__(
+        self, source: Source, *, min_samples: int, max_seconds: float | None = None
+    ) -> None:
         self._source, self._min_samples, self._max_seconds = source, min_samples, max_seconds
         blocks, self._n_samples, digest = [], 0, sha256()
         for block in stream_audio(source, min_samples=min_samples):
@@ -62,7 +72,7 @@ class Recording:
         self.n_pieces = count_pieces(self._n_samples, max_seconds)
         self.signal = _joined(blocks) if blocks else None
 
-    def pieces(self):
+    def pieces(self) -> Iterator[Signal]:
         """Give equal pieces, one after the other, each beginning where a frame does.
 
         Yields
@@ -98,7 +108,7 @@ class Recording:
         yield _joined(waiting)
 
 
-def count_pieces(n_samples, max_seconds):
+def count_pieces(n_samples: int, max_seconds: float | None) -> int:
     """How many pieces a recording is cut into.
 
     Parameters
@@ -123,5 +133,5 @@ def count_pieces(n_samples, max_seconds):
     return ceil(ceil(n_samples / _GRID) / (longest // _GRID))
 
 
-def _joined(blocks):
+def _joined(blocks: Sequence[Signal]) -> Signal:
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -6,11 +6,20 @@ import os
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics.embedders._common import import_extra
 from sfmforensics.embedders._hub import explained, find_folder, how_to_get, local_copy
 from sfmforensics.embedders._sb_recipe import EXTRA, RECIPE, build, check
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._hub import Found, State
 
 _STEPS = ("compute_features", "mean_var_norm", "embedding_model")
 """What `EncoderClassifier.encode_batch` runs, in order; its classifier is never needed."""
@@ -18,13 +27,13 @@ _STEPS = ("compute_features", "mean_var_norm", "embedding_model")
 ESSENTIAL = (RECIPE, ".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 
 
-def find_model(model, revision):
+def find_model(model: PathLike, revision: str | None) -> Found:
     """Find the folder of a model; one of the hub is fetched if need be. See `find_folder`."""
     return find_folder(model, revision, _recipe_alone, _explained)
 
 
 @lru_cache(maxsize=32)
-def read_recipe(model, folder, state):
+def read_recipe(model: str, folder: str, state: State) -> str:
     """Read hyperparams.yaml, and refuse one that asks for more than networks.
 
     Parameters
@@ -47,7 +56,7 @@ def read_recipe(model, folder, state):
 
 
 @lru_cache(maxsize=2)
-def load_steps(model, folder, state, commit, device):
+def load_steps(model: str, folder: str, state: State, commit: str | None, device: str) -> list[Any]:
     """Load frozen modules, in the order in which they run.
 
     Parameters
@@ -92,14 +101,17 @@ def load_steps(model, folder, state, commit, device):
     return steps
 
 
-def _tame_redirects():
+def _tame_redirects() -> None:
     """Keep redirects of old names from importing what is missing when asked where they lie."""
-    for name, redirect in list(sys.modules.items()):
+    modules: list[tuple[str, Any]] = list(sys.modules.items())
+    for name, redirect in modules:
         if name.startswith("speechbrain.") and "lazy_module" in getattr(redirect, "__dict__", {}):
             redirect.__file__, redirect.__warningregistry__ = None, {}
 
 
-def _load_weights(model, folder, commit, modules, pretrainer):
+def _load_weights(
+    model: str, folder: str, commit: str | None, modules: Any, pretrainer: Any
+) -> None:
     wanted = [step for step in _STEPS if step in pretrainer.loadables]
     for step in _STEPS:
         if step not in wanted and list(modules[step].parameters()):
@@ -118,11 +130,11 @@ def _load_weights(model, folder, commit, modules, pretrainer):
     pretrainer.load_collected()
 
 
-def _forbid_gaps(model, module):
+def _forbid_gaps(model: str, module: Any) -> None:
     """Refuse a checkpoint that lacks weights: SpeechBrain leaves them random and logs a line."""
     load = module.load_state_dict
 
-    def load_all(state, *args, **kwargs):
+    def load_all(state: Any, *args: Any, **kwargs: Any) -> Any:
         missing = sorted(set(module.state_dict()) - set(state))
         if missing:
             raise EmbedderError(
@@ -134,13 +146,13 @@ def _forbid_gaps(model, module):
     module.load_state_dict = load_all
 
 
-def _remove_noise(step):
+def _remove_noise(step: Any) -> None:
     for module in step.modules():
         if hasattr(module, "_get_gauss_noise"):
             module._get_gauss_noise = lambda shape, device=None: 0.0
 
 
-def _file(model, folder, commit, name):
+def _file(model: str, folder: str, commit: str | None, name: str) -> str:
     """Local path of a file of the model, fetched if need be."""
     file = os.path.join(folder, name)
     if not os.path.isfile(file):
@@ -151,17 +163,17 @@ def _file(model, folder, commit, name):
     return file
 
 
-def _recipe_alone(names):
+def _recipe_alone(names: Sequence[str]) -> list[str]:
     return _wanted(names, RECIPE)
 
 
-def _wanted(names, name):
+def _wanted(names: Sequence[str], name: str) -> list[str]:
     if name not in names:
         raise FileNotFoundError(f"there is no {name} in it")
     return [name]
 
 
-def _explained(model, revision=None):
+def _explained(model: str, revision: str | None = None) -> AbstractContextManager[None]:
     return explained(
         model, "speechbrain", f"{RECIPE} and embedding_model.ckpt", how_to_get(model, revision)
     )

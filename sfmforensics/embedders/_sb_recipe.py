@@ -6,9 +6,14 @@ import inspect
 import pydoc
 import re
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sfmforensics.embedders._common import import_extra
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 EXTRA = "xvector"
 RECIPE = "hyperparams.yaml"
@@ -22,7 +27,7 @@ _BUILT_FROM = re.compile(
 _PLAIN = ("!ref", "!copy", "!tuple", *("!!" + kind for kind in ("str", "int", "float", "bool")))
 
 
-def check(model, recipe):
+def check(model: str, recipe: str) -> None:
     """Refuse a recipe that asks, anywhere, for more than networks; nothing in it is executed.
 
     Parameters
@@ -48,7 +53,7 @@ def check(model, recipe):
                 raise _refusal(model, tag)
 
 
-def build(model, recipe):
+def build(model: str, recipe: str) -> dict[str, Any]:
     """Build what a recipe names.
 
     Parameters
@@ -80,7 +85,7 @@ def build(model, recipe):
     class Builder(SafeLoader):
         """Plain values, tuples, and objects of the modules above."""
 
-    def found(name, tag, allowed):
+    def found(name: str, tag: str, allowed: Callable[[object], bool]) -> Any:
         thing = pydoc.locate(name) if _BUILT_FROM.match(name) else None
         home = getattr(thing, "__module__", None)
         if thing is None and _BUILT_FROM.match(name):
@@ -89,25 +94,25 @@ def build(model, recipe):
             raise _refusal(model, tag)
         return thing
 
-    def arguments(loader, node):
+    def arguments(loader: Any, node: Any) -> tuple[Any, Any]:
         if node.id == "mapping":
             return (), loader.construct_mapping(node, deep=True)
         return (loader.construct_sequence(node, deep=True) if node.id == "sequence" else ()), {}
 
-    def construct(loader, name, node):
+    def construct(loader: Any, name: str, node: Any) -> Any:
         given, named = arguments(loader, node)
         return found(name, f"!new:{name}", inspect.isclass)(*given, **named)
 
-    def refer(loader, name, node):
+    def refer(loader: Any, name: str, node: Any) -> Any:
         given, named = arguments(loader, node)
         thing = found(name, f"!name:{name}", lambda t: inspect.isclass(t) or inspect.isroutine(t))
         return partial(thing, *given, **named) if given or named else thing
 
-    def to_tuple(loader, node):
+    def to_tuple(loader: Any, node: Any) -> tuple[Any, ...]:
         inside = SafeLoader(f"[{loader.construct_scalar(node)[1:-1]}]")
         return tuple(inside.get_single_data())
 
-    def refuse(loader, tag, node):
+    def refuse(loader: Any, tag: str, node: Any) -> None:
         raise _refusal(model, tag)
 
     Builder.add_multi_constructor("!new:", construct)
@@ -121,12 +126,12 @@ def build(model, recipe):
     return loader.construct_object(loader.get_single_node(), deep=True)
 
 
-def declared_dimension(recipe):
+def declared_dimension(recipe: str) -> int | None:
     """Width that the recipe gives its embedding model, or None; nothing in it is executed."""
     import yaml
 
     class Reader(yaml.SafeLoader):
-        def untagged(self, _, node):
+        def untagged(self, _: Any, node: Any) -> Any:
             if isinstance(node, yaml.ScalarNode):
                 return self.construct_scalar(node)
             mapping = isinstance(node, yaml.MappingNode)
@@ -142,7 +147,7 @@ def declared_dimension(recipe):
     return width if isinstance(width, int) else None
 
 
-def _refusal(model, tag):
+def _refusal(model: str, tag: str) -> EmbedderError:
     return EmbedderError(
         f"{model}: its {RECIPE} asks for {tag}, but only networks of speechbrain and torch.nn are "
         "built from a recipe, no other code is run; wrap it in CallableEmbedder"

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from inspect import signature
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from sfmforensics.embedders.base import BaseEmbedder
+
+    ViewSpec: TypeAlias = str | BaseEmbedder | tuple[str, BaseEmbedder]
 
 _OPTIONS = re.compile(r"(?:@\s*[A-Za-z]\w*\s*=[^@]*)+$")
 _NOT_HERE = frozenset({"self", "model", "name", "cache", "device", "batch_size", "verbose"})
 _WORDS = frozenset({"revision", "dtype", "pooling"})
 
 
-def split_options(spec):
+def split_options(spec: str) -> tuple[str, dict[str, str]]:
     """Tell a spec from the options behind it.
 
     Parameters
@@ -49,7 +57,7 @@ def split_options(spec):
     return spec[: found.start()], options
 
 
-def parse_options(view, embedder, options):
+def parse_options(view: str, embedder: type, options: dict[str, str]) -> dict[str, Any]:
     """Turn the words of a spec into an embedder's parameters.
 
     Parameters
@@ -93,7 +101,7 @@ def parse_options(view, embedder, options):
     }
 
 
-def _plain(name, value):
+def _plain(name: str, value: str) -> str | float:
     if name in _WORDS:
         return value
     for kind in (int, float):

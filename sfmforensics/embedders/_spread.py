@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from math import ceil
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -12,12 +13,19 @@ from sklearn.base import clone
 
 from sfmforensics._names import is_path
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Recording
+    from sfmforensics.embedders.base import BaseEmbedder
+    from sfmforensics.exceptions import AudioError, EmbedderError
+
 _CHUNKS_A_JOB = 4
 _LARGEST_CHUNK = 64
 """Recordings: what is computed again, at most, if a worker is lost and there is no cache."""
 
 
-def n_jobs_for(recordings):
+def n_jobs_for(recordings: Sequence[Recording]) -> int:
     """How many processes ``joblib.parallel_config`` gives to these recordings.
 
     Parameters
@@ -44,7 +52,14 @@ def n_jobs_for(recordings):
     return min(effective_n_jobs(None), len(recordings))
 
 
-def spread(embedder, recordings, out, advance, on_error, n_jobs):
+def spread(
+    embedder: BaseEmbedder,
+    recordings: Sequence[Recording],
+    out: Float32Array,
+    advance: Advance,
+    on_error: OnError,
+    n_jobs: int,
+) -> dict[int, AudioError | EmbedderError]:
     """Fill the rows of an array by several processes.
 
     Parameters
@@ -64,16 +79,15 @@ def spread(embedder, recordings, out, advance, on_error, n_jobs):
     """
     size = max(1, min(_LARGEST_CHUNK, ceil(len(recordings) / (_CHUNKS_A_JOB * n_jobs))))
     # Another process may run in another folder.
-    recordings = [os.path.abspath(os.fsdecode(recording)) for recording in recordings]
+    paths = [os.path.abspath(os.fsdecode(cast("PathLike", recording))) for recording in recordings]
     worker = clone(embedder).set_params(verbose=False)
     if worker.cache is not None:
         worker.set_params(cache=os.path.abspath(worker.cache))
     starts = range(0, len(recordings), size)
     found = Parallel(return_as="generator")(
-        delayed(_embed_chunk)(worker, recordings[start : start + size], on_error)
-        for start in starts
+        delayed(_embed_chunk)(worker, paths[start : start + size], on_error) for start in starts
     )
-    refused = {}
+    refused: dict[int, AudioError | EmbedderError] = {}
     for start, (vectors, errors) in zip(starts, found, strict=True):
         out[start : start + len(vectors)] = vectors
         refused |= {start + index: error for index, error in errors.items()}
@@ -81,6 +95,8 @@ def spread(embedder, recordings, out, advance, on_error, n_jobs):
     return refused
 
 
-def _embed_chunk(embedder, recordings, on_error):
+def _embed_chunk(
+    embedder: BaseEmbedder, recordings: Sequence[PathLike], on_error: OnError
+) -> tuple[Float32Array, dict[int, AudioError | EmbedderError]]:
     vectors = np.empty((len(recordings), embedder._dimension()), dtype=np.float32)
     return vectors, embedder.transform_into(recordings, vectors, on_error)

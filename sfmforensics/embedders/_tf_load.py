@@ -11,12 +11,22 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.embedders._common import import_extra
 from sfmforensics.embedders._hub import explained, locate, stamp
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import ModuleType
+    from typing import Any
+
+    from sfmforensics._types import Float32Array, PathLike, Signal
+    from sfmforensics.embedders._hub import State
 
 EXTRA = "trillsson"
 EMBEDDING = "embedding"
@@ -45,13 +55,13 @@ class SavedModel:
         Whether more than one signal may be passed.
     """
 
-    def __init__(self, model, loaded, output, device):
+    def __init__(self, model: str, loaded: Any, output: str, device: str | None) -> None:
         self.model, self.output, self._device = model, output, _tf_device(device)
         # A loaded function does not keep alive the object whose weights it reads.
         self._loaded = loaded
         self._function, self.width, self.takes_batches = _entrance(model, loaded, output)
 
-    def run(self, signals):
+    def run(self, signals: list[Signal]) -> Float32Array:
         """Compute the output: list of equally long signals -> (n_signals, ..., dimension)."""
         if not self.takes_batches and len(signals) > 1:
             return np.concatenate([self.run([signal]) for signal in signals])
@@ -67,7 +77,7 @@ class SavedModel:
             ) from error
         return self._chosen(output, len(signals))
 
-    def _chosen(self, output, n_signals):
+    def _chosen(self, output: Any, n_signals: int) -> Float32Array:
         if isinstance(output, Mapping):
             if self.output not in output:
                 raise EmbedderError(
@@ -96,7 +106,7 @@ class SavedModel:
 
 
 @lru_cache(maxsize=2)
-def load_model(model, state, output, device):
+def load_model(model: str, state: State, output: str, device: str | None) -> SavedModel:
     """Load a SavedModel from a folder, or from an address through TensorFlow Hub.
 
     Parameters
@@ -129,12 +139,12 @@ def load_model(model, state, output, device):
     return SavedModel(model, loaded, output, device)
 
 
-def folder_of(model, state):
+def folder_of(model: str, state: State) -> Path:
     """Folder of a model; that of an address is where TensorFlow Hub keeps it, or fetches it to."""
     return Path(model if state else import_quietly("tensorflow_hub").resolve(model))
 
 
-def find_model(model, revision):
+def find_model(model: PathLike, revision: str | None) -> tuple[str, State]:
     """Tell a folder, with the state of all its files, from an address.
 
     Parameters
@@ -171,7 +181,9 @@ def find_model(model, revision):
     return where, ()
 
 
-def _entrance(model, loaded, output):
+def _entrance(
+    model: str, loaded: Any, output: str
+) -> tuple[Callable[[Any], Any], int | None, bool]:
     """Find what to call, the width of its output where that is declared, and if it takes many."""
     for signature in getattr(loaded, "signatures", {}).values():
         names, outputs = list(signature.structured_input_signature[1]), signature.structured_outputs
@@ -195,19 +207,19 @@ def _entrance(model, loaded, output):
     return function, None, _takes_many(loaded.__call__)
 
 
-def _takes_many(function):
+def _takes_many(function: object) -> bool:
     """Whether the first axis of what a loaded function was traced with is free."""
     traced = getattr(function, "concrete_functions", ())
     shapes = [one.structured_input_signature[0][0].shape for one in traced]
     return bool(shapes) and all(shape.rank == 2 and shape[0] is None for shape in shapes)
 
 
-def _tf_device(device):
+def _tf_device(device: str | None) -> str | None:
     """Name a torch device as TensorFlow does."""
     if device is None:
         return None
-    kind, _, number = str(device).partition(":")
-    kind, number = {"cpu": "CPU", "cuda": "GPU"}.get(kind), number or "0"
+    name, _, number = str(device).partition(":")
+    kind, number = {"cpu": "CPU", "cuda": "GPU"}.get(name), number or "0"
     there = len(import_quietly("tensorflow").config.list_physical_devices(kind)) if kind else 0
     if not number.isdigit() or int(number) >= there:
         raise EmbedderError(
@@ -217,12 +229,12 @@ def _tf_device(device):
     return f"{kind}:{number}"
 
 
-def saved_files(folder):
+def saved_files(folder: Path) -> list[Path]:
     """All files of a SavedModel, in a fixed order."""
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
-def _explained(model):
+def _explained(model: str) -> AbstractContextManager[None]:
     return explained(
         model,
         "TensorFlow",
@@ -231,7 +243,7 @@ def _explained(model):
     )
 
 
-def import_quietly(package):
+def import_quietly(package: str) -> ModuleType:
     """Import TensorFlow without what it prints about the machine."""
     unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     if "tensorflow" not in sys.modules:
@@ -251,7 +263,7 @@ def import_quietly(package):
 
 
 @contextmanager
-def _silent_stderr():
+def _silent_stderr() -> Iterator[None]:
     """Drop what native code prints on stderr, unless the user has set a log level.
 
     Not all of TensorFlow heeds its own setting. What goes wrong comes as an error all the same.

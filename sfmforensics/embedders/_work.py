@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.audio import SAMPLE_RATE, describe_source
+from sfmforensics._names import describe_source
+from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders._recording import Recording
 from sfmforensics.exceptions import AudioError, EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from sfmforensics._types import Advance, Float32Array, OnError, Signal
+    from sfmforensics._types import Recording as Source
+    from sfmforensics.embedders.base import BaseEmbedder
+
+    Batch: TypeAlias = list[tuple[int, str, Signal]]
 
 
 class Work:
@@ -34,15 +46,23 @@ class Work:
         By position.
     """
 
-    def __init__(self, embedder, recordings, vectors, advance, on_error):
+    def __init__(
+        self,
+        embedder: BaseEmbedder,
+        recordings: Sequence[Source],
+        vectors: Float32Array,
+        advance: Advance,
+        on_error: OnError,
+    ) -> None:
         self._embedder, self._recordings, self._vectors = embedder, recordings, vectors
         self._advance, self._on_error = advance, on_error
         self._cache = embedder._open_cache()
         self._waiting = _Waiting(embedder)
-        self._first, self._copies = {}, []
-        self.refused = {}
+        self._first: dict[str, int] = {}
+        self._copies: list[tuple[int, int]] = []
+        self.refused: dict[int, AudioError | EmbedderError] = {}
 
-    def take(self, index):
+    def take(self, index: int) -> None:
         """Read a recording; look its vector up, compute it, or let it wait for company."""
         try:
             self._take(index)
@@ -50,7 +70,7 @@ class Work:
             self._advance(1)
             self._refuse({index: error})
 
-    def finish(self):
+    def finish(self) -> None:
         """Compute what still waits, and give copies their vectors."""
         for batch in self._waiting.rest():
             self._run(batch)
@@ -59,7 +79,7 @@ class Work:
             if original in self.refused:
                 self.refused[index] = self._not_finite(index)
 
-    def _take(self, index):
+    def _take(self, index: int) -> None:
         embedder = self._embedder
         recording = Recording(
             self._recordings[index],
@@ -86,17 +106,17 @@ class Work:
             for batch in self._waiting.add(index, recording.digest, recording.signal):
                 self._run(batch)
 
-    def _announced(self, recording):
+    def _announced(self, recording: Recording) -> Iterator[Signal]:
         for number, piece in enumerate(recording.pieces(), start=1):
             self._advance(0, f"piece {number} of {recording.n_pieces}")
             yield piece
         self._advance(0)
 
-    def _run(self, batch):
+    def _run(self, batch: Batch) -> None:
         indices, digests, signals = zip(*batch, strict=True)
         self._keep(indices, digests, self._embedder._embed(list(signals)))
 
-    def _keep(self, indices, digests, found):
+    def _keep(self, indices: Sequence[int], digests: Sequence[str], found: Any) -> None:
         width = self._vectors.shape[1]
         found = np.asarray(found, dtype=np.float32)
         if found.shape != (len(indices), width):
@@ -104,7 +124,7 @@ class Work:
                 f"{self._embedder._name()}: vectors of shape {found.shape[1:]} came out where "
                 f"({width},) was expected; check the dimension"
             )
-        bad = {}
+        bad: dict[int, AudioError | EmbedderError] = {}
         for index, digest, vector in zip(indices, digests, found, strict=True):
             if np.isfinite(vector).all():
                 self._vectors[index] = vector
@@ -114,7 +134,7 @@ class Work:
         self._advance(len(indices))
         self._refuse(bad)
 
-    def _refuse(self, errors):
+    def _refuse(self, errors: Mapping[int, AudioError | EmbedderError]) -> None:
         if self._on_error == "skip":
             self.refused |= errors
             return
@@ -125,7 +145,7 @@ class Work:
                     self._run(batch)
             raise error
 
-    def _not_finite(self, index):
+    def _not_finite(self, index: int) -> EmbedderError:
         return EmbedderError(
             f"{describe_source(self._recordings[index])}: its {self._embedder._name()} vector came "
             "out NaN or infinite; the model's weights may be damaged, or its dtype too small"
@@ -135,12 +155,12 @@ class Work:
 class _Waiting:
     """Signals that wait for others of their key."""
 
-    def __init__(self, embedder):
+    def __init__(self, embedder: BaseEmbedder) -> None:
         self._embedder = embedder
-        self._batches = defaultdict(list)
+        self._batches: dict[Hashable, Batch] = defaultdict(list)
         self._samples = 0
 
-    def add(self, index, digest, signal):
+    def add(self, index: int, digest: str, signal: Signal) -> Iterable[Batch]:
         """Let a signal wait; give the batches that need not, or must not, wait longer."""
         key = self._embedder._batch_key(signal)
         self._batches[key].append((index, digest, signal))
@@ -151,11 +171,11 @@ class _Waiting:
             return [self._take(key)]
         return []
 
-    def rest(self):
+    def rest(self) -> Iterable[Batch]:
         """Give all batches as they are."""
         return map(self._take, list(self._batches))
 
-    def _take(self, key):
+    def _take(self, key: Hashable) -> Batch:
         batch = self._batches.pop(key)
         self._samples -= sum(len(signal) for _, _, signal in batch)
         return batch

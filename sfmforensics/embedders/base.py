@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.embedders._given import check_recordings
 from sfmforensics.embedders._hub import hash_each
 from sfmforensics.embedders._spread import n_jobs_for, spread
 from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
-from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+    from pathlib import Path
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+    from sklearn.utils import Tags
+
+    from sfmforensics._types import (
+        Array,
+        Float32Array,
+        IntArray,
+        OnError,
+        PathLike,
+        Recordings,
+        Signal,
+    )
+    from sfmforensics.exceptions import AudioError, EmbedderError
 
 
 class BaseEmbedder(TransformerMixin, BaseEstimator):
@@ -33,52 +52,56 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     cluster, which must see the same files; the vectors are the same.
     """
 
+    cache: PathLike | None
+    verbose: bool
+
     _version = 1
     """Raised whenever the vectors change, so that no cache mixes two computations."""
 
     _min_samples = MIN_SAMPLES
 
-    _piece_seconds = None
+    _piece_seconds: float | None = None
     """Longest piece that `_embed` takes, in seconds; None for any recording in one."""
 
-    _patience = 600
+    _patience: float = 600
     """Seconds of audio that may wait for company before a batch is run all the same."""
 
     # -- hooks ---------------------------------------------------------------------------------
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         """All that a vector depends on besides the signal, as JSON."""
         raise NotImplementedError
 
-    def _model_files(self):
+    def _model_files(self) -> list[Path]:
         """Files that the model consists of, where it has any: a list of paths."""
         return []
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         """Width of a vector, known without running the model."""
         raise NotImplementedError
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         """Vectors of a batch: list of 1-D float32 signals at 16 kHz -> (n_signals, dimension)."""
         raise NotImplementedError
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         """Vector of a recording that comes in pieces: iterator of signals -> (dimension,)."""
         raise NotImplementedError
 
-    def _batch_key(self, signal):
+    def _batch_key(self, signal: Signal) -> Hashable:
         """Signals with equal keys may share a batch."""
+        return None
 
-    def _batch_limit(self, signal):
+    def _batch_limit(self, signal: Signal) -> int:
         """How many signals of this one's key share a batch at most."""
         return getattr(self, "batch_size", 1) or 1
 
-    def _name(self):
+    def _name(self) -> str:
         return type(self).__name__.removesuffix("Embedder").lower()
 
     # -- scikit-learn --------------------------------------------------------------------------
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: object = None, y: object = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters
@@ -98,7 +121,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         self._dimension()
         return self
 
-    def transform(self, X):
+    def transform(self, X: Recordings) -> Float32Array:
         """Embed recordings.
 
         Parameters
@@ -121,7 +144,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         vectors, _, _ = self._transform(X, on_error="stop")
         return vectors
 
-    def transform_usable(self, X):
+    def transform_usable(
+        self, X: Recordings
+    ) -> tuple[Float32Array, IntArray, list[AudioError | EmbedderError]]:
         """Embed all recordings that can be used, and say which cannot.
 
         Parameters
@@ -156,7 +181,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return self._transform(X, on_error="skip")
 
-    def transform_into(self, X, out, on_error="stop"):
+    def transform_into(
+        self, X: Recordings, out: Float32Array, on_error: OnError = "stop"
+    ) -> dict[int, AudioError | EmbedderError]:
         """Embed recordings into the rows of an array, which may lie on disk.
 
         Parameters
@@ -199,14 +226,16 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             work.finish()
         return {index: work.refused[index] for index in sorted(work.refused)}
 
-    def _transform(self, X, on_error):
+    def _transform(
+        self, X: Recordings, on_error: OnError
+    ) -> tuple[Float32Array, IntArray, list[AudioError | EmbedderError]]:
         recordings = check_recordings(X)
         vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
         refused = self.transform_into(recordings, vectors, on_error)
         usable = np.array([i for i in range(len(recordings)) if i not in refused], np.int64)
         return (vectors[usable] if refused else vectors), usable, list(refused.values())
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the columns: "0", "1", ...; `make_views` puts the view before them.
 
         Parameters
@@ -219,7 +248,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         """
         return np.array([str(i) for i in range(self._dimension())], dtype=object)
 
-    def provenance(self):
+    def provenance(self) -> dict[str, Any]:
         """Say what makes the vectors, for the chain of custody.
 
         Returns
@@ -249,10 +278,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             "files": hash_each(folder, files),
         }
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.two_d_array = False
@@ -263,69 +292,15 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _open_cache(self):
+    def _open_cache(self) -> VectorCache | NoCache:
         if self.cache is None:
             return NoCache()
         return VectorCache(self.cache, self._whole_identity(), self._dimension())
 
-    def _whole_identity(self):
+    def _whole_identity(self) -> dict[str, Any]:
         shared = {
             "embedder": type(self).__name__,
             "version": self._version,
             "sample_rate": SAMPLE_RATE,
         }
         return shared | self._identity()
-
-
-def check_recordings(X):
-    """Accept what users pass for recordings, as a plain list.
-
-    Parameters
-    ----------
-    X : sequence of path-like or of (ndarray, int); Series, or DataFrame of one column
-        Recordings.
-
-    Returns
-    -------
-    list
-        Of paths or pairs.
-
-    Raises
-    ------
-    EmbedderError
-        `X` is one path or no sequence of recordings.
-
-    Examples
-    --------
-    >>> check_recordings(["a.wav", "b.wav"])
-    ['a.wav', 'b.wav']
-    >>> check_recordings("a.wav")
-    Traceback (most recent call last):
-    ...
-    sfmforensics.exceptions.EmbedderError: one path was passed where a list of recordings is
-    expected; write ['a.wav']
-    """
-    if isinstance(X, (str, bytes)) or hasattr(X, "__fspath__"):
-        raise EmbedderError(
-            f"one path was passed where a list of recordings is expected; write [{str(X)!r}]"
-        )
-    if isinstance(X, pd.DataFrame):
-        if X.shape[1] != 1:
-            raise EmbedderError(
-                f"a table of {X.shape[1]} columns was passed where recordings are expected; "
-                "pass its column of paths"
-            )
-        X = X.iloc[:, 0]
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind not in "OUST" or (X.ndim == 2 and X.shape[1] != 1) or X.ndim > 2:
-            raise EmbedderError(
-                f"an array of shape {X.shape} and dtype {X.dtype} was passed where recordings are "
-                "expected; pass paths, or (signal, rate) pairs"
-            )
-        X = X.reshape(-1)
-    try:
-        return list(X)
-    except TypeError as error:
-        raise EmbedderError(
-            f"{type(X).__name__} is no list of recordings; pass paths, or (signal, rate) pairs"
-        ) from error

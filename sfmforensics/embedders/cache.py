@@ -8,12 +8,18 @@ import logging
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics._files import sweep, write_atomically
 from sfmforensics._log import event
 from sfmforensics.exceptions import CacheWarning
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import Array, Float32Array, PathLike
 
 _DIGEST_BYTES = 32
 _logger = logging.getLogger(__name__)
@@ -59,17 +65,19 @@ class VectorCache:
     array([1., 1., 1.], dtype=float32)
     """
 
-    def __init__(self, root, identity, dimension=None):
+    def __init__(
+        self, root: PathLike, identity: dict[str, Any], dimension: int | None = None
+    ) -> None:
         text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         key = sha256(text.encode()).hexdigest()[:16]
         self.folder = Path(root) / f"{identity['embedder']}-{key}"
         self.identity = identity
         self.dimension = dimension
         self.hits = 0
-        self._swept = set()
+        self._swept: set[Path] = set()
         self._writable = True
 
-    def get(self, digest):
+    def get(self, digest: str) -> Float32Array | None:
         """Return the vector of a signal, or None.
 
         Parameters
@@ -112,7 +120,7 @@ class VectorCache:
         self.hits += 1
         return vector
 
-    def put(self, digest, vector):
+    def put(self, digest: str, vector: Array) -> None:
         """Keep the vector of a signal.
 
         Parameters
@@ -141,16 +149,16 @@ class VectorCache:
                 stacklevel=2,
             )
 
-    def _path(self, digest):
+    def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.vec"
 
-    def _describe(self):
+    def _describe(self) -> None:
         description = self.folder / "identity.json"
         if not description.exists():
             text = json.dumps(self.identity, indent=2, sort_keys=True)
             write_atomically(description, text)
 
-    def _sweep(self, folder):
+    def _sweep(self, folder: Path) -> None:
         if folder not in self._swept:
             self._swept.add(folder)
             sweep(folder)
@@ -161,8 +169,8 @@ class NoCache:
 
     hits = 0
 
-    def get(self, digest):
+    def get(self, digest: str) -> None:
         """Return None."""
 
-    def put(self, digest, vector):
+    def put(self, digest: str, vector: Array) -> None:
         """Do nothing."""

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.embedders._common import WeightedMean
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import Array, FloatArray, PathLike, Signal
 
 
 class CallableEmbedder(BaseEmbedder):
@@ -43,9 +52,7 @@ class CallableEmbedder(BaseEmbedder):
 
     Examples
     --------
-    >>> import sys
-
-    import numpy as np
+    >>> import numpy as np
     >>> loudness = CallableEmbedder(lambda signal: [np.abs(signal).max()], 1, name="peak")
     >>> loudness.transform([(np.linspace(-0.5, 0.5, 16_000), 16_000)])
     array([[0.5]], dtype=float32)
@@ -55,15 +62,15 @@ class CallableEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        function,
-        dimension,
+        function: Callable[[Signal], ArrayLike],
+        dimension: int,
         *,
-        name=None,
-        identity=None,
-        max_seconds=None,
-        cache=None,
-        verbose=False,
-    ):
+        name: str | None = None,
+        identity: str | None = None,
+        max_seconds: float | None = None,
+        cache: PathLike | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.function = function
         self.dimension = dimension
         self.name = name
@@ -72,25 +79,25 @@ class CallableEmbedder(BaseEmbedder):
         self.cache = cache
         self.verbose = verbose
 
-    def _name(self):
-        return self.name or getattr(self.function, "__name__", type(self.function).__name__)
+    def _name(self) -> str:
+        return self.name or str(getattr(self.function, "__name__", type(self.function).__name__))
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         if self.identity is None:
             raise EmbedderError(
                 f"view {self._name()!r} has a cache but no identity; pass identity='...', and "
                 "change it whenever the function's vectors change"
             )
-        identity = {"function": self._name(), "identity": self.identity}
+        identity: dict[str, Any] = {"function": self._name(), "identity": self.identity}
         if self.max_seconds is not None:
             identity["max_seconds"] = float(self.max_seconds)
         return identity | {"dimension": self.dimension}
 
     @property
-    def _piece_seconds(self):
+    def _piece_seconds(self) -> float | None:  # type: ignore[override]  # as long as it is told
         return self.max_seconds
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         if not callable(self.function):
             raise EmbedderError(
                 f"function is a {type(self.function).__name__}; pass something that can be called"
@@ -101,10 +108,10 @@ class CallableEmbedder(BaseEmbedder):
             raise EmbedderError(f"max_seconds is {self.max_seconds!r}; use 1 or more, or None")
         return int(self.dimension)
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         return np.stack([np.asarray(self.function(signal)).reshape(-1) for signal in signals])
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> FloatArray:
         total = WeightedMean()
         for piece in pieces:
             total.add(self._embed([piece])[0], len(piece))

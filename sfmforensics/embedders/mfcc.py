@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -13,7 +14,14 @@ from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
-STATISTICS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from sfmforensics._types import Array, PathLike, Signal
+
+STATISTICS: dict[str, Callable[[Array], Array]] = {
     "mean": lambda frames: frames.mean(axis=1),
     "std": lambda frames: frames.std(axis=1),
     "min": lambda frames: frames.min(axis=1),
@@ -72,14 +80,14 @@ class MFCCEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        n_mfcc=40,
+        n_mfcc: int = 40,
         *,
-        statistics=("mean",),
-        n_fft=2048,
-        hop_length=512,
-        cache=None,
-        verbose=False,
-    ):
+        statistics: Sequence[str] = ("mean",),
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        cache: PathLike | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.n_mfcc = n_mfcc
         self.statistics = statistics
         self.n_fft = n_fft
@@ -87,7 +95,7 @@ class MFCCEmbedder(BaseEmbedder):
         self.cache = cache
         self.verbose = verbose
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         return {
             "n_mfcc": int(self.n_mfcc),
             "statistics": list(self.statistics),
@@ -95,7 +103,7 @@ class MFCCEmbedder(BaseEmbedder):
             "hop_length": int(self.hop_length),
         }
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         unknown = [s for s in self.statistics if s not in STATISTICS]
         if unknown or isinstance(self.statistics, str) or not self.statistics:
             raise EmbedderError(
@@ -109,10 +117,10 @@ class MFCCEmbedder(BaseEmbedder):
             )
         return self.n_mfcc * len(self.statistics)
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         return np.stack([self._one(signal) for signal in signals])
 
-    def _one(self, signal):
+    def _one(self, signal: Signal) -> Array:
         import librosa
 
         with _one_blas_thread(), warnings.catch_warnings():
@@ -127,7 +135,7 @@ class MFCCEmbedder(BaseEmbedder):
             )
         return self._summarised(frames)
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         """What `_one` gives, with no spectrogram of it all: 80 dB below its loudest is silence."""
         import librosa
 
@@ -139,7 +147,7 @@ class MFCCEmbedder(BaseEmbedder):
         ]
         return self._summarised(np.concatenate(frames, axis=1))
 
-    def _mel(self, pieces):
+    def _mel(self, pieces: Iterable[Signal]) -> Iterator[Array]:
         """Mel power spectrograms whose frames are those of the whole signal, piece by piece."""
         import librosa
 
@@ -162,15 +170,15 @@ class MFCCEmbedder(BaseEmbedder):
             skipped += max(0, used - len(samples))
             samples = samples[used:]
 
-    def _summarised(self, frames):
+    def _summarised(self, frames: Array) -> Array:
         return np.concatenate([STATISTICS[name](frames) for name in self.statistics])
 
 
-def _one_blas_thread():
+def _one_blas_thread() -> AbstractContextManager[object]:
     """Two threads sum in another order: a vector must not depend on the number of cores."""
     return _controller().limit(limits=1, user_api="blas")
 
 
 @cache
-def _controller():
+def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes longer than a recording

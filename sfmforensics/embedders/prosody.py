@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from sfmforensics._types import Array, FloatArray, PathLike, Signal
 
 _HOP = 256
 _WINDOW = 1024
@@ -67,16 +74,23 @@ class ProsodyEmbedder(BaseEmbedder):
     _version = 2
     _piece_seconds = 120
 
-    def __init__(self, *, fmin=60.0, fmax=500.0, cache=None, verbose=False):
+    def __init__(
+        self,
+        *,
+        fmin: float = 60.0,
+        fmax: float = 500.0,
+        cache: PathLike | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.fmin = fmin
         self.fmax = fmax
         self.cache = cache
         self.verbose = verbose
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         return {"fmin": float(self.fmin), "fmax": float(self.fmax)}
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         if not 20 <= self.fmin < self.fmax <= SAMPLE_RATE / 4:
             raise EmbedderError(
                 f"fmin is {self.fmin!r} and fmax {self.fmax!r}; "
@@ -84,10 +98,10 @@ class ProsodyEmbedder(BaseEmbedder):
             )
         return len(FEATURE_NAMES)
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         return np.array([self._embed_pieces([signal]) for signal in signals])
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> FloatArray:
         found, samples = [], 0
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_fft=.* is too large")
@@ -103,7 +117,7 @@ class ProsodyEmbedder(BaseEmbedder):
         energy = shape[0]
         return np.concatenate(
             [
-                _voice(*pitch, seconds),
+                _voice(pitch[0], pitch[1], pitch[2], seconds),
                 np.ravel([(track.mean(), track.std()) for track in shape]),
                 np.percentile(energy, [5, 50, 95]),
                 contrast.mean(axis=1),
@@ -112,7 +126,7 @@ class ProsodyEmbedder(BaseEmbedder):
         )
 
 
-def _pitch(signal, fmin, fmax):
+def _pitch(signal: Signal, fmin: float, fmax: float) -> FloatArray:
     """Compute tracks of fundamental frequency, voicing and its probability: (3, n_frames)."""
     import librosa
 
@@ -131,7 +145,7 @@ def _pitch(signal, fmin, fmax):
     )
 
 
-def _voice(f0, voiced, probability, seconds):
+def _voice(f0: Array, voiced: Array, probability: Array, seconds: float) -> FloatArray:
     """Compute the first eleven features."""
     voiced = voiced.astype(bool)
     stretches = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(int)])) == 1).size
@@ -158,7 +172,7 @@ def _voice(f0, voiced, probability, seconds):
     return np.array(pitch + voicing)
 
 
-def _spectrum(signal):
+def _spectrum(signal: Signal) -> tuple[Array, Array]:
     """Compute tracks of the six quantities, energy in dB first, and of contrast by band."""
     import librosa
 

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics.embedders._spec import parse_options, split_options
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
+
+if TYPE_CHECKING:
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._spec import ViewSpec
 
 _EMBEDDERS = {
     "transformers": ("sfmforensics.embedders.transformers", "TransformersEmbedder"),
@@ -23,7 +28,7 @@ EMBEDDERS = {name: module for module, name in _EMBEDDERS.values()}
 """Module of each class of embedder that can be built from plain parameters alone."""
 
 
-def embedder_class(name):
+def embedder_class(name: str) -> type[BaseEmbedder]:
     """Give a class of `EMBEDDERS` by its name, importing its module and no library of models."""
     return getattr(import_module(EMBEDDERS[name]), name)
 
@@ -69,7 +74,14 @@ REGISTRY = {
 """The nine views of the paper, and one of ours, by the names that specs use."""
 
 
-def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False):
+def make_embedder(
+    spec: ViewSpec,
+    *,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    batch_size: int = 8,
+    verbose: bool = False,
+) -> tuple[str, BaseEmbedder]:
     """Build the embedder that a spec stands for.
 
     Parameters
@@ -134,18 +146,18 @@ def make_embedder(spec, *, cache=None, device=None, batch_size=8, verbose=False)
     library = known.library if known else _library_of(model)
     if model and library in ("mfcc", "prosody"):
         raise EmbedderError(f"view {name!r} has no model, but {model!r} was given; write {name!r}")
-    model = model or (known.model if known else None)
+    model = model or (known.model if known else None) or ""
     if model and _looks_like_folder(model, library):
         model = _existing_folder(name, model)
     embedder = embedder_class(_EMBEDDERS[library][1])
     options = parse_options(name, embedder, words)
     options |= {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
-    if model is None:
+    if not model:
         return name, embedder(**options)
     return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
 
 
-def _no_such_view(name):
+def _no_such_view(name: str) -> str:
     close = get_close_matches(name, REGISTRY, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return (
@@ -154,13 +166,13 @@ def _no_such_view(name):
     )
 
 
-def _looks_like_folder(model, library):
+def _looks_like_folder(model: str, library: str) -> bool:
     if os.path.isdir(model) or model.startswith((".", "/", "~")):
         return True
     return model.count("/") > 1 and library != "tensorflow-hub"  # whose names have many parts
 
 
-def _existing_folder(name, model):
+def _existing_folder(name: str, model: str) -> str:
     folder = Path(model).expanduser()
     if not folder.is_dir():
         raise EmbedderError(
@@ -170,7 +182,7 @@ def _existing_folder(name, model):
     return str(folder.resolve())
 
 
-def _library_of(model):
+def _library_of(model: str) -> str:
     """Tell the library from what lies in a folder, or from a hub id."""
     folder = Path(model).expanduser()
     if (folder / "hyperparams.yaml").exists() or model.startswith("speechbrain/"):

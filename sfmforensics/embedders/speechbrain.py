@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,14 @@ from sfmforensics.embedders._sb_recipe import EXTRA, declared_dimension
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    import torch
+
+    from sfmforensics._types import Array, DType, Float32Array, Layer, PathLike, Pooling, Signal
+
 _SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)
 
 
@@ -31,7 +40,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Hub id, such as ``"speechbrain/spkrec-xvect-voxceleb"``, or a local folder with the same
         files (``hyperparams.yaml``, ``embedding_model.ckpt``). One code path serves both.
     layer : "last", "mean" or int, default="last"
@@ -102,19 +111,19 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model,
+        model: PathLike,
         *,
-        layer="last",
-        pooling="mean",
-        batch_size=8,
-        device=None,
-        cache=None,
-        max_seconds=30.0,
-        revision=None,
-        dtype="float32",
-        name=None,
-        verbose=False,
-    ):
+        layer: Layer = "last",
+        pooling: Pooling = "mean",
+        batch_size: int = 8,
+        device: str | None = None,
+        cache: PathLike | None = None,
+        max_seconds: float = 30.0,
+        revision: str | None = None,
+        dtype: DType = "float32",
+        name: str | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.model = model
         self.layer = layer
         self.pooling = pooling
@@ -130,20 +139,20 @@ class SpeechBrainEmbedder(BaseEmbedder):
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 
     @property
-    def _piece_seconds(self):
+    def _piece_seconds(self) -> float:  # type: ignore[override]  # as long as it is told
         return self.max_seconds
 
-    def _name(self):
+    def _name(self) -> str:
         return self.name or Path(str(self.model)).name
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         self._check()
         folder, state, _ = load.find_model(self.model, self.revision)
         recipe = load.read_recipe(str(self.model), folder, state)
         declared = declared_dimension(recipe) if self.layer == "last" else None
         return declared or self._embed([_SECOND]).shape[1]
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         folder, _, commit = load.find_model(self.model, self.revision)
         if commit is None:
             source = {"weights": hash_files(Path(folder), self._model_files())}
@@ -153,20 +162,20 @@ class SpeechBrainEmbedder(BaseEmbedder):
             source |= {"layer": plain_layer(self.layer), "pooling": self.pooling}
         return source | {"max_seconds": float(self.max_seconds), "dtype": self.dtype}
 
-    def _model_files(self):
+    def _model_files(self) -> list[Path]:
         folder = Path(load.find_model(self.model, self.revision)[0])
         return [file for file in sorted(folder.iterdir()) if file.name.endswith(load.ESSENTIAL)]
 
-    def _batch_key(self, signal):
+    def _batch_key(self, signal: Signal) -> int:
         return len(signal)
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         found = self._outputs(signals)
         if self.layer == "last":
             return found
         return np.stack([self._pooled([frames]) for frames in found])
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         batches = batches_of(pieces, len, self._batch_limit)
         if self.layer != "last":
             return self._pooled(frames for batch in batches for frames in self._outputs(batch))
@@ -178,13 +187,13 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _pooled(self, frames_of_pieces):
+    def _pooled(self, frames_of_pieces: Iterable[Array]) -> Array:
         total = FrameStatistics()
         for frames in frames_of_pieces:
             total.add(frames)
         return total.pooled(self.pooling)
 
-    def _outputs(self, signals):
+    def _outputs(self, signals: list[Signal]) -> Float32Array:
         """Vectors (n_signals, dimension) or, of another layer, (n_signals, n_frames, dimension)."""
         import torch
 
@@ -206,7 +215,7 @@ class SpeechBrainEmbedder(BaseEmbedder):
             return vectors.reshape(len(batch), -1).float().cpu().numpy()
         return _chosen([features, *states], layer, self.model).cpu().numpy()
 
-    def _check(self):
+    def _check(self) -> None:
         check_layer(self.layer)
         check_options(self)
         if self.layer == "last" and self.pooling != "mean":
@@ -218,13 +227,13 @@ class SpeechBrainEmbedder(BaseEmbedder):
 
 
 @contextmanager
-def _listening(network, model, layer):
+def _listening(network: Any, model: PathLike, layer: str | int) -> Iterator[list[torch.Tensor]]:
     """Collect what the blocks of a network give for each frame: (n_signals, n_frames, width)."""
     states, handles = [], []
     if layer != "last":
         blocks, channels_first = _blocks(network, model)
 
-        def keep(module, given, state):
+        def keep(module: object, given: object, state: torch.Tensor) -> None:
             states.append(state.transpose(1, 2) if channels_first else state)
 
         handles = [block.register_forward_hook(keep) for block in blocks]
@@ -235,7 +244,7 @@ def _listening(network, model, layer):
             handle.remove()
 
 
-def _blocks(network, model):
+def _blocks(network: Any, model: PathLike) -> tuple[list[torch.nn.Module], bool]:
     """Find the blocks before the pooling, and whether channels stand before frames in them."""
     blocks = list(getattr(network, "blocks", ()))
     kinds = [type(block).__name__ for block in blocks]
@@ -250,7 +259,7 @@ def _blocks(network, model):
     )
 
 
-def _chosen(states, layer, model):
+def _chosen(states: list[torch.Tensor], layer: Any, model: PathLike) -> torch.Tensor:
     import torch
 
     if layer == "mean":

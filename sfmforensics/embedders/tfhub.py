@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,12 @@ from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.embedders.registry import REGISTRY
 from sfmforensics.exceptions import EmbedderError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal
+
+    from sfmforensics._types import Array, Float32Array, PathLike, Pooling, Signal
+
 _SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)
 
 
@@ -28,7 +35,7 @@ class TFHubEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Address on the hub with its version, such as
         ``"https://tfhub.dev/google/nonsemantic-speech-benchmark/trillsson4/1"``, or a local folder
         that holds ``saved_model.pb``. One code path serves both.
@@ -92,19 +99,19 @@ class TFHubEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model,
+        model: PathLike,
         *,
-        layer="last",
-        pooling="mean",
-        batch_size=8,
-        device=None,
-        cache=None,
-        max_seconds=30.0,
-        revision=None,
-        dtype="float32",
-        name=None,
-        verbose=False,
-    ):
+        layer: str = "last",
+        pooling: Pooling = "mean",
+        batch_size: int = 8,
+        device: str | None = None,
+        cache: PathLike | None = None,
+        max_seconds: float = 30.0,
+        revision: str | None = None,
+        dtype: Literal["float32"] = "float32",
+        name: str | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.model = model
         self.layer = layer
         self.pooling = pooling
@@ -120,18 +127,18 @@ class TFHubEmbedder(BaseEmbedder):
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 
     @property
-    def _piece_seconds(self):
+    def _piece_seconds(self) -> float:  # type: ignore[override]  # as long as it is told
         return self.max_seconds
 
-    def _name(self):
+    def _name(self) -> str:
         return self.name or Path(str(self.model)).name
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         self._check()
         width = self._known_width() or self._outputs([_SECOND]).shape[-1]
         return width * len(self.pooling.split("+"))
 
-    def _identity(self):
+    def _identity(self) -> dict[str, Any]:
         where, state = load.find_model(self.model, self.revision)
         if state:
             source = {"weights": hash_files(Path(where), load.saved_files(Path(where)))}
@@ -141,19 +148,19 @@ class TFHubEmbedder(BaseEmbedder):
             source |= {"layer": self.layer, "pooling": self.pooling}
         return source | {"max_seconds": float(self.max_seconds), "dtype": "float32"}
 
-    def _model_files(self):
+    def _model_files(self) -> list[Path]:
         return load.saved_files(load.folder_of(*load.find_model(self.model, self.revision)))
 
-    def _batch_key(self, signal):
+    def _batch_key(self, signal: Signal) -> int:
         return len(signal)
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         found = self._outputs(signals)
         if found.ndim == 2:
             return found
         return np.stack([self._pooled([frames]) for frames in found])
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         vectors, frames = WeightedMean(), FrameStatistics()
         for batch in batches_of(pieces, len, self._batch_limit):
             found = self._outputs(batch)
@@ -166,7 +173,7 @@ class TFHubEmbedder(BaseEmbedder):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _outputs(self, signals):
+    def _outputs(self, signals: list[Signal]) -> Float32Array:
         found = self._loaded().run(signals)
         if found.ndim == 2 and self.pooling != "mean":
             raise EmbedderError(
@@ -175,26 +182,26 @@ class TFHubEmbedder(BaseEmbedder):
             )
         return found
 
-    def _pooled(self, frames_of_pieces):
+    def _pooled(self, frames_of_pieces: Iterable[Array]) -> Array:
         total = FrameStatistics()
         for frames in frames_of_pieces:
             total.add(frames)
         return total.pooled(self.pooling)
 
-    def _known_width(self):
+    def _known_width(self) -> int | None:
         where, _ = load.find_model(self.model, self.revision)
         if (self.layer, self.pooling) != ("last", "mean"):
             return None
         registered = (view.dimension for view in REGISTRY.values() if view.model == where)
         return next(registered, None) or self._loaded().width
 
-    def _loaded(self):
+    def _loaded(self) -> load.SavedModel:
         output = load.EMBEDDING if self.layer == "last" else self.layer
         return load.load_model(
             *load.find_model(self.model, self.revision), output, str(self.device or "") or None
         )
 
-    def _check(self):
+    def _check(self) -> None:
         if not isinstance(self.layer, str) or self.layer == "mean":
             raise EmbedderError(
                 f"layer is {self.layer!r}, but a SavedModel shows its outputs alone; use "

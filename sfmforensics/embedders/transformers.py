@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,13 @@ from sfmforensics.embedders._hub import hash_files
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+    from typing import Any, Literal
+
+    from sfmforensics._types import Array, DType, Float32Array, PathLike, Pooling, Signal
+    from sfmforensics.embedders._hub import Found
+
 _WINDOW_SECONDS = 30.0
 _CPU_SECONDS = 16
 """Audio that shares a forward pass on a CPU: beyond, a batch is slower than its signals alone."""
@@ -32,7 +40,7 @@ class TransformersEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    model : str
+    model : str or path-like
         Hub id, such as ``"openai/whisper-base"``, or a local folder as `save_pretrained` leaves it.
         One code path serves both.
     layer : "last", "mean", "all" or int, default="last"
@@ -112,20 +120,20 @@ class TransformersEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        model,
+        model: PathLike,
         *,
-        layer="last",
-        pooling="mean",
-        batch_size=8,
-        device=None,
-        cache=None,
-        max_seconds=30.0,
-        revision=None,
-        dtype="float32",
-        window="full",
-        name=None,
-        verbose=False,
-    ):
+        layer: Literal["last", "mean", "all"] | int = "last",
+        pooling: Pooling = "mean",
+        batch_size: int = 8,
+        device: str | None = None,
+        cache: PathLike | None = None,
+        max_seconds: float = 30.0,
+        revision: str | None = None,
+        dtype: DType = "float32",
+        window: Literal["full", "signal"] | float = "full",
+        name: str | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.model = model
         self.layer = layer
         self.pooling = pooling
@@ -142,23 +150,23 @@ class TransformersEmbedder(BaseEmbedder):
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 
     @property
-    def _min_samples(self):
+    def _min_samples(self) -> int:  # type: ignore[override]  # the model's
         # Two mel frames of wav2vec2-bert make one of its own.
         return 560 if self._config().model_type == load.MEL else MIN_SAMPLES
 
     @property
-    def _piece_seconds(self):
+    def _piece_seconds(self) -> float:  # type: ignore[override]  # as long as it is told
         return self.max_seconds
 
     @property
-    def _patience(self):
+    def _patience(self) -> float:  # type: ignore[override]  # the device's
         # A batch gains little on a CPU, and a refused recording is reported when none waits.
         return _CPU_PATIENCE if self._on_cpu() else super()._patience
 
-    def _name(self):
+    def _name(self) -> str:
         return self.name or Path(str(self.model)).name
 
-    def _dimension(self):
+    def _dimension(self) -> int:
         self._check()
         config = self._config()
         if config.model_type == load.WHISPER:
@@ -173,10 +181,11 @@ class TransformersEmbedder(BaseEmbedder):
         layers = 1 + config.num_hidden_layers if self.layer == "all" else 1
         return width * layers * len(self.pooling.split("+"))
 
-    def _identity(self):
-        folder, _, commit = self._place()
+    def _identity(self) -> dict[str, Any]:
+        source: dict[str, Any]
+        where, _, commit = self._place()
         if commit is None:
-            folder = Path(folder)
+            folder = Path(where)
             source = {"weights": hash_files(folder, load.essential_files(folder))}
         else:
             source = {"model": str(self.model), "revision": commit}
@@ -191,13 +200,13 @@ class TransformersEmbedder(BaseEmbedder):
             "dtype": self.dtype,
         }
 
-    def _model_files(self):
+    def _model_files(self) -> list[Path]:
         return load.essential_files(Path(self._place()[0]))
 
-    def _batch_key(self, signal):
+    def _batch_key(self, signal: Signal) -> Hashable:
         return states.batch_key(self._config(), len(signal), self.window, self._on_cpu())
 
-    def _batch_limit(self, signal):
+    def _batch_limit(self, signal: Signal) -> int:
         if not self._on_cpu():
             return self.batch_size
         seconds = len(signal) / SAMPLE_RATE
@@ -205,13 +214,13 @@ class TransformersEmbedder(BaseEmbedder):
             seconds = states.window_frames(len(signal), self.window) / 50
         return max(1, min(self.batch_size, int(_CPU_SECONDS / seconds)))
 
-    def _embed(self, signals):
+    def _embed(self, signals: list[Signal]) -> Array:
         totals = [FrameStatistics() for _ in signals]
         for total, frames in zip(totals, self._states(signals), strict=True):
             total.add(frames)
         return np.stack([total.pooled(self.pooling) for total in totals])
 
-    def _embed_pieces(self, pieces):
+    def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         total = FrameStatistics()
         for batch in batches_of(pieces, self._batch_key, self._batch_limit):
             for frames in self._states(batch):
@@ -220,7 +229,7 @@ class TransformersEmbedder(BaseEmbedder):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _states(self, signals):
+    def _states(self, signals: list[Signal]) -> list[Float32Array]:
         import torch
 
         folder, state, _ = self._place()
@@ -233,25 +242,22 @@ class TransformersEmbedder(BaseEmbedder):
             )
             return [frames.float().cpu().numpy() for frames in found]
 
-    def _on_cpu(self):
+    def _on_cpu(self) -> bool:
         return torch_device(self.device) == "cpu"
 
-    def _place(self):
+    def _place(self) -> Found:
         return load.find_checkpoint(self.model, self.revision)
 
-    def _config(self):
+    def _config(self) -> Any:
         folder, state, _ = self._place()
         return load.load_config(str(self.model), folder, state)
 
-    def _check(self):
+    def _check(self) -> None:
         check_layer(self.layer, ("last", "mean", "all"))
         check_options(self, longest=_WINDOW_SECONDS)
-        number = isinstance(self.window, (int, float, np.number)) and not isinstance(
-            self.window, bool
-        )
-        if self.window not in ("full", "signal") and not (
-            number and 0 < self.window <= _WINDOW_SECONDS
-        ):
+        window: Any = self.window
+        number = isinstance(window, (int, float, np.number)) and not isinstance(window, bool)
+        if window not in ("full", "signal") and not (number and 0 < window <= _WINDOW_SECONDS):
             raise EmbedderError(
                 f'window is {self.window!r}; use "full", "signal" or seconds up to '
                 f"{_WINDOW_SECONDS:g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
@@ -16,6 +17,17 @@ from sfmforensics._versions import versions
 from sfmforensics.exceptions import ModelFileError, OutputError
 from sfmforensics.metrics import Trials
 from sfmforensics.saving import read_model, save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, TypeAlias
+
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Column, IntArray, Matrix, PathLike
+
+    Outcome: TypeAlias = tuple[pd.DataFrame, Trials | None, Mapping[str, Any], Any]
 
 _logger = logging.getLogger(__name__)
 _TRIALS = ("scores", "same", "first", "second")
@@ -41,12 +53,25 @@ class FoldStore:
     computed again.
     """
 
-    def __init__(self, folder, models, *, X, target, copies, search, seed):
-        self._kept, self._models, self._common = Kept(folder), models, None
+    def __init__(
+        self,
+        folder: PathLike | None,
+        models: Mapping[str, BaseEstimator],
+        *,
+        X: Matrix,
+        target: pd.DataFrame,
+        copies: Column | None,
+        search: Mapping[str, Sequence[Any]] | None,
+        seed: int,
+    ) -> None:
+        self._kept, self._models = Kept(folder), models
+        self._common: str | None = None
         if folder is not None:
             self._common = digest(X, target, copies, search, seed, versions())
 
-    def read(self, name, protocol, fold, train, test):
+    def read(
+        self, name: str, protocol: str, fold: int, train: IntArray, test: IntArray
+    ) -> Outcome | None:
         """Give answers, trials, chosen parameters and model of a fold; None if not kept."""
         if self._common is None:
             return None
@@ -69,7 +94,15 @@ class FoldStore:
             fitted,
         )
 
-    def write(self, name, protocol, fold, train, test, outcome):
+    def write(
+        self,
+        name: str,
+        protocol: str,
+        fold: int,
+        train: IntArray,
+        test: IntArray,
+        outcome: Outcome,
+    ) -> None:
         """Keep what was found of a fold."""
         event(_logger, "fold computed", model=name, protocol=protocol, fold=fold)
         if self._common is None:
@@ -86,20 +119,20 @@ class FoldStore:
             content = pack(content, f"fold {fold} of {name}")
             self._kept.write(file, self._key(name, protocol, train, test), content)
 
-    def _key(self, name, protocol, train, test):
+    def _key(self, name: str, protocol: str, train: IntArray, test: IntArray) -> str:
         return digest(self._common, protocol, train, test, name, self._models[name])
 
-    def _place(self, file):
-        return self._kept.folder / f"{file}.safetensors"
+    def _place(self, file: str) -> Path:
+        return cast("Path", self._kept.folder) / f"{file}.safetensors"
 
-    def _keep_model(self, file, fitted):
+    def _keep_model(self, file: str, fitted: Any) -> str | None:
         # Where the disk is full, the write that follows says so.
         with suppress(ModelFileError, OutputError):
             save_model(fitted, self._place(file))
             return file_hash(self._place(file))
         return None
 
-    def _model(self, file, expected):
+    def _model(self, file: str, expected: str | None) -> Any:
         try:
             if expected is not None and file_hash(self._place(file)) == expected:
                 return read_model(self._place(file))
@@ -108,6 +141,6 @@ class FoldStore:
         return None
 
 
-def _file_name(name, protocol, fold):
+def _file_name(name: str, protocol: str, fold: int) -> str:
     told_apart = digest(name, protocol)[:8]
     return f"{re.sub(r'[^A-Za-z0-9+-]', '_', f'{name}_{protocol}')[:100]}_{told_apart}_{fold}"

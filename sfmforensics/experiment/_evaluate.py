@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,14 @@ from sfmforensics.metrics import (
 )
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.targets import CLASSIFICATION, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Advance, Array, Column, IntArray, PathLike, Split
 
 SCORE_COLUMNS = ["model", "views", "protocol", "fold", "task", "metric", "value"]
 PREDICTION_COLUMNS = ["path", "fold", "protocol", "task", "true", "predicted"]
@@ -57,28 +66,28 @@ class Evaluation:
     """
 
     scores: pd.DataFrame
-    predictions: dict
-    rows: dict = field(default_factory=dict)
-    trials: dict = field(default_factory=dict)
-    fitted: dict = field(default_factory=dict)
+    predictions: dict[str, pd.DataFrame]
+    rows: dict[str, IntArray] = field(default_factory=dict)
+    trials: dict[tuple[str, str], list[Trials]] = field(default_factory=dict)
+    fitted: dict[tuple[str, str], BaseEstimator] = field(default_factory=dict)
     choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOICE_COLUMNS))
 
 
 def evaluate(
-    X,
-    target,
-    models,
-    splits,
+    X: pd.DataFrame | Array,
+    target: pd.DataFrame,
+    models: Mapping[str, BaseEstimator],
+    splits: Mapping[str, Sequence[Split]],
     *,
-    views,
-    paths=None,
-    copies=None,
-    search=None,
-    seed=0,
-    n_jobs=1,
-    advance=None,
-    keep=None,
-):
+    views: str,
+    paths: Sequence[str] | None = None,
+    copies: Column | None = None,
+    search: Mapping[str, Sequence[Any]] | None = None,
+    seed: int = 0,
+    n_jobs: int = 1,
+    advance: Advance | None = None,
+    keep: PathLike | None = None,
+) -> Evaluation:
     """Fit and score models over the folds of each protocol.
 
     Parameters
@@ -162,7 +171,7 @@ def evaluate(
         for fold, (train, _) in enumerate(folds)
     }
     # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
-    shared = {"X": X, "target": target, "copies": copies, "search": search}
+    shared: dict[str, Any] = {"X": X, "target": target, "copies": copies, "search": search}
     store = FoldStore(keep, models, seed=seed, **shared)
     kept_before = [store.read(*job) for job in jobs]
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -173,8 +182,10 @@ def evaluate(
         if found is None
     )
     scores, choices = [], []
-    predictions, tested = {name: [] for name in models}, {name: [] for name in models}
-    trials, kept = {}, {}
+    predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
+    tested: dict[str, list[IntArray]] = {name: [] for name in models}
+    trials: dict[tuple[str, str], list[Trials]] = {}
+    kept = {}
     for job, outcome in zip(jobs, kept_before, strict=True):
         if outcome is None:
             outcome = next(computed)
@@ -218,15 +229,17 @@ def evaluate(
     )
 
 
-def _answered(target, protocol):
+def _answered(target: pd.DataFrame, protocol: str) -> list[Any]:
     """Tasks that are defined: who speaks is not, of a voice that was never heard."""
     return [task for task in target if not (protocol == "disjoint" and task == SPEAKER)]
 
 
-def _fold_scores(true, protocol, outcome):
+def _fold_scores(
+    true: pd.DataFrame, protocol: str, outcome: Any
+) -> Iterator[tuple[Any, str, float]]:
     predicted, compared, *_ = outcome
     true = true.reset_index(drop=True)
-    for task in true:
+    for task in true.columns:
         if task in _answered(true, protocol):
             for metric in METRICS_OF[task_kind(true[task])]:
                 learnt = task in predicted
@@ -235,7 +248,19 @@ def _fold_scores(true, protocol, outcome):
             yield task, "eer", equal_error_rate(compared.scores, compared.same)
 
 
-def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, search):
+def _run_fold(
+    model: BaseEstimator,
+    protocol: str,
+    train: IntArray,
+    test: IntArray,
+    keep: bool,
+    inner: Sequence[Split] | None,
+    *,
+    X: Any,
+    target: pd.DataFrame,
+    copies: Column | None,
+    search: Mapping[str, Sequence[Any]] | None,
+) -> tuple[Any, ...]:
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
     voices = _voices(target, copies) if protocol == "disjoint" else None
@@ -251,7 +276,14 @@ def _run_fold(model, protocol, train, test, keep, inner, *, X, target, copies, s
     return predicted, compared, chosen, learnt if keep else None
 
 
-def _choose(model, X, y, search, inner, tasks):
+def _choose(
+    model: BaseEstimator,
+    X: Any,
+    y: pd.DataFrame,
+    search: Mapping[str, Sequence[Any]],
+    inner: Sequence[Split] | None,
+    tasks: Sequence[Any],
+) -> dict[str, Any]:
     """Values with the best skill over the inner folds.
 
     Networks that are averaged in the end are not averaged here: one tells nearly the same.
@@ -269,7 +301,9 @@ def _choose(model, X, y, search, inner, tasks):
     return compared.fit(X, y).best_params_
 
 
-def _inner_folds(target, protocol, train, copies, seed):
+def _inner_folds(
+    target: pd.DataFrame, protocol: str, train: IntArray, copies: Column | None, seed: int
+) -> list[Split]:
     """Folds of a training side, drawn as the outer ones are."""
     within = None if copies is None else np.asarray(copies)[train]
     try:
@@ -283,7 +317,7 @@ def _inner_folds(target, protocol, train, copies, seed):
         ) from error
 
 
-def _voices(target, copies):
+def _voices(target: pd.DataFrame, copies: Column | None) -> IntArray | None:
     """Number of the voice of each recording: speakers who share a copy are one."""
     if SPEAKER not in target:
         return None
@@ -291,13 +325,20 @@ def _voices(target, copies):
     return joined_groups(*labels)
 
 
-def _compare(model, X, target, test, protocol, copies):
+def _compare(
+    model: BaseEstimator | None,
+    X: Any,
+    target: pd.DataFrame,
+    test: IntArray,
+    protocol: str,
+    copies: Column | None,
+) -> Trials | None:
     """Trials of one fold's test side, or None where there is nobody to tell apart."""
     if model is None or SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
         return None
     speakers = target[SPEAKER].iloc[test].reset_index(drop=True)
     if protocol == "disjoint":
-        voices = pd.Series(_voices(target, copies)[test]).where(speakers.notna())
+        voices = pd.Series(cast("IntArray", _voices(target, copies))[test]).where(speakers.notna())
         apart = None if copies is None else np.asarray(copies)[test]
         trials = pair_trials(model, X, voices, copies=apart)
     else:

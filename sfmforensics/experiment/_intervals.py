@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,14 @@ from sfmforensics.metrics._verification import Trials
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any
+
+    from sfmforensics._types import Array, BoolArray, Column
+    from sfmforensics.experiment._evaluate import Evaluation
+    from sfmforensics.metrics import Interval
+
 INTERVAL_COLUMNS = [
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
@@ -21,7 +31,15 @@ DECADE = 10
 _MOST_YEARS = 1e6
 
 
-def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed=0):
+def score_intervals(
+    found: Evaluation,
+    target: pd.DataFrame,
+    *,
+    views: str,
+    copies: Column | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Scores over all test recordings, with 95 % bootstrap intervals, in all and by group.
 
     Parameters
@@ -78,7 +96,8 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     for model, predictions in found.predictions.items():
         predictions = predictions.assign(row=found.rows[model])
         predictions = predictions[predictions["predicted"].notna()]
-        for (protocol, task), part in predictions.groupby(["protocol", "task"], sort=False):
+        parts: Any = predictions.groupby(["protocol", "task"], sort=False)
+        for (protocol, task), part in parts:
             place = part["row"].to_numpy()
             metrics = METRICS_OF[task_kind(target[task])]
             for by, labels in groupings.items():
@@ -112,7 +131,17 @@ def score_intervals(found, target, *, views, copies=None, n_resamples=1000, seed
     return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
 
 
-def _row(model, views, protocol, task, metric, by, group, interval, n=None):
+def _row(
+    model: str,
+    views: str,
+    protocol: str,
+    task: Hashable,
+    metric: str,
+    by: Hashable,
+    group: object,
+    interval: Interval,
+    n: int | None = None,
+) -> list[Any]:
     return [
         *(model, views, protocol, task, metric, by, "" if group is None else str(group)),
         *(
@@ -125,12 +154,12 @@ def _row(model, views, protocol, task, metric, by, group, interval, n=None):
     ]
 
 
-def _column(values, like):
+def _column(values: pd.Series, like: pd.Series) -> pd.Series:
     """Predictions are kept as objects; numbers are numbers again."""
     return values if task_kind(like) == CLASSIFICATION else pd.to_numeric(values)
 
 
-def _within(fold, held):
+def _within(fold: Trials, held: BoolArray | None) -> Trials:
     """Trials of which both recordings are in the group."""
     if held is None:
         return fold
@@ -138,9 +167,9 @@ def _within(fold, held):
     return Trials(fold.scores[keep], fold.same[keep], fold.first[keep], fold.second[keep])
 
 
-def _groupings(target):
+def _groupings(target: pd.DataFrame) -> dict[Hashable, Array]:
     """Group of each recording, by the label that tells it; "all" is everything."""
-    found = {"all": np.full(len(target), None, dtype=object)}
+    found: dict[Hashable, Array] = {"all": np.full(len(target), None, dtype=object)}
     for task, column in target.drop(columns=SPEAKER, errors="ignore").items():
         if task_kind(column) == CLASSIFICATION:
             if 2 <= column.nunique() <= MOST_GROUPS:
@@ -150,7 +179,7 @@ def _groupings(target):
     return found
 
 
-def _bands(task, column):
+def _bands(task: Hashable, column: pd.Series) -> Array:
     """Decades of an age, quartiles of any other number, in words that sort as they should."""
     numbers = pd.to_numeric(column).astype(float)
     if task == "age" and numbers.abs().max() < _MOST_YEARS:

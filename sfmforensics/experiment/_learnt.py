@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,12 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sfmforensics.exceptions import SplitWarning
 from sfmforensics.metrics import mean_skill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Self
+
+    from sfmforensics._types import Array, Column, Matrix
 
 
 class LearntTasks(BaseEstimator):
@@ -49,11 +56,11 @@ class LearntTasks(BaseEstimator):
     ['gender']
     """
 
-    def __init__(self, estimator, voices=None):
+    def __init__(self, estimator: BaseEstimator, voices: Column | None = None) -> None:
         self.estimator = estimator
         self.voices = voices
 
-    def fit(self, X, y):
+    def fit(self, X: Matrix, y: pd.DataFrame) -> Self:
         """Fit the model on what can be learnt."""
         labels = y[y.columns[y.notna().any()]]
         self.learnt_, self.estimator_ = list(labels.columns), None
@@ -62,7 +69,7 @@ class LearntTasks(BaseEstimator):
             self.estimator_ = model.fit(X, labels, **self._groups(model, y.index))
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> pd.DataFrame:
         """Answer what was learnt: a frame with a column for each such task."""
         if self.estimator_ is None:
             return pd.DataFrame(index=np.arange(len(X)))
@@ -71,7 +78,7 @@ class LearntTasks(BaseEstimator):
             return answers.reset_index(drop=True)
         return pd.DataFrame(np.asarray(answers).reshape(len(X), -1), columns=self.learnt_)
 
-    def _groups(self, model, rows):
+    def _groups(self, model: BaseEstimator, rows: Any) -> dict[str, Array]:
         """What `fit` is told, so that speakers stay on one side where training stops early."""
         if self.voices is None:
             return {}
@@ -98,7 +105,7 @@ class LearntTasks(BaseEstimator):
         return {}
 
 
-def skill(model, X, y, tasks):
+def skill(model: BaseEstimator, X: Matrix, y: pd.DataFrame, tasks: Iterable[Any]) -> float:
     """What a search maximises: mean skill over tasks that were learnt; 0 where none was."""
     answers = model.predict(X)
     learnt = [task for task in tasks if task in answers]

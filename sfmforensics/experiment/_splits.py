@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,21 @@ from sfmforensics.model_selection import (
 )
 from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    import pandas as pd
+
+    from sfmforensics._types import Column, Folds, Split
+
 PROTOCOLS = ("closed", "disjoint")
 SPEAKER = "speaker"
-EACH_SPEAKER = "speakers"
+EACH_SPEAKER: Final = "speakers"
 _LARGEST = 1e100
 
 
-def protocols_of(protocol):
+def protocols_of(protocol: str) -> tuple[str, ...]:
     """The protocols that a name stands for.
 
     Parameters
@@ -56,7 +65,15 @@ def protocols_of(protocol):
     return (protocol,)
 
 
-def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
+def make_splits(
+    target: pd.DataFrame,
+    protocol: str,
+    *,
+    folds: Folds = 5,
+    seed: int = 0,
+    copies: Column | None = None,
+    repeats: int = 1,
+) -> list[Split]:
     """Folds of one protocol.
 
     Parameters
@@ -108,7 +125,9 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
     check_target(target)
     if folds == EACH_SPEAKER and protocol != "disjoint":
         folds = 5
-    if folds != EACH_SPEAKER and not (isinstance(folds, Integral) and 2 <= folds <= len(target)):
+    if folds != EACH_SPEAKER and not (
+        isinstance(folds, (int, Integral)) and 2 <= folds <= len(target)
+    ):
         found = "1 recording" if len(target) == 1 else f"{len(target)} recordings"
         remedy = f"use 2 to {len(target)} folds" if len(target) > 1 else "add recordings"
         raise TargetError(f"{folds} folds of {found}; {remedy}")
@@ -121,7 +140,7 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
         folds = _folds_of_speakers(target[SPEAKER], folds, copies)
         splitter = TargetGroupKFold(folds, on=SPEAKER, shuffle=True) if folds else None
     else:
-        splitter = TargetStratifiedKFold(folds, on=_stratum(target), shuffle=True)
+        splitter = TargetStratifiedKFold(int(folds), on=_stratum(target), shuffle=True)
     if splitter is None:
         splitter = TargetLeaveOneGroupOut(on=SPEAKER)
     else:
@@ -129,7 +148,7 @@ def make_splits(target, protocol, *, folds=5, seed=0, copies=None, repeats=1):
     return list(splitter.split(np.zeros(len(target)), target, groups=copies))
 
 
-def check_target(target, n_recordings=None):
+def check_target(target: object, n_recordings: int | None = None) -> None:
     """Refuse what cannot be the labels of an experiment, before anything is computed.
 
     Parameters
@@ -180,7 +199,9 @@ def check_target(target, n_recordings=None):
         )
 
 
-def audit(target, copies, splits):
+def audit(
+    target: pd.DataFrame, copies: Column, splits: Mapping[str, Sequence[Split]]
+) -> dict[str, Any]:
     """What stands in the way of an honest split, in numbers.
 
     Parameters
@@ -207,7 +228,7 @@ def audit(target, copies, splits):
     [['46', '53']]
     """
     copies = np.asarray(copies)
-    found = {
+    found: dict[str, Any] = {
         "copies": len(copies) - len(np.unique(copies)),
         "aliases": [],
         "left_out": 0,
@@ -227,7 +248,7 @@ def audit(target, copies, splits):
     return found
 
 
-def _stratum(target):
+def _stratum(target: pd.DataFrame) -> Any:
     """What "closed" is stratified by: the speaker, or else the first column of labels."""
     if SPEAKER in target:
         return SPEAKER
@@ -235,7 +256,7 @@ def _stratum(target):
     return labels[0] if labels else target.columns[0]
 
 
-def _folds_of_speakers(speakers, folds, copies):
+def _folds_of_speakers(speakers: pd.Series, folds: Folds, copies: Column | None) -> int:
     """As many folds as asked for, one for each voice if these are fewer, 0 to leave out each."""
     known = speakers.notna().to_numpy()
     labels = [speakers[known]] + ([] if copies is None else [np.asarray(copies)[known]])
@@ -245,7 +266,7 @@ def _folds_of_speakers(speakers, folds, copies):
             f"the disjoint protocol needs two speakers or more, and there is {voices}; "
             "use --protocol closed"
         )
-    if folds == EACH_SPEAKER:
+    if isinstance(folds, str):  # "speakers"
         return 0
     if voices < folds:
         warnings.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,15 @@ from sfmforensics.metrics._numbers import known_numbers
 from sfmforensics.metrics._registry import METRICS
 from sfmforensics.metrics._verification import equal_error_rate, where_curves_cross
 from sfmforensics.targets import CLASSIFICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, TypeAlias
+
+    from sfmforensics._types import Array, BoolArray, Column, FloatArray, IntArray, RandomState
+    from sfmforensics.metrics._verification import Trials
+
+    Sums: TypeAlias = tuple[Any, Callable[[FloatArray], dict[str, FloatArray]]]
 
 FEWEST_UNITS = 5
 """Below this resampling says little about a population, and no interval is given."""
@@ -49,8 +59,15 @@ class Interval:
 
 
 def bootstrap_intervals(
-    y_true, y_pred, metrics, *, units=None, n_resamples=1000, confidence=0.95, random_state=0
-):
+    y_true: Column,
+    y_pred: Column,
+    metrics: Sequence[str],
+    *,
+    units: Column | None = None,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    random_state: RandomState = 0,
+) -> dict[str, Interval]:
     """Scores of one task with percentile bootstrap intervals.
 
     Parameters
@@ -123,14 +140,22 @@ def bootstrap_intervals(
     ]
     found = {}
     for name in metrics:
-        value = METRICS[name].function(y_true, y_pred)
+        score: Any = METRICS[name].function
+        value = score(y_true, y_pred)
         drawn = np.concatenate([[], *(block[name] for block in blocks)])
         low, high = _bounds(value, drawn, n_units, confidence, exact=name == "accuracy")
         found[name] = Interval(value, low, high, int(known.sum()), n_units)
     return found
 
 
-def eer_interval(folds, units, *, n_resamples=1000, confidence=0.95, random_state=0):
+def eer_interval(
+    folds: Sequence[Trials],
+    units: Column,
+    *,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    random_state: RandomState = 0,
+) -> Interval:
     """Equal error rate, mean over folds, with its percentile bootstrap interval.
 
     Parameters
@@ -165,7 +190,7 @@ def eer_interval(folds, units, *, n_resamples=1000, confidence=0.95, random_stat
     folds = [fold for fold in folds if fold.same.any() and not fold.same.all()]
     if not folds:
         return Interval(np.nan, np.nan, np.nan, 0, 0)
-    codes, n_units = _numbered(units, np.ones(len(units), dtype=bool))
+    codes, n_units = _numbered(units, np.ones(len(units), dtype=np.bool_))
     used = np.unique(np.concatenate([codes[side] for f in folds for side in (f.first, f.second)]))
     place = np.full(n_units, -1)
     place[used] = np.arange(len(used))
@@ -189,7 +214,7 @@ class _Histogram:
     are exact to 1 / THRESHOLDS.
     """
 
-    def __init__(self, fold, units):
+    def __init__(self, fold: Trials, units: IntArray) -> None:
         ranks = np.unique(fold.scores, return_inverse=True)[1]
         if ranks.max() >= THRESHOLDS:
             ranks = (rankdata(fold.scores, "max") - 1).astype(int) * THRESHOLDS // len(ranks)
@@ -203,7 +228,7 @@ class _Histogram:
             for kind in (fold.same, ~fold.same)
         )
 
-    def rates(self, weights):
+    def rates(self, weights: FloatArray) -> FloatArray:
         """Equal error rate of each resample; weights (n_resamples, n_units)."""
         size = max(1, AT_ONCE // max(self.same.shape))
         found = []
@@ -216,7 +241,7 @@ class _Histogram:
         return np.concatenate(found)
 
 
-def _numbered(units, known):
+def _numbered(units: Column | None, known: BoolArray) -> tuple[IntArray, int]:
     """Number of the unit of each row whose label is known, and how many units there are."""
     if units is None:
         return np.arange(known.sum()), int(known.sum())
@@ -228,7 +253,7 @@ def _numbered(units, known):
     return numbers, len(found)
 
 
-def _resamples(n_units, n_resamples, random_state):
+def _resamples(n_units: int, n_resamples: int, random_state: RandomState) -> Iterator[FloatArray]:
     """Generate how often each unit is drawn: blocks of shape (some resamples, n_units)."""
     rng = check_random_state(random_state)
     size = max(1, AT_ONCE // max(1, n_units))
@@ -237,11 +262,11 @@ def _resamples(n_units, n_resamples, random_state):
         yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), n).astype(float)
 
 
-def _label_sums(true, predicted, numbers, n_units):
+def _label_sums(true: Array, predicted: Array, numbers: IntArray, n_units: int) -> Sums:
     codes, classes = pd.factorize(np.concatenate([true, predicted]))
     true, predicted = np.split(codes, 2)
 
-    def counted(labels, counts):
+    def counted(labels: IntArray, counts: Array) -> Any:
         given = labels >= 0  # a missing answer is wrong, but no class
         entries = counts[given].astype(float), (numbers[given], labels[given])
         return coo_array(entries, shape=(n_units, len(classes)))
@@ -249,7 +274,7 @@ def _label_sums(true, predicted, numbers, n_units):
     ones = np.ones(len(true))
     sums = [counted(true, true == predicted), counted(true, ones), counted(predicted, ones)]
 
-    def whole(totals):
+    def whole(totals: FloatArray) -> dict[str, FloatArray]:
         hits, truths, answers = np.split(totals, 3, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
@@ -261,7 +286,7 @@ def _label_sums(true, predicted, numbers, n_units):
     return hstack(sums).tocsr(), whole
 
 
-def _number_sums(true, errors, numbers, n_units):
+def _number_sums(true: FloatArray, errors: FloatArray, numbers: IntArray, n_units: int) -> Sums:
     # Moments about a point near the mean lose no digits to rounding.
     true = true - true.mean() if len(true) else true
     predicted = true + errors
@@ -270,7 +295,7 @@ def _number_sums(true, errors, numbers, n_units):
     sums = np.zeros((n_units, len(columns)))
     np.add.at(sums, numbers, np.column_stack(columns))
 
-    def whole(totals):
+    def whole(totals: FloatArray) -> dict[str, FloatArray]:
         n, squared, absolute, x, y, xx, yy, xy = totals.T
         between = xy / n - x * y / n**2
         spread = xx / n - (x / n) ** 2 + yy / n - (y / n) ** 2 + (x / n - y / n) ** 2
@@ -281,7 +306,9 @@ def _number_sums(true, errors, numbers, n_units):
     return sums, whole
 
 
-def _bounds(value, drawn, n_units, confidence, exact=False):
+def _bounds(
+    value: float, drawn: FloatArray, n_units: int, confidence: float, exact: bool = False
+) -> tuple[float, float]:
     drawn = drawn[~np.isnan(drawn)]
     if n_units < FEWEST_UNITS or not len(drawn):
         return np.nan, np.nan

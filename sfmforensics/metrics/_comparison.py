@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from sfmforensics.exceptions import SFMForensicsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import FloatArray
+
+    System: TypeAlias = tuple[str, str]
 
 COMPARISON_COLUMNS = [
     *("protocol", "task", "metric", "model_1", "views_1", "model_2", "views_2"),
@@ -42,7 +53,7 @@ class PairedTest:
     n: int
 
 
-def corrected_resampled_ttest(differences, test_over_train):
+def corrected_resampled_ttest(differences: ArrayLike, test_over_train: float) -> PairedTest:
     """Nadeau and Bengio's corrected resampled t-test.
 
     Parameters
@@ -101,7 +112,12 @@ def corrected_resampled_ttest(differences, test_over_train):
     return PairedTest(mean, sd, statistic, float(2 * student.sf(abs(statistic), n - 1)), n)
 
 
-def compare_models(scores, *, pairs=None, test_over_train=None):
+def compare_models(
+    scores: pd.DataFrame,
+    *,
+    pairs: Sequence[tuple[System, System]] | None = None,
+    test_over_train: float | dict[str, float] | None = None,
+) -> pd.DataFrame:
     """Compare every two models of a table of scores, task by task.
 
     Parameters
@@ -148,7 +164,7 @@ def compare_models(scores, *, pairs=None, test_over_train=None):
         )
         ratio = 1 / (max(2, found["fold"].nunique()) - 1)
         if isinstance(test_over_train, dict):
-            ratio = test_over_train.get(protocol, ratio)
+            ratio = test_over_train.get(cast("str", protocol), ratio)
         elif test_over_train is not None:
             ratio = test_over_train
         for first, second in combinations(wide.columns, 2) if pairs is None else pairs:
@@ -165,7 +181,7 @@ def compare_models(scores, *, pairs=None, test_over_train=None):
     return table
 
 
-def holm(p):
+def holm(p: ArrayLike) -> FloatArray:
     """Correct p values for their number, as Holm does.
 
     Parameters

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.random import sample_without_replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from sfmforensics._types import Array, BoolArray, FloatArray, IntArray, Matrix, RandomState
 
 MOST_COMPARED = 2000
 """Recordings of a fold that are compared with each other: pairs grow with their square."""
@@ -24,7 +32,14 @@ _FEWEST_TRUE = 100
 _OF_EACH = 10
 
 
-def drawn_claims(ask, labels, X, named, rows, random_state):
+def drawn_claims(
+    ask: Callable[[Any], Array],
+    labels: Array,
+    X: Matrix,
+    named: Array,
+    rows: IntArray,
+    random_state: RandomState,
+) -> tuple[FloatArray, BoolArray, IntArray]:
     """Draw claims of recordings to be speakers, and score them block by block.
 
     Parameters
@@ -58,7 +73,8 @@ def drawn_claims(ask, labels, X, named, rows, random_state):
     most = max(MOST_COMPARED, _DRAWN_CLAIMS // len(labels))
     if len(rows) > most:
         rows = np.sort(rng.choice(rows, most, replace=False))
-    own = pd.Index(labels).get_indexer(named[rows])
+    who: Any = named[rows]
+    own = pd.Index(labels).get_indexer(who)
     each = min(len(labels), _DRAWN_CLAIMS // max(1, len(rows)))
     scores, same, claimed = [np.empty(0)], [np.empty(0, dtype=bool)], [np.empty(0, dtype=int)]
     size = max(1, MOST_CLAIMS // len(labels) // _BLOCK) * _BLOCK
@@ -74,7 +90,7 @@ def drawn_claims(ask, labels, X, named, rows, random_state):
     return np.concatenate(scores), np.concatenate(same), np.concatenate(claimed)
 
 
-def drawn_recordings(who, random_state):
+def drawn_recordings(who: IntArray, random_state: RandomState) -> IntArray:
     """Draw the recordings to compare with each other.
 
     Parameters

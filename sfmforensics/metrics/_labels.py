@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
@@ -9,8 +11,13 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError, shown
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def accuracy(y_true, y_pred):
+    from sfmforensics._types import Array, Column
+
+
+def accuracy(y_true: Column, y_pred: Column) -> float:
     """Share of rows whose label is predicted.
 
     Parameters
@@ -39,7 +46,7 @@ def accuracy(y_true, y_pred):
     return float((true == pred).mean()) if len(true) else float("nan")
 
 
-def uar(y_true, y_pred):
+def uar(y_true: Column, y_pred: Column) -> float:
     """Unweighted average recall: accuracy by class, averaged over the classes.
 
     Parameters
@@ -68,7 +75,7 @@ def uar(y_true, y_pred):
     return float(pd.Series(true == pred).groupby(true, sort=False).mean().mean())
 
 
-def macro_f1(y_true, y_pred):
+def macro_f1(y_true: Column, y_pred: Column) -> float:
     """F1 of each class, averaged over the classes.
 
     Parameters
@@ -102,7 +109,7 @@ def macro_f1(y_true, y_pred):
     return float(f1_score(true, pred, labels=labels, average="macro", zero_division=0))
 
 
-def known_labels(y_true, y_pred):
+def known_labels(y_true: Column, y_pred: Column) -> tuple[Array, Array]:
     """Give both sides where the label is known, as arrays of objects."""
     check_consistent_length(y_true, y_pred)
     true, pred = (pd.Series(labels).astype(object).to_numpy() for labels in (y_true, y_pred))
@@ -121,5 +128,5 @@ def known_labels(y_true, y_pred):
             "bring both to one type"
         )
     # NA would make the comparison itself missing.
-    pred = np.where(pd.isna(pred), None, pred)
-    return true, pred
+    gap: Any = None
+    return true, np.where(pd.isna(pred), gap, pred)

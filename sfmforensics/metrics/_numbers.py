@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
 
+if TYPE_CHECKING:
+    from sfmforensics._types import Column, FloatArray
 
-def rmse(y_true, y_pred):
+
+def rmse(y_true: Column, y_pred: Column) -> float:
     """Root of the mean squared error.
 
     Parameters
@@ -38,7 +43,7 @@ def rmse(y_true, y_pred):
     return float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
 
 
-def mae(y_true, y_pred):
+def mae(y_true: Column, y_pred: Column) -> float:
     """Mean absolute error.
 
     Parameters
@@ -60,7 +65,7 @@ def mae(y_true, y_pred):
     return float(np.mean(np.abs(error))) if len(error) else float("nan")
 
 
-def ccc(y_true, y_pred):
+def ccc(y_true: Column, y_pred: Column) -> float:
     """Lin's concordance correlation coefficient.
 
     Parameters
@@ -99,7 +104,7 @@ def ccc(y_true, y_pred):
     return float(2 * np.mean((true - true.mean()) * (pred - pred.mean())) / spread)
 
 
-def known_numbers(y_true, y_pred):
+def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArray]:
     """Give the true numbers where they are known, and the errors there."""
     check_consistent_length(y_true, y_pred)
     true, pred = as_numbers(y_true, "y_true"), as_numbers(y_pred, "y_pred")
@@ -109,12 +114,12 @@ def known_numbers(y_true, y_pred):
     return true[known], pred[known] - true[known]
 
 
-def errors(y_true, y_pred):
+def errors(y_true: Column, y_pred: Column) -> FloatArray:
     """Predicted minus true, where the truth is known."""
     return known_numbers(y_true, y_pred)[1]
 
 
-def as_numbers(values, name):
+def as_numbers(values: Column, name: object) -> FloatArray:
     """Take a column as float64, or say which one is no number."""
     column = pd.Series(values)
     try:

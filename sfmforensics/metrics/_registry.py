@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
@@ -12,8 +13,19 @@ from sfmforensics._labels import refuse_odd_labels
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._labels import accuracy, macro_f1, uar
 from sfmforensics.metrics._numbers import as_numbers, ccc, mae, rmse
-from sfmforensics.metrics._verification import EERScorer
+from sfmforensics.metrics._verification import speaker_eer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TypeAlias
+
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Column, Matrix, Targets
+
+    Scorer: TypeAlias = Callable[[Any, Matrix, Targets], float]
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Metric:
         coefficient.
     """
 
-    function: Callable | None
+    function: Callable[[Column, Column], float] | None
     greater_is_better: bool
     kind: str
     unit: str
@@ -52,7 +64,7 @@ METRICS = {
 """Metrics by name; the first of a kind is its default."""
 
 
-def task_score(y_true, y_pred, task, metric):
+def task_score(y_true: Targets, y_pred: Targets, task: str, metric: str) -> float:
     """Score the predictions of one task.
 
     Parameters
@@ -96,21 +108,22 @@ def task_score(y_true, y_pred, task, metric):
         _refuse_unknown([task], prediction.columns, "predicted task")
         answer = prediction[task]
     elif prediction.shape[1] == truth.shape[1]:
-        answer = prediction.iloc[:, truth.columns.get_loc(task)]
+        answer = prediction.iloc[:, list(truth.columns).index(task)]
     else:
         raise TargetError(
             f"the targets have {truth.shape[1]} columns, the predictions, without names, "
             f"{prediction.shape[1]}; predict a DataFrame, or as many columns"
         )
-    if METRICS[metric].function is None:
+    function = METRICS[metric].function
+    if function is None:
         raise TargetError(
             f"{metric!r} reads the scores of a model, not its answers; use task_scorers or "
             "sfmforensics.metrics.speaker_eer"
         )
-    return METRICS[metric].function(truth[task], answer)
+    return function(truth[task], answer)
 
 
-def mean_skill(y_true, y_pred):
+def mean_skill(y_true: pd.DataFrame, y_pred: pd.DataFrame) -> float:
     """One figure for all tasks: what a search maximises.
 
     Parameters
@@ -136,13 +149,15 @@ def mean_skill(y_true, y_pred):
     for task, column in as_frame(y_true).items():
         if task_kind(column) == CLASSIFICATION:
             skills.append(accuracy(column, y_pred[task]))
-        elif column.nunique() > 1:
+        elif column.nunique() > 1:  # noqa: PD101  # gaps are no second number
             skills.append(1 - rmse(column, y_pred[task]) / float(column.std(ddof=0)))
     known = [skill for skill in skills if skill == skill]
     return sum(known) / len(known) if known else float("nan")
 
 
-def task_scorers(target, *, metrics=None):
+def task_scorers(
+    target: Targets, *, metrics: Mapping[str, str | Iterable[str]] | None = None
+) -> dict[str, Scorer]:
     """Make a scorer for each task, for `cross_validate` and `GridSearchCV`.
 
     Parameters
@@ -183,9 +198,9 @@ def task_scorers(target, *, metrics=None):
     refuse_odd_labels(frame)
     if metrics is None:
         default = {metric.kind: name for name, metric in reversed(METRICS.items())}
-        metrics = {name: default[task_kind(column)] for name, column in frame.items()}
+        metrics = {str(name): default[task_kind(frame[name])] for name in frame}
     _refuse_unknown(metrics, frame.columns, "task")
-    scorers = {}
+    scorers: dict[str, Scorer] = {}
     for task, names in metrics.items():
         names = [names] if isinstance(names, str) else list(names)
         _refuse_unknown(names, METRICS, "metric")
@@ -202,7 +217,18 @@ def task_scorers(target, *, metrics=None):
     return scorers
 
 
-def _refuse_unknown(names, known, what):
+@dataclass(frozen=True)
+class EERScorer:
+    """Scorer of scikit-learn's kind: minus the equal error rate of a task."""
+
+    task: str
+
+    def __call__(self, estimator: BaseEstimator, X: Matrix, y: Targets) -> float:
+        """Score a fitted model."""
+        return -speaker_eer(estimator, X, y, task=self.task)
+
+
+def _refuse_unknown(names: Iterable[object], known: Iterable[object], what: str) -> None:
     for name in names:
         if name not in known:
             found = ", ".join(map(repr, known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,24 @@ from sfmforensics.metrics._drawing import (
     drawn_recordings,
 )
 from sfmforensics.targets import as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import (
+        Array,
+        BoolArray,
+        Column,
+        FloatArray,
+        IntArray,
+        Matrix,
+        RandomState,
+        Targets,
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,15 @@ class Trials:
     second: np.ndarray
 
 
-def equal_error_rate(scores, same, weights=None):
+@overload
+def equal_error_rate(scores: ArrayLike, same: ArrayLike, weights: None = ...) -> float: ...
+@overload
+def equal_error_rate(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike
+) -> float | FloatArray: ...
+def equal_error_rate(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+) -> float | FloatArray:
     """Rate at which false acceptances and false rejections are equally frequent.
 
     Parameters
@@ -86,7 +113,14 @@ def equal_error_rate(scores, same, weights=None):
     return float(rates[0]) if flat else rates
 
 
-def claim_trials(estimator, X, speakers, *, task="speaker", random_state=0):
+def claim_trials(
+    estimator: BaseEstimator,
+    X: Matrix,
+    speakers: Column,
+    *,
+    task: str = "speaker",
+    random_state: RandomState = 0,
+) -> Trials | None:
     """Let each recording claim to be each speaker whom the model knows.
 
     Parameters
@@ -134,7 +168,14 @@ def claim_trials(estimator, X, speakers, *, task="speaker", random_state=0):
     return Trials(scores.ravel(), same.ravel(), rows, rows)
 
 
-def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
+def pair_trials(
+    estimator: BaseEstimator,
+    X: Matrix,
+    speakers: Column,
+    *,
+    copies: Column | None = None,
+    random_state: RandomState = 0,
+) -> Trials | None:
     """Compare recordings of speakers whom the model need not know, each with each other.
 
     Parameters
@@ -178,7 +219,14 @@ def pair_trials(estimator, X, speakers, *, copies=None, random_state=0):
     return Trials(scores, who[first] == who[second], rows[first], rows[second])
 
 
-def speaker_eer(estimator, X, y, *, task="speaker", copies=None):
+def speaker_eer(
+    estimator: BaseEstimator,
+    X: Matrix,
+    y: Targets,
+    *,
+    task: str = "speaker",
+    copies: Column | None = None,
+) -> float:
     """Equal error rate of a fitted model, as a scorer wants it.
 
     Parameters
@@ -230,18 +278,7 @@ def speaker_eer(estimator, X, y, *, task="speaker", copies=None):
     return float("nan") if trials is None else equal_error_rate(trials.scores, trials.same)
 
 
-@dataclass(frozen=True)
-class EERScorer:
-    """Scorer of scikit-learn's kind: minus the equal error rate of a task."""
-
-    task: str
-
-    def __call__(self, estimator, X, y):
-        """Score a fitted model."""
-        return -speaker_eer(estimator, X, y, task=self.task)
-
-
-def _speaker_side(estimator, task):
+def _speaker_side(estimator: Any, task: str) -> tuple[Callable[[Matrix], Array], Any] | None:
     """What scores recordings (n_recordings, n_speakers), and the names of its columns, or None."""
     names = ("predict_log_proba", "predict_proba", "decision_function")
     way = next((name for name in names if hasattr(estimator, name)), None)
@@ -256,7 +293,7 @@ def _speaker_side(estimator, task):
         place = tasks.index(task)
         labels = labels[place]
 
-    def ask(X):
+    def ask(X: Matrix) -> Array:
         scores = getattr(estimator, way)(X)
         scores = scores if place is None else scores[place]
         if scores.ndim == 1:  # of two classes, scikit-learn gives one
@@ -268,7 +305,7 @@ def _speaker_side(estimator, task):
     return ask, labels
 
 
-def _crossing(weights, same, ends):
+def _crossing(weights: Array, same: BoolArray, ends: IntArray) -> FloatArray:
     """Rates of resamples; weights (n_resamples, n_trials) by falling score."""
     found, accepted = (
         np.diff(np.cumsum(weights * kind, axis=1)[:, ends], axis=1, prepend=0)
@@ -277,7 +314,7 @@ def _crossing(weights, same, ends):
     return where_curves_cross(found[:, ::-1], accepted[:, ::-1])
 
 
-def where_curves_cross(same, other):
+def where_curves_cross(same: Array, other: Array) -> FloatArray:
     """Equal error rates of counts by score.
 
     Parameters

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from sfmforensics.exceptions import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sfmforensics._types import Encoder
 
 
 class ConvEncoder(nn.Module):
@@ -32,7 +39,7 @@ class ConvEncoder(nn.Module):
     torch.Size([2, 128, 64])
     """
 
-    def __init__(self, width, kernels=(32, 64), kernel_size=3):
+    def __init__(self, width: int, kernels: Sequence[int] = (32, 64), kernel_size: int = 3) -> None:
         super().__init__()
         blocks = []
         for entering, leaving in zip((1, *kernels[:-1]), kernels, strict=True):
@@ -43,7 +50,7 @@ class ConvEncoder(nn.Module):
             ]
         self.blocks = nn.Sequential(*blocks)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, width) -> (batch, tokens, kernels)."""
         return self.blocks(x.unsqueeze(1)).mT.contiguous()
 
@@ -74,19 +81,23 @@ class TokenEncoder(nn.Module):
     torch.Size([2, 8, 64])
     """
 
-    def __init__(self, width, n_tokens=8, token_dim=64, dropout=0.0):
+    def __init__(
+        self, width: int, n_tokens: int = 8, token_dim: int = 64, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.linear = nn.Linear(width, n_tokens * token_dim)
         self.norm = nn.LayerNorm(token_dim)
         self.dropout = nn.Dropout(dropout)
         self.shape = (n_tokens, token_dim)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, width) -> (batch, n_tokens, token_dim)."""
         return self.dropout(self.norm(self.linear(x).unflatten(1, self.shape)))
 
 
-def make_encoder(encoder, width, *, n_tokens=8, token_dim=64, dropout=0.0):
+def make_encoder(
+    encoder: Encoder, width: int, *, n_tokens: int = 8, token_dim: int = 64, dropout: float = 0.0
+) -> tuple[nn.Module, tuple[int, int]]:
     """Build the encoder of one view.
 
     Parameters

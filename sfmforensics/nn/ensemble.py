@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics.nn.network import MultiViewNetwork
 
 
 class Ensemble(nn.Module):
@@ -38,18 +45,18 @@ class Ensemble(nn.Module):
        uncertainty estimation using deep ensembles", NeurIPS 2017.
     """
 
-    def __init__(self, members, scored):
+    def __init__(self, members: Sequence[MultiViewNetwork], scored: Sequence[bool]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members: Any = nn.ModuleList(members)
         self.scored = list(scored)
-        self.width = sum(member.width for member in self.members)
-        self.pairs = getattr(self.members[0].fusion, "pairs", [])
+        self.width = sum(int(member.width) for member in members)
+        self.pairs: list[tuple[int, int]] = getattr(self.members[0].fusion, "pairs", [])
 
-    def embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, n_features) -> (batch, width): the members' representations side by side."""
         return torch.cat([member.embed(x) for member in self.members], dim=1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, n_features) -> list of (batch, outputs), one a task.
 
         Of scores, the logarithm of the mean probability.
@@ -66,7 +73,7 @@ class Ensemble(nn.Module):
         return together
 
 
-def joined_histories(histories):
+def joined_histories(histories: Sequence[list[dict[str, float]]]) -> list[dict[str, float]]:
     """One history for several members: epoch by epoch their means, and the sum of their seconds.
 
     Parameters
@@ -87,7 +94,7 @@ def joined_histories(histories):
     """
     if len(histories) == 1:
         return histories[0]
-    of_epochs = defaultdict(lambda: defaultdict(list))
+    of_epochs: dict[float, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for history in histories:
         for row in history:
             for name, value in row.items():

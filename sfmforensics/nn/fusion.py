@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -10,6 +11,11 @@ from torch.nn import functional as F
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.nn.transport import transport_cost, transport_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sfmforensics._types import Direction, Epochs, Gradient, Transport
 
 DIRECTIONS = ("both", "x1->x2", "x2->x1")
 
@@ -28,11 +34,11 @@ class Concatenation(nn.Module):
         Length of the vector that comes out.
     """
 
-    def __init__(self, shapes):
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self.width = sum(length * dim for length, dim in shapes)
 
-    def forward(self, views):
+    def forward(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """List of (batch, L, dim) -> (batch, width)."""
         return torch.cat([view.flatten(1) for view in views], dim=1)
 
@@ -83,23 +89,24 @@ class GatedTransport(nn.Module):
 
     def __init__(
         self,
-        shapes,
-        direction="both",
-        reg=0.1,
-        max_iter="auto",
-        grad="implicit",
-        mass=1.0,
-        transport="plan",
-        gated=True,
-        transport_weight=0.0,
-    ):
+        shapes: Sequence[tuple[int, int]],
+        direction: Direction = "both",
+        reg: float = 0.1,
+        max_iter: Epochs = "auto",
+        grad: Gradient = "implicit",
+        mass: float = 1.0,
+        transport: Transport = "plan",
+        gated: bool = True,
+        transport_weight: float = 0.0,
+    ) -> None:
         super().__init__()
         if len({dim for _, dim in shapes}) > 1:
             raise ParameterError(
                 f"the tokens of the views have {', '.join(str(dim) for _, dim in shapes)} entries; "
                 "transport compares them, so an encoder must give every view tokens of one size"
             )
-        self.transport_weight, self.penalty = transport_weight, 0.0
+        self.transport_weight = transport_weight
+        self.penalty: torch.Tensor | float = 0.0
         self.direction, self.transport, self.gated = direction, transport, gated
         self.reg, self.max_iter, self.grad, self.mass = reg, max_iter, grad, mass
         self.pairs = list(combinations(range(len(shapes)), 2))
@@ -109,21 +116,21 @@ class GatedTransport(nn.Module):
             self.width += length1 * dim2 * (direction != "x1->x2")
             self.width += length2 * dim1 * (direction != "x2->x1")
 
-    def gate(self, views):
+    def gate(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """List of (batch, L, dim) -> the same, each x * sigmoid(x) (paper, section 4.1)."""
         return [F.silu(view) for view in views] if self.gated else list(views)
 
-    def plans(self, views):
+    def plans(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Plans between gated views: a list of (batch, L1, L2), one for each of `pairs`."""
         return [self._plan(cost) for cost in self._costs(views)]
 
-    def _costs(self, views):
+    def _costs(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         return [transport_cost(views[first], views[second]) for first, second in self.pairs]
 
-    def _plan(self, cost):
+    def _plan(self, cost: torch.Tensor) -> torch.Tensor:
         return transport_plan(cost, self.reg, self.max_iter, self.grad, self.mass)
 
-    def forward(self, views):
+    def forward(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """List of (batch, L, dim) -> (batch, width)."""
         device = views[0].device.type
         if torch.is_autocast_enabled(device):

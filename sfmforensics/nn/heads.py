@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-def fully_connected(width, hidden, dropout=0.0):
+
+def fully_connected(
+    width: int, hidden: Sequence[int], dropout: float = 0.0
+) -> tuple[nn.Sequential, int]:
     """Linear layers with ReLU and dropout.
 
     Parameters
@@ -60,19 +68,19 @@ class TaskHeads(nn.Module):
     [(5, 60), (5, 3), (5, 2), (5, 1)]
     """
 
-    def __init__(self, width, outputs, neurons=30):
+    def __init__(self, width: int, outputs: Sequence[int], neurons: int = 30) -> None:
         super().__init__()
         hidden = (neurons,) if neurons else ()
         self.width = width
-        self.heads = nn.ModuleList()
+        self.heads: Any = nn.ModuleList()
         for n_outputs in outputs:
             layers, last = fully_connected(width, hidden)
             self.heads.append(nn.Sequential(layers, nn.Linear(last, n_outputs)))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, width) -> list of (batch, outputs), one a task."""
         return [head(x) for head in self.heads]
 
-    def embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, width) -> (batch, tasks * neurons): the heads' hidden layers, side by side."""
         return torch.cat([head[0](x) for head in self.heads], dim=1)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics._types import LossWeighting, RegressionLoss, TaskKind
 
 _TEMPERATURE = 2.0
 
@@ -70,18 +78,22 @@ class MultiTaskLoss(nn.Module):
     0.6225
     """
 
+    scale: torch.Tensor | None
+    weights: torch.Tensor
+    factors: torch.Tensor
+
     def __init__(
         self,
-        kinds,
-        weights=0.33,
-        weighting="fixed",
-        label_smoothing=0.0,
-        regression="rmse",
-        class_weights=None,
-        points=None,
-        scale=None,
-        number_smoothing=0.0,
-    ):
+        kinds: Sequence[TaskKind],
+        weights: float | Sequence[float] = 0.33,
+        weighting: LossWeighting = "fixed",
+        label_smoothing: float = 0.0,
+        regression: RegressionLoss = "rmse",
+        class_weights: Sequence[torch.Tensor | None] | None = None,
+        points: Sequence[torch.Tensor | None] | None = None,
+        scale: torch.Tensor | None = None,
+        number_smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
@@ -94,9 +106,16 @@ class MultiTaskLoss(nn.Module):
         if weighting == "uncertainty":
             self.log_variance = nn.Parameter(torch.zeros(len(kinds)))
         self.register_buffer("factors", torch.ones(len(kinds)))
-        self._of_epochs, self._sums, self._batches = [], 0.0, 0.0
+        self._of_epochs: list[torch.Tensor] = []
+        self._sums: Any = 0.0
+        self._batches: Any = 0.0
 
-    def by_task(self, outputs, targets, sample_weight=None):
+    def by_task(
+        self,
+        outputs: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Losses of the tasks, unweighted.
 
         Parameters
@@ -143,11 +162,21 @@ class MultiTaskLoss(nn.Module):
             losses.append(mean)
         return torch.stack(losses)
 
-    def with_fixed_weights(self, outputs, targets, sample_weight=None):
+    def with_fixed_weights(
+        self,
+        outputs: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Sum by the weights that were given, so that epochs can be compared; see `by_task`."""
         return (self.weights * self.by_task(outputs, targets, sample_weight)).sum()
 
-    def forward(self, outputs, targets, sample_weight=None):
+    def forward(
+        self,
+        outputs: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Weighted sum over the tasks, a scalar; see `by_task`."""
         losses = self.by_task(outputs, targets, sample_weight)
         if self.weighting == "uncertainty":
@@ -159,7 +188,7 @@ class MultiTaskLoss(nn.Module):
             self._batches = self._batches + labelled
         return (self.weights * self.factors * losses).sum()
 
-    def end_epoch(self):
+    def end_epoch(self) -> None:
         """Weigh the tasks of the next epoch anew; only "dwa" does."""
         if self.weighting != "dwa":
             return
@@ -171,13 +200,15 @@ class MultiTaskLoss(nn.Module):
             self.factors.copy_(len(self.kinds) * torch.softmax(speed / _TEMPERATURE, dim=0))
 
 
-def _by_weight(mean, root):
+def _by_weight(mean: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
     """Value mean / root, and half of its slope: that of the root, in proportion to the weights."""
     value = mean / root
     return 0.5 * value + 0.5 * value.detach()
 
 
-def _cross_entropy_of_numbers(output, target, points, smoothing=0.0):
+def _cross_entropy_of_numbers(
+    output: torch.Tensor, target: torch.Tensor, points: torch.Tensor, smoothing: float = 0.0
+) -> torch.Tensor:
     """Cross-entropy of (batch, n_points) scores to numbers, each on one point or between two.
 
     With smoothing it is to a normal distribution of that deviation around the number.

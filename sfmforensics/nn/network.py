@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from sfmforensics.nn.encoders import make_encoder
 from sfmforensics.nn.fusion import Concatenation, GatedTransport
 from sfmforensics.nn.heads import TaskHeads, fully_connected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from sfmforensics._types import Encoder, IntArray
 
 _AT_ONCE = 2048
 """Rows of which the means and deviations are taken at once."""
@@ -54,22 +62,27 @@ class MultiViewNetwork(nn.Module):
     [(2, 60), (2, 3)]
     """
 
+    center: torch.Tensor
+    spread: torch.Tensor
+    fusion: GatedTransport | Concatenation
+    view_layers: nn.ModuleList | None
+
     def __init__(
         self,
-        blocks,
-        outputs,
-        fusion,
+        blocks: Sequence[IntArray],
+        outputs: Sequence[int],
+        fusion: Literal["concatenation", "transport"],
         *,
-        encoder="conv",
-        n_tokens=8,
-        token_dim=64,
-        view_hidden=(),
-        hidden=(200, 64, 56),
-        head=30,
-        dropout=0.0,
-        input_noise=0.0,
-        transport=None,
-    ):
+        encoder: Encoder = "conv",
+        n_tokens: int = 8,
+        token_dim: int = 64,
+        view_hidden: Sequence[int] = (),
+        hidden: Sequence[int] = (200, 64, 56),
+        head: int = 30,
+        dropout: float = 0.0,
+        input_noise: float = 0.0,
+        transport: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.input_noise = input_noise
         n_features = sum(len(block) for block in blocks)
@@ -102,7 +115,9 @@ class MultiViewNetwork(nn.Module):
         self._from_heads = bool(head) and not hidden
         self.width = head * len(outputs) if self._from_heads else width
 
-    def standardise(self, x, weight=None, rows=None):
+    def standardise(
+        self, x: torch.Tensor, weight: torch.Tensor | None = None, rows: torch.Tensor | None = None
+    ) -> None:
         """Learn the means and deviations of the columns.
 
         Parameters
@@ -114,7 +129,9 @@ class MultiViewNetwork(nn.Module):
         rows : Tensor of shape (n_samples,), int64, or None, default=None
             Which of the inputs are the samples; None takes all, in order.
         """
-        total, mean, square = 0.0, 0.0, 0.0
+        total = 0.0
+        mean: Any = 0.0
+        square: Any = 0.0
         n_samples = len(x) if rows is None else len(rows)
         for start in range(0, n_samples, _AT_ONCE):
             piece = slice(start, start + _AT_ONCE)
@@ -138,7 +155,7 @@ class MultiViewNetwork(nn.Module):
         still = deviation <= 1e-6 * mean.abs().clamp_min(1e-12)
         self.spread.copy_(torch.where(still, torch.ones_like(deviation), deviation))
 
-    def tokens(self, x):
+    def tokens(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, n_features) -> list of (batch, tokens, dimension), one a view."""
         x = (x - self.center) / self.spread
         if self.training and self.input_noise:
@@ -149,7 +166,7 @@ class MultiViewNetwork(nn.Module):
         ]
         return [encoder(view) for encoder, view in zip(self.encoders, views, strict=True)]
 
-    def embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, n_features) -> (batch, width): the last hidden layer that the tasks share.
 
         If they share none, the hidden layers of all heads, side by side.
@@ -157,7 +174,7 @@ class MultiViewNetwork(nn.Module):
         fused = self._fuse(x)
         return self.heads.embed(fused) if self._from_heads else fused
 
-    def _fuse(self, x):
+    def _fuse(self, x: torch.Tensor) -> torch.Tensor:
         tokens = self.tokens(x)
         if self.view_layers is not None:
             tokens = [
@@ -166,12 +183,12 @@ class MultiViewNetwork(nn.Module):
             ]
         return self.layers(self.fusion(tokens))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, n_features) -> list of (batch, outputs), one a task."""
         return self.heads(self._fuse(x))
 
 
-def _as_slice(block):
+def _as_slice(block: IntArray) -> slice | None:
     start, stop = int(block[0]), int(block[-1]) + 1
     contiguous = len(block) == stop - start and (block[1:] > block[:-1]).all()
     return slice(start, stop) if contiguous else None

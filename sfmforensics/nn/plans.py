@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-def network_plans(network, X):
+    from sfmforensics.nn.ensemble import Ensemble
+    from sfmforensics.nn.network import MultiViewNetwork
+
+
+def network_plans(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list[torch.Tensor]:
     """Transport plans of a network for some inputs, as in prediction.
 
     Parameters
@@ -21,19 +30,20 @@ def network_plans(network, X):
         One for each pair of views. Of an ensemble the tokens of its members follow one another,
         and nothing goes from the tokens of one member to those of another.
     """
+    asked: Any = network
     if hasattr(network, "members"):
-        of_members = [network_plans(member, X) for member in network.members]
+        of_members = [network_plans(member, X) for member in asked.members]
         return [_blocks(plans) for plans in zip(*of_members, strict=True)]
     training = network.training
     network.eval()
     try:
         with torch.inference_mode():
-            return network.fusion.plans(network.fusion.gate(network.tokens(X)))
+            return asked.fusion.plans(asked.fusion.gate(asked.tokens(X)))
     finally:
         network.train(training)
 
 
-def _blocks(plans):
+def _blocks(plans: Sequence[torch.Tensor]) -> torch.Tensor:
     """Plans (n_samples, L1, L2) of members along the diagonal, their mass shared out."""
     n_samples, length1, length2 = plans[0].shape
     joined = plans[0].new_zeros(n_samples, len(plans), length1, len(plans), length2)
@@ -42,7 +52,7 @@ def _blocks(plans):
     return joined.flatten(3, 4).flatten(1, 2)
 
 
-def plan_entropy(network, X):
+def plan_entropy(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> float:
     """Mean entropy of the plans over that of uniform plans.
 
     Parameters

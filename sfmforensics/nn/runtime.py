@@ -7,16 +7,23 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 
 from sfmforensics.exceptions import SFMForensicsError
 
-_ONE_AT_A_TIME = threading.RLock()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from sfmforensics._types import Float32Array
+
+_ONE_AT_A_TIME: Any = threading.RLock()
 """Torch's generators and its number of threads belong to the process: threads take turns."""
 
 
-def _renew_lock():
+def _renew_lock() -> None:
     """In a forked child nobody would ever release what another thread of the parent holds."""
     global _ONE_AT_A_TIME
     if not _ONE_AT_A_TIME._is_owned():
@@ -27,7 +34,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def check_device(device):
+def check_device(device: str | None) -> None:
     """Refuse a device that cannot be used here, before hours are spent on its way.
 
     Parameters
@@ -53,7 +60,7 @@ def check_device(device):
         ) from error
 
 
-def as_tensor(X):
+def as_tensor(X: Float32Array) -> torch.Tensor:
     """Take a float32 array as a tensor, without a copy."""
     with warnings.catch_warnings():
         # Inputs are only read, so memory that cannot be written is as good.
@@ -61,7 +68,7 @@ def as_tensor(X):
         return torch.from_numpy(X)
 
 
-def filled_blocks(X, size=64):
+def filled_blocks(X: torch.Tensor, size: int = 64) -> list[torch.Tensor]:
     """Cut inputs into blocks of one size, the last one filled up with zeros.
 
     Parameters
@@ -93,7 +100,7 @@ def filled_blocks(X, size=64):
 
 
 @contextmanager
-def seeded(seed, device="cpu"):
+def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     """Draw torch's random numbers from a seed, and leave its generators as they were.
 
     Parameters
@@ -115,14 +122,14 @@ def seeded(seed, device="cpu"):
     device = torch.device(device)
     devices = [device.index or 0] if device.type == "cuda" else []
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         if devices:
             torch.cuda.manual_seed(seed)
         yield
 
 
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Compute in one thread, and leave torch's number of threads as it was.
 
     Notes
@@ -147,11 +154,11 @@ def one_thread():
             torch.set_num_threads(threads)
 
 
-def keep_triton_out():
+def keep_triton_out() -> None:
     """Stop torch from loading triton into a process that TensorFlow was loaded into first.
 
     The optimiser imports it, though nothing here uses it, and the process then dies of a
     segmentation fault (seen with TensorFlow 2.21 and triton as torch 2.14.1 brings it).
     """
     if "tensorflow" in sys.modules and "triton" not in sys.modules:
-        sys.modules["triton"] = None
+        sys.modules["triton"] = None  # type: ignore[assignment]  # which an import refuses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from skorch import NeuralNet
@@ -12,6 +12,14 @@ from sfmforensics._progress import progress
 from sfmforensics.exceptions import TrainingError
 from sfmforensics.nn.plans import plan_entropy
 from sfmforensics.nn.runtime import keep_triton_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from torch import nn
+
+    from sfmforensics._types import Precision, Schedule
 
 _WATCHED = 64
 """Recordings over which the sharpness of the transport plans is followed."""
@@ -39,28 +47,28 @@ class Labelled(NamedTuple):
     weight: torch.Tensor | None = None
     rows: torch.Tensor | None = None
 
-    def inputs(self, samples):
+    def inputs(self, samples: torch.Tensor | slice) -> torch.Tensor:
         """Inputs of some of the recordings, by number or slice."""
         return self.X[samples if self.rows is None else self.rows[samples]]
 
 
 def train(
-    network,
-    loss,
-    data,
+    network: Any,
+    loss: nn.Module,
+    data: Labelled,
     *,
-    validation=None,
-    patience=10,
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    schedule="constant",
-    mixup=0.0,
-    batch_size=32,
-    max_epochs=30,
-    device="cpu",
-    precision="float32",
-    verbose=0,
-):
+    validation: Labelled | None = None,
+    patience: int = 10,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    schedule: Schedule = "constant",
+    mixup: float = 0.0,
+    batch_size: int = 32,
+    max_epochs: int = 30,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    verbose: int = 0,
+) -> list[dict[str, float]]:
     """Train a network in place.
 
     Parameters
@@ -174,12 +182,12 @@ def train(
     ]
 
 
-def _can_fuse(device):
+def _can_fuse(device: str) -> bool:
     """Whether Adam can take its step in one go, which halves the time of wide networks on a CPU."""
     return torch.device(device).type in ("cpu", "cuda")
 
 
-def _say_nothing(*_):
+def _say_nothing(*_: Any) -> None:
     pass
 
 
@@ -192,7 +200,7 @@ class _NoBetter(Exception):
 
 
 class _StopEarly(EarlyStopping):
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         try:
             super().on_epoch_end(net, **kwargs)
         except KeyboardInterrupt as stop:
@@ -200,11 +208,11 @@ class _StopEarly(EarlyStopping):
 
 
 class _Net(NeuralNet):
-    def __init__(self, *arguments, precision="float32", **options):
+    def __init__(self, *arguments: Any, precision: str = "float32", **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.precision = precision
 
-    def infer(self, x, **options):
+    def infer(self, x: torch.Tensor, **options: Any) -> Any:
         if self.precision == "float32":
             return super().infer(x, **options)
         device = torch.device(self.device).type
@@ -212,16 +220,16 @@ class _Net(NeuralNet):
             outputs = super().infer(x, **options)
         return [output.float() for output in outputs]
 
-    def initialize_module(self):
+    def initialize_module(self) -> Any:
         # The network is made by the estimator, under its seed; skorch would make another.
         self.module_ = self.module
         return self
 
-    def initialize_criterion(self):
+    def initialize_criterion(self) -> Any:
         self.criterion_ = self.criterion
         return self
 
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
+    def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
         loss = 0.0
         for share, y, weight in y_true:
             y = y.to(self.device)
@@ -233,10 +241,10 @@ class _Net(NeuralNet):
             fusion.penalty = 0.0  # its graph could be neither copied nor saved
         return loss
 
-    def get_dataset(self, X, y=None):
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
         return X
 
-    def fit_loop(self, *args, **kwargs):
+    def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().fit_loop(*args, **kwargs)
         except _NoBetter:
@@ -251,29 +259,29 @@ class _Batches:
     A batch is its inputs and a list of (share of the loss, targets, weights), two if it is mixed.
     """
 
-    def __init__(self, data, batch_size, mixup=0.0):
+    def __init__(self, data: Labelled, batch_size: int, mixup: float = 0.0) -> None:
         self.data, self.batch_size, self.mixup = data, batch_size, mixup
 
-    def __iter__(self):
-        _, y, weight, _ = self.data
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, list[Any]]]:
+        _, y, weights, _ = self.data
         for samples in torch.randperm(len(y)).split(self.batch_size):
-            X = self.data.inputs(samples)
-            targets = y[samples], None if weight is None else weight[samples]
+            X, weight = self.data.inputs(samples), None if weights is None else weights[samples]
+            targets = y[samples], weight
             if not self.mixup:
                 yield X, [(1.0, *targets)]
                 continue
             share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
             order = torch.randperm(len(samples))
-            others = targets[0][order], None if weight is None else targets[1][order]
+            others = targets[0][order], None if weight is None else weight[order]
             mixed = share * X + (1 - share) * X[order]
             yield mixed, [(share, *targets), (1 - share, *others)]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.data.y) // self.batch_size)
 
 
 class _StopIfNotFinite(Callback):
-    def on_epoch_end(self, net, **_):
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
         loss = net.history[-1, "train_loss"]
         if not torch.isfinite(torch.tensor(loss)):
             raise TrainingError(
@@ -283,17 +291,17 @@ class _StopIfNotFinite(Callback):
 
 
 class _WeighTasksAnew(Callback):
-    def on_epoch_end(self, net, **_):
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
         net.criterion_.end_epoch()
 
 
 class _Validate(Callback):
-    def __init__(self, data):
+    def __init__(self, data: Labelled) -> None:
         self.data = data
 
-    def on_epoch_end(self, net, **_):
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
         _, y, weight, _ = self.data
-        y, weight = (None if part is None else part.to(net.device) for part in (y, weight))
+        y, weight = y.to(net.device), None if weight is None else weight.to(net.device)
         starts = range(0, len(y), _AT_ONCE)
         pieces = (self.data.inputs(slice(start, start + _AT_ONCE)) for start in starts)
         net.module_.eval()
@@ -310,13 +318,13 @@ class _Validate(Callback):
 
 
 class _Bar(Callback):
-    def on_epoch_end(self, net, **_):
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
         self.advance(1, f"loss {net.history[-1, 'train_loss']:.3f}")
 
 
 class _PlanEntropy(Callback):
-    def __init__(self, X):
+    def __init__(self, X: torch.Tensor) -> None:
         self.X = X
 
-    def on_epoch_end(self, net, **_):
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
         net.history.record("plan_entropy", plan_entropy(net.module_, self.X.to(net.device)))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import Epochs, Gradient
 
 _SAFE_REG = 0.05
 """From here on exp(-cost / reg) is at least 2e-9 for costs in [0, 1]: no need of logarithms, which
@@ -18,7 +24,7 @@ _SAME = 1e-14
 """Squared distance, over the squared size of the tokens, up to which they are the same."""
 
 
-def transport_cost(x1, x2):
+def transport_cost(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
     """Pairwise distances between the tokens of two views, over their maximum.
 
     Parameters
@@ -58,7 +64,7 @@ class _Distance(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x1, x2):
+    def forward(ctx: Any, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
         if x1.device.type == "mps":  # which has no float64
             distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
         else:
@@ -72,7 +78,7 @@ class _Distance(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x1, x2, distance = ctx.saved_tensors
         pull = torch.where(distance > 0, gradient / distance, 0)
         return (
@@ -81,7 +87,13 @@ class _Distance(torch.autograd.Function):
         )
 
 
-def transport_plan(cost, reg=0.1, max_iter="auto", grad="implicit", mass=1.0):
+def transport_plan(
+    cost: torch.Tensor,
+    reg: float = 0.1,
+    max_iter: Epochs = "auto",
+    grad: Gradient = "implicit",
+    mass: float = 1.0,
+) -> torch.Tensor:
     """Entropic optimal transport between uniformly weighted tokens, for a batch of recordings.
 
     Parameters
@@ -133,8 +145,8 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="implicit", mass=1.0):
     >>> transport_plan(cost, mass=0.6).sum().round(decimals=2)
     tensor(0.6000)
     """
-    if max_iter == "auto":
-        max_iter = round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
+    automatic = round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
+    n_iter = automatic if max_iter == "auto" else max_iter
     length1, length2 = cost.shape[1:]
     weights1, weights2 = (
         cost.new_full((length1,), 1 / length1),
@@ -146,17 +158,24 @@ def transport_plan(cost, reg=0.1, max_iter="auto", grad="implicit", mass=1.0):
         stays = cost.new_full((1,), 1 - mass)
         weights1, weights2 = torch.cat([weights1, stays]), torch.cat([weights2, stays])
     if grad == "implicit":
-        plan = _ImplicitPlan.apply(cost, weights1, weights2, reg, max_iter)
+        plan = _ImplicitPlan.apply(cost, weights1, weights2, reg, n_iter)
     else:
         cost = cost.detach() if grad == "detach" else cost
-        plan = _sinkhorn(cost, weights1, weights2, reg, max_iter, grad)
+        plan = _sinkhorn(cost, weights1, weights2, reg, n_iter, grad)
     if mass < 1:
         plan = plan[:, :length1, :length2]
         plan = plan * (mass / plan.detach().sum(dim=(1, 2), keepdim=True))
     return plan
 
 
-def _sinkhorn(cost, weights1, weights2, reg, max_iter, grad):
+def _sinkhorn(
+    cost: torch.Tensor,
+    weights1: torch.Tensor,
+    weights2: torch.Tensor,
+    reg: float,
+    max_iter: int,
+    grad: Gradient,
+) -> torch.Tensor:
     sides = [weights.expand(len(cost), -1) for weights in (weights1, weights2)]
     options = {"max_iter": max_iter, "tol": 0.0, "grad": grad}
     if reg < _SAFE_REG:
@@ -180,7 +199,14 @@ class _ImplicitPlan(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, cost, weights1, weights2, reg, max_iter):
+    def forward(
+        ctx: Any,
+        cost: torch.Tensor,
+        weights1: torch.Tensor,
+        weights2: torch.Tensor,
+        reg: float,
+        max_iter: int,
+    ) -> torch.Tensor:
         plan = _sinkhorn(cost, weights1, weights2, reg, max_iter, "detach")
         ctx.save_for_backward(plan)
         ctx.reg = reg
@@ -188,7 +214,7 @@ class _ImplicitPlan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
         (plan,) = ctx.saved_tensors
         if plan.shape[1] < plan.shape[2]:  # the system is that of the shorter side
             back = _without_additive_part(plan.mT, gradient.mT).mT
@@ -197,7 +223,7 @@ class _ImplicitPlan(torch.autograd.Function):
         return back / -ctx.reg, None, None, None, None
 
 
-def _without_additive_part(plan, gradient):
+def _without_additive_part(plan: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """Gradient less its least-squares fit by rows and columns, weighted by the plan, times it."""
     rows, columns = plan.sum(dim=2), plan.sum(dim=1)
     weighted = plan * gradient
@@ -214,7 +240,7 @@ def _without_additive_part(plan, gradient):
     return torch.addcmul(weighted, plan, u[:, :, None] + v[:, None, :], value=-1)
 
 
-def _rounded(plan, weights1, weights2):
+def _rounded(plan: torch.Tensor, weights1: torch.Tensor, weights2: torch.Tensor) -> torch.Tensor:
     """Give plans their marginals: scale down what is too much, and spread what is missing."""
     with torch.no_grad():
         rows = (weights1 / plan.sum(dim=2)).clamp_max(1)
@@ -229,7 +255,7 @@ def _rounded(plan, weights1, weights2):
 
 
 @cache
-def _ot_batch():
+def _ot_batch() -> Any:
     """POT's batch solver, imported without the other array libraries that POT looks for."""
     unwanted = [f"POT_BACKEND_DISABLE_{name}" for name in ("TENSORFLOW", "JAX", "CUPY")]
     added = [name for name in unwanted if name not in os.environ]

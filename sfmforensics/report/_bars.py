@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,12 @@ from sfmforensics.report._labels import (
     require_columns,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+
 # Okabe and Ito's palette; hatches tell the protocols apart without colour.
 STYLES = [
     {"facecolor": "#56B4E9", "hatch": ""},
@@ -30,7 +37,7 @@ STYLES = [
 ]
 
 
-def plot_scores(scores, *, metrics=None):
+def plot_scores(scores: pd.DataFrame, *, metrics: Mapping[str, str] | None = None) -> Figure:
     """Draw every task's scores: the mean of the folds as a bar, each fold as a point.
 
     Parameters
@@ -98,7 +105,7 @@ MOST_SYSTEMS = 16
 """More would not fit a page that can be read."""
 
 
-def leading(scores, most=MOST_SYSTEMS):
+def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
     """Keep the systems that are best on average over the tasks, where there are too many to draw.
 
     Parameters
@@ -113,12 +120,13 @@ def leading(scores, most=MOST_SYSTEMS):
     DataFrame
         Rows of `scores`, in their order.
     """
-    systems = [*zip(scores["model"], scores["views"], strict=True)]
+    systems: Any = [*zip(scores["model"], scores["views"], strict=True)]
     if len(set(systems)) <= most:
         return scores
     shown = scores.assign(value=pd.to_numeric(scores["value"]), system=systems)
     ranks = []
-    for (_, task), found in shown.groupby(["protocol", "task"], sort=False):
+    groups: Any = shown.groupby(["protocol", "task"], sort=False)
+    for (_, task), found in groups:
         metric = main_metric(list(found["metric"].unique()))
         means = found[found["metric"] == metric].groupby("system")["value"].mean()
         better = metric not in METRICS or METRICS[metric].greater_is_better
@@ -127,7 +135,14 @@ def leading(scores, most=MOST_SYSTEMS):
     return scores[[system in best for system in systems]]
 
 
-def _panel(ax, found, task, metric, systems, protocols):
+def _panel(
+    ax: Axes,
+    found: pd.DataFrame,
+    task: str,
+    metric: str,
+    systems: Sequence[tuple[str, str]],
+    protocols: Sequence[str],
+) -> None:
     factor = 100 if is_share(metric) else 1
     height = 0.8 / len(protocols)
     values = pd.to_numeric(found["value"]) * factor
@@ -160,7 +175,7 @@ def _panel(ax, found, task, metric, systems, protocols):
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def system_name(model, views, several):
+def system_name(model: str, views: str, several: bool) -> str:
     """Name a model, on lines of their own its views if these differ."""
     if not several:
         return figure_text(model)
@@ -169,5 +184,5 @@ def system_name(model, views, several):
     return "\n".join(figure_text(line.replace("+ ", "+")) for line in [model, *lines])
 
 
-def _style(place):
+def _style(place: int) -> dict[str, Any]:
     return STYLES[place % len(STYLES)]

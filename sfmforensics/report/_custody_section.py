@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from sfmforensics._files import file_hash
 from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
@@ -10,11 +11,19 @@ from sfmforensics.exceptions import CustodyError
 from sfmforensics.report._markup import details, join, table, tag
 from sfmforensics.report._sections import plain
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from sfmforensics.report._markup import Markup
+    from sfmforensics.report._run import Run
+
 _MOST_SHOWN = 5_000
 """Recordings up to which the page holds the whole manifest; a larger one would not open."""
 
 
-def custody(run):
+def custody(run: Run) -> Markup:
     """Say what the figures rest on, and whether the files are still those of the manifest."""
     path = run.directory / MANIFEST
     if not path.exists():
@@ -60,7 +69,7 @@ def custody(run):
     return join(parts)
 
 
-def _facts(path, manifest):
+def _facts(path: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Lines of the table: the manifest, the time, the machine, the recordings, the models."""
     machine = manifest["hardware"]
     yield "manifest (SHA-256)", file_hash(path)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.metrics import METRICS
 from sfmforensics.targets import CLASSIFICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    import pandas as pd
 
 SCORE_COLUMNS = ("model", "views", "protocol", "fold", "task", "metric", "value")
 PREDICTION_COLUMNS = ("path", "fold", "protocol", "task", "true", "predicted")
@@ -31,7 +38,7 @@ NAMES = {
 PROTOCOLS = ("closed", "disjoint")
 
 
-def require_columns(frame, columns, what):
+def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: object) -> None:
     """Refuse a frame that lacks a column, or that has no rows.
 
     Parameters
@@ -63,22 +70,22 @@ def require_columns(frame, columns, what):
         raise ReportError(f"{what}: no rows; run sfmforensics evaluate again")
 
 
-def is_share(metric):
+def is_share(metric: str | None) -> bool:
     """Tell whether a metric is a share of recordings, shown in percent."""
     return metric in METRICS and METRICS[metric].unit == "share"
 
 
-def is_classification(metric):
+def is_classification(metric: str) -> bool:
     """Tell whether a metric belongs to tasks with classes."""
     return metric in METRICS and METRICS[metric].kind == CLASSIFICATION
 
 
-def unit_of(task):
+def unit_of(task: Any) -> str:
     """Give the unit of a regression task: years, or words for a unit that is not known."""
     return UNITS.get(task, "unit of the column")
 
 
-def is_defined(task, protocol, metric=None):
+def is_defined(task: Any, protocol: str, metric: Any = None) -> bool:
     """Tell whether a task can be measured: nobody can name a speaker whom they never heard.
 
     Two recordings of such a speaker can be compared, so that an equal error rate there is.
@@ -86,7 +93,7 @@ def is_defined(task, protocol, metric=None):
     return not (task == "speaker" and protocol == "disjoint" and metric != "eer")
 
 
-def heading(task, metric):
+def heading(task: Any, metric: Any) -> str:
     """Title of a column of scores.
 
     Parameters
@@ -118,7 +125,7 @@ def heading(task, metric):
     return f"{name} {NAMES['ccc'] if metric == 'ccc' else metric}"
 
 
-def metric_label(task, metric):
+def metric_label(task: Any, metric: str) -> str:
     """Name a metric with its unit, and say which way is better.
 
     Examples
@@ -133,12 +140,12 @@ def metric_label(task, metric):
     return f"{NAMES.get(metric, metric)} ({figure_text(unit)}), {better} is better"
 
 
-def in_units(metric):
+def in_units(metric: str) -> bool:
     """Tell whether a metric is in the unit of the target, such as years."""
     return metric in METRICS and METRICS[metric].unit == "target"
 
 
-def main_metric(metrics):
+def main_metric(metrics: Sequence[str]) -> str:
     """Choose the metric that a table shows by default.
 
     Parameters
@@ -159,7 +166,7 @@ def main_metric(metrics):
     return next((name for name in METRICS if name in metrics), metrics[0])
 
 
-def in_order(protocols):
+def in_order(protocols: Iterable[str]) -> list[str]:
     """Give protocols once each, closed and disjoint first, others as they come.
 
     Examples
@@ -173,7 +180,7 @@ def in_order(protocols):
     ]
 
 
-def natural_key(label):
+def natural_key(label: object) -> list[Any]:
     """Sort key that puts speaker 9 before speaker 10.
 
     Examples
@@ -186,7 +193,7 @@ def natural_key(label):
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
-def figure_text(label, width=28):
+def figure_text(label: object, width: int = 28) -> str:
     r"""Write a label so that matplotlib shows it as it is, on one line and not too long.
 
     Parameters

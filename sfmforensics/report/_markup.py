@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from typing import Any
 
 VOID = {"img", "meta", "link"}
 
@@ -13,7 +18,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def join(parts):
+def join(parts: Iterable[object]) -> Markup:
     """Put parts one after the other, escaping those that are no `Markup`.
 
     Parameters
@@ -35,7 +40,7 @@ def join(parts):
     )
 
 
-def tag(name, /, *content, **attributes):
+def tag(name: str, /, *content: object, **attributes: object) -> Markup:
     """Build an element.
 
     Parameters
@@ -66,7 +71,14 @@ def tag(name, /, *content, **attributes):
     return Markup(f"<{name}{written}>{join(content)}</{name}>")
 
 
-def table(header, rows, caption, *, sortable=False, text_columns=()):
+def table(
+    header: Sequence[str],
+    rows: Iterable[Any],
+    caption: str,
+    *,
+    sortable: bool = False,
+    text_columns: Collection[str] = (),
+) -> Markup:
     """Build a table that scrolls in a container of its own.
 
     Parameters
@@ -111,7 +123,7 @@ def table(header, rows, caption, *, sortable=False, text_columns=()):
     return tag("div", built, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
-def _header_rows(header, styles):
+def _header_rows(header: Sequence[str], styles: Sequence[str]) -> list[Markup]:
     """One row of titles, or two where neighbours share the part before a colon."""
     parts = [title.partition(": ") for title in header]
     grouped = any(colon for _, colon, _ in parts)
@@ -131,7 +143,7 @@ def _header_rows(header, styles):
     return [tag("tr", *row) for row in (upper, lower) if row]
 
 
-def png(source, alt, caption, *, wide=False):
+def png(source: str, alt: str, caption: str, *, wide: bool = False) -> Markup:
     """Build a figure with the picture inside the page.
 
     Parameters
@@ -157,6 +169,6 @@ def png(source, alt, caption, *, wide=False):
     return tag("figure", image, tag("figcaption", caption))
 
 
-def details(title, content):
+def details(title: str, content: object) -> Markup:
     """Build a part of the page that opens when it is asked for."""
     return tag("details", tag("summary", title), content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +12,24 @@ from sfmforensics.report._markup import details, join, png, tag
 from sfmforensics.report._predictions import confusion_display
 from sfmforensics.report.figures import draw_predictions, png_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
-def bars(run):
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from sfmforensics.report._markup import Markup
+    from sfmforensics.report._run import Run
+
+
+def bars(run: Run) -> Markup:
     """Draw the means of the folds."""
     alt = "Bars: the means of the table above, by task, model and protocol; points: single folds."
     return png(_encoded(plot_scores(run.scores)), alt, alt, wide=True)
 
 
-def kept(run):
+def kept(run: Run) -> Iterator[Markup]:
     """Show the figures that were drawn when the recordings' vectors were at hand."""
     figures = run.config.get("figures")
     for figure in figures if isinstance(figures, list) else []:
@@ -33,7 +44,7 @@ def kept(run):
         yield png(base64.b64encode(path.read_bytes()).decode("ascii"), text, text, wide=True)
 
 
-def predictions(run):
+def predictions(run: Run) -> Iterator[Markup]:
     """Draw what was taken for what, of each model."""
     if not run.predictions:
         yield tag("p", "There is no predictions.csv, so what was confused cannot be shown.")
@@ -44,9 +55,10 @@ def predictions(run):
         "In a confusion matrix a row is a true class, and its cells say what it was taken for.",
     )
     for place, (model, answers) in enumerate(run.predictions.items()):
-        rows = {}
-        for task, *drawn in draw_predictions(run.scores, answers):
-            rows.setdefault(task, []).append(_drawing(answers, model, task, *drawn))
+        rows: dict[str, list[Markup]] = {}
+        for task, protocol, kind, ax in draw_predictions(run.scores, answers):
+            drawn = _drawing(answers, model, task, protocol, kind, ax)
+            rows.setdefault(task, []).append(drawn)
         # A row for each task, so that its protocols stand side by side.
         pictures = join(tag("div", *row, class_="pair") for row in rows.values())
         if place == 0:
@@ -55,7 +67,9 @@ def predictions(run):
             yield details(f"The same for {model}", pictures)
 
 
-def _drawing(answers, model, task, protocol, kind, ax):
+def _drawing(
+    answers: pd.DataFrame, model: str, task: str, protocol: str, kind: str, ax: Axes
+) -> Markup:
     measured = ax.get_title().replace("\\$", "$").partition("\n")[2]
     if kind == "regression":
         caption = f"{task}, {protocol}: predicted against true"
@@ -67,7 +81,7 @@ def _drawing(answers, model, task, protocol, kind, ax):
     return png(_encoded(ax.figure), alt, caption)
 
 
-def _worst(shares):
+def _worst(shares: pd.DataFrame) -> str:
     """Put the most frequent confusion into words."""
     wrong = shares.to_numpy(dtype=float, copy=True)
     np.fill_diagonal(wrong, np.nan)
@@ -76,10 +90,11 @@ def _worst(shares):
     true, predicted = np.unravel_index(np.nanargmax(wrong), wrong.shape)
     share = wrong[true, predicted] * 100
     return (
-        f"Most confused: {shares.index[true]} was taken for {shares.columns[predicted]} "
+        f"Most confused: {shares.index[int(true)]} was taken for "
+        f"{shares.columns[int(predicted)]} "
         f"in {share:.0f} % of its recordings."
     )
 
 
-def _encoded(figure):
+def _encoded(figure: Any) -> str:
     return base64.b64encode(png_of(figure)).decode("ascii")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sfmforensics.exceptions import ReportError, TargetError
 from sfmforensics.report._labels import PREDICTION_COLUMNS, require_columns
 from sfmforensics.report.displays import ConfusionDisplay, RegressionDisplay
 from sfmforensics.report.displays.confusion import count_pairs
 from sfmforensics.report.displays.regression import number_pairs
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def confusion_display(predictions, task, protocol):
+
+def confusion_display(predictions: pd.DataFrame, task: str, protocol: str) -> ConfusionDisplay:
     """Count what each class was taken for.
 
     Parameters
@@ -46,7 +51,9 @@ def confusion_display(predictions, task, protocol):
     return ConfusionDisplay(count_pairs(rows["true"], rows["predicted"]), task=task, name=protocol)
 
 
-def regression_display(predictions, task, protocol, unit=None):
+def regression_display(
+    predictions: pd.DataFrame, task: str, protocol: str, unit: str | None = None
+) -> RegressionDisplay:
     """Set predicted against true numbers.
 
     Parameters
@@ -86,7 +93,7 @@ def regression_display(predictions, task, protocol, unit=None):
     return RegressionDisplay(true, predicted, task=task, unit=unit, name=protocol)
 
 
-def _rows(predictions, task, protocol):
+def _rows(predictions: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")
     rows = predictions[(predictions["task"] == task) & (predictions["protocol"] == protocol)]
     rows = rows[rows["true"].notna()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,6 +13,12 @@ from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS, require_columns
 from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS
 from sfmforensics.report.reproduction import COLUMNS as REPRODUCTION_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sfmforensics._types import PathLike
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,14 @@ class Run:
 
     directory: Path
     scores: pd.DataFrame
-    predictions: dict
-    config: dict
+    predictions: dict[str, pd.DataFrame]
+    config: dict[str, Any]
     intervals: pd.DataFrame | None = None
     comparisons: pd.DataFrame | None = None
     reproduction: pd.DataFrame | None = None
 
     @property
-    def shown(self):
+    def shown(self) -> tuple[str, str]:
         """Name and views of the model that is shown in detail."""
         named = self.config.get("predictions")
         if isinstance(named, dict) and {"model", "views"} <= set(named):
@@ -53,7 +60,7 @@ class Run:
         return tuple(found.iloc[0])
 
 
-def read_run(directory):
+def read_run(directory: PathLike) -> Run:
     """Read scores, predictions and settings.
 
     Parameters
@@ -111,7 +118,9 @@ def read_run(directory):
     )
 
 
-def _read_numbers(path, columns, numbers):
+def _read_numbers(
+    path: Path, columns: Sequence[str], numbers: Sequence[str]
+) -> pd.DataFrame | None:
     """Read a table that need not be there; comparisons may be of nothing."""
     if not path.is_file():
         return None
@@ -128,7 +137,9 @@ def _read_numbers(path, columns, numbers):
         ) from error
 
 
-def _read_predictions(directory, scores, config):
+def _read_predictions(
+    directory: Path, scores: pd.DataFrame, config: dict[str, Any]
+) -> dict[str, pd.DataFrame]:
     scored = list(dict.fromkeys(scores["model"]))
     shown = config.get("predictions")
     if isinstance(shown, dict) and shown.get("model") in scored:  # of several systems, this one
@@ -150,7 +161,7 @@ def _read_predictions(directory, scores, config):
     }
 
 
-def _read_table(path, columns, empty=False):
+def _read_table(path: Path, columns: Sequence[str], empty: bool = False) -> pd.DataFrame:
     if not path.is_file():
         raise ReportError(f"{path} is missing; {_remedy(path.parent)}")
     try:
@@ -164,7 +175,7 @@ def _read_table(path, columns, empty=False):
     return frame.assign(**{name: frame[name].fillna("") for name in names})
 
 
-def _read_config(path):
+def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ReportError(f"{path} is missing; {_remedy(path.parent)}")
     try:
@@ -176,5 +187,5 @@ def _read_config(path):
     return config
 
 
-def _remedy(directory):
+def _remedy(directory: Path) -> str:
     return f"it is written by: sfmforensics evaluate --output {directory} ..."

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from sfmforensics.report._labels import in_order
 from sfmforensics.report._markup import details, join, table, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from sfmforensics.report._markup import Markup
+    from sfmforensics.report._run import Run
 
 WORDS = {
     "speaker": "who speaks (ASR)",
@@ -57,7 +65,7 @@ SETTINGS = {
 ELSEWHERE = ("audit", "command", "versions", "figures", "predictions", "parameters", "chosen")
 
 
-def overview(run):
+def overview(run: Run) -> Markup:
     """Say in plain words what was measured and how to read it."""
     config, scores = run.config, run.scores
     tasks = [WORDS.get(task, task) for task in dict.fromkeys([*_keys(config), *scores["task"]])]
@@ -92,12 +100,12 @@ def overview(run):
     )
 
 
-def audit(config):
+def audit(config: Mapping[str, Any]) -> Markup:
     """Say what stood in the way of an honest split, and what was done about it."""
     found = config.get("audit")
     if not isinstance(found, dict) or not found:
         return tag("p", "config.json has no audit of the split.")
-    known = {
+    known: dict[str, Callable[[Any], str]] = {
         "copies": _copies,
         "aliases": _aliases,
         "left_out": lambda number: (
@@ -125,7 +133,7 @@ def audit(config):
     return join([built, _wrapped(header, rows, "Findings about the corpus")])
 
 
-def settings(config):
+def settings(config: Mapping[str, Any]) -> Markup:
     """List how the run was set up, and with which versions."""
     others = [key for key in config if key not in SETTINGS and key not in ELSEWHERE]
     names = [key for key in SETTINGS if key in config] + others
@@ -138,7 +146,7 @@ def settings(config):
     return join(built)
 
 
-def _parameters(config):
+def _parameters(config: Mapping[str, Any]) -> Iterator[Markup]:
     """Parameters of the models side by side, and what a search chose in each fold."""
     found = config.get("parameters")
     if isinstance(found, dict) and all(isinstance(one, dict) for one in found.values()) and found:
@@ -157,11 +165,11 @@ def _parameters(config):
         yield details(title, _wrapped(header, rows, title))
 
 
-def _setting(value):
+def _setting(value: object) -> str:
     return "none" if value is None else plain(value)
 
 
-def command(config):
+def command(config: Mapping[str, Any]) -> Markup:
     """Show the command that repeats the run."""
     given = config.get("command")
     if not given:
@@ -170,7 +178,7 @@ def command(config):
     return tag("pre", tag("code", text), tabindex="0")
 
 
-def plain(value):
+def plain(value: object) -> str:
     """Write a value of the settings as a person would.
 
     Parameters
@@ -198,14 +206,14 @@ def plain(value):
     return "not recorded" if value is None else str(value)
 
 
-def _copies(number):
+def _copies(number: object) -> str:
     return (
         f"Recordings that are copies of another recording: {number}. Copies belong on one side of "
         "every split."
     )
 
 
-def _aliases(groups):
+def _aliases(groups: Any) -> str:
     if not groups:
         return "No two speakers share a recording."
     groups = groups if isinstance(groups, list) else [groups]
@@ -216,22 +224,22 @@ def _aliases(groups):
     return f"Speakers who share a recording, and count as one voice under disjoint: {named}."
 
 
-def _and(names):
+def _and(names: Any) -> str:
     """Write names as in a sentence."""
     if not isinstance(names, (list, tuple)) or len(names) < 2:
         return plain(names)
     return f"{plain(names[:-1])} and {plain(names[-1])}"
 
 
-def _keys(config):
+def _keys(config: Mapping[str, Any]) -> list[Any]:
     tasks = config.get("tasks")
     return list(tasks) if isinstance(tasks, (dict, list)) else []
 
 
-def _count(config, key):
+def _count(config: Mapping[str, Any], key: str) -> str:
     number = config.get(key)
     return f"{number:,}" if isinstance(number, int) else plain(number)
 
 
-def _wrapped(header, rows, caption):
+def _wrapped(header: Sequence[str], rows: Iterable[Any], caption: str) -> Markup:
     return tag("div", table(header, rows, caption, text_columns=header), class_="wrap")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from sfmforensics.metrics import METRICS
@@ -12,6 +14,13 @@ from sfmforensics.report.certainty import format_comparisons, format_groups, for
 from sfmforensics.report.reproduction import notes, tables_of
 from sfmforensics.report.tables import ROW, TEXT, format_summary, number, summarise
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from sfmforensics.report._markup import Markup
+    from sfmforensics.report._run import Run
+
 TASKS = {"speaker": "who speaks", "emotion": "emotion", "gender": "gender", "age": "age"}
 
 
@@ -19,7 +28,7 @@ MOST_OPEN = 24
 """Comparisons that are shown without being asked for."""
 
 
-def summary(run):
+def summary(run: Run) -> Markup:
     """Give the main figures of one model in a few lines, with their bounds."""
     if run.intervals is None:
         return tag("p", "There is no intervals.csv, so that nothing is said of how sure this is.")
@@ -52,7 +61,7 @@ _MEANING = {
 }
 
 
-def _with_unit(row, task, metric):
+def _with_unit(row: Any, task: str, metric: str) -> str:
     text = number(row["value"], metric)
     if pd.notna(row["low"]) and pd.notna(row["high"]):
         text += f" ({number(row['low'], metric)} to {number(row['high'], metric)})"
@@ -60,7 +69,7 @@ def _with_unit(row, task, metric):
     return text + unit.get(metric, " %")
 
 
-def scores(run):
+def scores(run: Run) -> Iterator[Markup]:
     """Give the means of the folds, the paper's figures below, and every fold."""
     found = summarise(run.scores)
     paper = paper_rows_of(run.scores, str(run.config.get("corpus")))
@@ -83,7 +92,7 @@ def scores(run):
     yield details("Every fold", frame_table(_by_fold(run.scores), "Scores of every fold"))
 
 
-def certainty(run):
+def certainty(run: Run) -> Iterator[Markup]:
     """Give intervals, groups and differences between models."""
     if run.intervals is not None:
         yield tag(
@@ -122,16 +131,16 @@ def certainty(run):
     yield built if len(found) <= MOST_OPEN else details(f"All {len(found)} differences", built)
 
 
-def reproduction(run):
+def reproduction(run: Run) -> Iterator[Markup]:
     """Give the paper's tables, the best of each system first."""
     yield tag("ul", *(tag("li", note) for note in notes(run.config)))
-    found = list(tables_of(run.reproduction))
+    found = [] if run.reproduction is None else list(tables_of(run.reproduction))
     found.sort(key=lambda one: one[0] != BEST_OF)
     for _, title, frame in found:
         yield table(list(frame.columns), frame.to_numpy(), title, sortable=True, text_columns=TEXT)
 
 
-def frame_table(frame, caption):
+def frame_table(frame: pd.DataFrame, caption: str) -> Markup:
     """Build a table of a frame; its first column is the header of each row."""
     if "views" in frame and len(set(frame["views"])) == 1:  # said in the title; phones are narrow
         frame = frame.drop(columns="views")
@@ -144,8 +153,8 @@ def frame_table(frame, caption):
     )
 
 
-def _by_fold(scores):
-    wide = scores.pivot_table(
+def _by_fold(scores: pd.DataFrame) -> pd.DataFrame:
+    wide: Any = scores.pivot_table(
         index=[*ROW, "fold"], columns=["task", "metric"], values="value", sort=False
     )
     protocols = in_order(scores["protocol"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from sfmforensics.metrics import METRICS
@@ -17,6 +19,10 @@ from sfmforensics.report._labels import (
 )
 from sfmforensics.report.tables import SYSTEM, UNKNOWN, number
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 UNDEFINED = "not defined"
 INTERVAL_COLUMNS = (
     *("model", "views", "protocol", "task", "metric", "by", "group"),
@@ -28,7 +34,9 @@ COMPARISON_COLUMNS = (
 )
 
 
-def format_intervals(intervals, *, metrics=None):
+def format_intervals(
+    intervals: pd.DataFrame, *, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Write the scores over all recordings with their bounds.
 
     Parameters
@@ -57,7 +65,7 @@ def format_intervals(intervals, *, metrics=None):
     return _wide(found, SYSTEM)
 
 
-def format_groups(intervals, by):
+def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:
     """Write the scores of each group of recordings, so that unequal error is seen.
 
     Parameters
@@ -78,7 +86,7 @@ def format_groups(intervals, by):
     main = {t: main_metric(list(part)) for t, part in found.groupby("task", sort=False)["metric"]}
     found = found[found["metric"] == found["task"].map(main)]
     sizes = found[found["metric"] != "eer"].groupby(["group"])["n"].max()
-    table = _wide(found, [*SYSTEM, "group"])
+    table: Any = _wide(found, [*SYSTEM, "group"])
     table = table.assign(group=table["group"].astype(str))
     order = sorted(range(len(table)), key=lambda row: natural_key(table["group"].iloc[row]))
     systems = list(dict.fromkeys(zip(table["model"], table["views"], strict=True)))
@@ -88,7 +96,7 @@ def format_groups(intervals, by):
     return table
 
 
-def format_comparisons(comparisons):
+def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Write which differences are more than chance, the protocols side by side.
 
     Parameters
@@ -136,7 +144,7 @@ def format_comparisons(comparisons):
     return pd.DataFrame(lines, columns=["task", "first", "second", *titles], dtype=object)
 
 
-def _compared(row, metric, names):
+def _compared(row: Any, metric: Any, names: Sequence[str]) -> list[str]:
     difference = float(row["difference"])
     more = METRICS[metric].greater_is_better if metric in METRICS else True
     better = names[0] if (difference > 0) == more else names[1]
@@ -148,7 +156,7 @@ def _compared(row, metric, names):
     ]
 
 
-def _wide(found, index):
+def _wide(found: pd.DataFrame, index: list[str]) -> pd.DataFrame:
     protocols = in_order(found["protocol"])
     pairs = list(dict.fromkeys(zip(found["task"], found["metric"], strict=True)))
     tasks = list(dict.fromkeys(task for task, _ in pairs))
@@ -168,27 +176,27 @@ def _wide(found, index):
     ]
     lines = []
     for key, part in found.groupby(index, sort=False):
-        rows = part.set_index(["task", "metric", "protocol"])
+        rows: Any = part.set_index(["task", "metric", "protocol"])
         rows = rows[~rows.index.duplicated()]
         cells = [_bounded(rows.loc[c], c[1]) if c in rows.index else UNKNOWN for c in columns]
         lines.append([*key, *cells])
     titles = [f"{heading(task, metric)}: {protocol}" for task, metric, protocol in columns]
-    table = pd.DataFrame(lines, columns=[*index, *titles], dtype=object)
+    table: Any = pd.DataFrame(lines, columns=[*index, *titles], dtype=object)
     return table.loc[:, ~table.eq(UNKNOWN).all()] if len(table) else table
 
 
-def _bounded(row, metric):
+def _bounded(row: Any, metric: str) -> str:
     text = number(row["value"], metric)
     if pd.isna(row["low"]) or pd.isna(row["high"]):
         return text
     return f"{text} [{number(row['low'], metric)}, {number(row['high'], metric)}]"
 
 
-def _signed(value, metric):
+def _signed(value: float, metric: str) -> str:
     return f"{value * 100:+.1f}" if is_share(metric) else f"{value:+.2f}"
 
 
-def _p(value):
+def _p(value: Any) -> str:
     if pd.isna(value):
         return UNKNOWN
     return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from sfmforensics.audio import describe_source
+from sfmforensics._names import describe_source
 from sfmforensics.audit import (
     alike_voices,
     audit_corpus,
@@ -24,21 +26,30 @@ from sfmforensics.experiment import SPEAKER
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import make_views
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.pipeline import FeatureUnion
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Float32Array, IntArray, PathLike, Recording
+    from sfmforensics.embedders._spec import ViewSpec
+
 _MANY = 15
 _ROWS = 10
 
 
 def describe_corpus(
-    corpus,
+    corpus: Bunch,
     *,
-    views=None,
-    cache=None,
-    device=None,
-    folds=5,
-    seed=0,
-    rows=_ROWS,
-    verbose=False,
-):
+    views: Sequence[ViewSpec] | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    rows: int | None = _ROWS,
+    verbose: bool = False,
+) -> dict[str, pd.DataFrame]:
     """Counts, durations, distributions, copies, conflicts, leaks and findings, as tables.
 
     Parameters
@@ -91,7 +102,7 @@ def describe_corpus(
     bad = unreadable(data, details)
     near = alike = new = None
     tables = {
-        "corpus": None,
+        "corpus": bad,  # which is first, and told last
         "recordings that cannot be read": bad,
     } | _distributions(target)
     if union is not None:
@@ -129,9 +140,10 @@ def describe_corpus(
     }
 
 
-def _embedded(union, data):
+def _embedded(union: FeatureUnion, data: Sequence[Recording]) -> tuple[Float32Array, pd.DataFrame]:
     """Vectors side by side, NaN where a recording cannot have all; and what was refused."""
-    blocks, refused = [], {}
+    blocks = []
+    refused: dict[int, str] = {}
     for _, embedder in union.transformer_list:
         vectors, usable, errors = embedder.transform_usable(data)
         block = np.full((len(data), vectors.shape[1]), np.nan, dtype=np.float32)
@@ -144,7 +156,7 @@ def _embedded(union, data):
     return np.hstack(blocks), pd.DataFrame(rows, columns=["path", "found"])
 
 
-def _with_names(near, corpus):
+def _with_names(near: pd.DataFrame, corpus: Bunch) -> pd.DataFrame:
     names = np.array(names_of(corpus.data), dtype=object)
     shown = near.assign(first=names[near["first"]], second=names[near["second"]])
     if SPEAKER in corpus.target:
@@ -155,12 +167,12 @@ def _with_names(near, corpus):
     return shown.rename(columns={"lag_ms": "lag ms"})
 
 
-def _spoken(pairs):
+def _spoken(pairs: pd.DataFrame) -> pd.DataFrame:
     words = {"one_voice": "one voice", "above_others": "sd above others"}
     return pairs.rename(columns=words)
 
 
-def _cut(frame, rows):
+def _cut(frame: pd.DataFrame, rows: int | None) -> pd.DataFrame:
     """The first rows, and one that says how many more there are."""
     if rows is None or len(frame) <= rows:
         return frame
@@ -169,7 +181,14 @@ def _cut(frame, rows):
     return pd.concat([frame.head(rows).astype(object), last], ignore_index=True)
 
 
-def _overview(corpus, details, bad, copies, near, alike):
+def _overview(
+    corpus: Bunch,
+    details: pd.DataFrame,
+    bad: pd.DataFrame,
+    copies: IntArray,
+    near: pd.DataFrame | None,
+    alike: pd.DataFrame | None,
+) -> pd.DataFrame:
     rows = [
         ("recordings", f"{len(corpus.data)}"),
         ("that cannot be read", f"{len(bad)}"),
@@ -202,12 +221,12 @@ def _overview(corpus, details, bad, copies, near, alike):
     return pd.DataFrame(rows, columns=["what", "found"])
 
 
-def _listed(values, unit):
+def _listed(values: pd.Series, unit: str) -> str:
     counts = values.value_counts()
     return ", ".join(f"{value}{unit} ({count})" for value, count in counts.items())
 
 
-def _distributions(target):
+def _distributions(target: pd.DataFrame) -> dict[str, pd.DataFrame]:
     labels, numbers = [], []
     for task in target:
         column = target[task]

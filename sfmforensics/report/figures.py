@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from sfmforensics._files import write_atomically
 from sfmforensics.report._bars import plot_scores
@@ -18,10 +19,22 @@ from sfmforensics.report._labels import (
 from sfmforensics.report._predictions import confusion_display, regression_display
 from sfmforensics.report.displays._axes import new_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from sfmforensics._types import PathLike
+
 __all__ = ["plot_scores", "save_figures"]
 
 
-def draw_predictions(scores, predictions):
+def draw_predictions(
+    scores: pd.DataFrame, predictions: pd.DataFrame
+) -> Iterator[tuple[str, str, str, Axes]]:
     """Draw, one after the other, every task and protocol that has scores and predictions.
 
     Parameters
@@ -49,18 +62,22 @@ def draw_predictions(scores, predictions):
     # Where a fold had no label to learn from, there is no answer to draw.
     known = predictions[predictions["true"].notna() & predictions["predicted"].notna()]
     found = set(zip(known["task"], known["protocol"], strict=True))
-    for task, metrics in scores.groupby("task", sort=False)["metric"]:
+    tasks: Any = scores.groupby("task", sort=False)["metric"]
+    for task, metrics in tasks:
         for protocol in in_order(scores["protocol"]):
             if (task, protocol) not in found or not is_defined(task, protocol):
                 continue
             if is_classification(metrics.iloc[0]):
-                kind, display = "confusion", confusion_display(known, task, protocol)
+                shown = confusion_display(known, task, protocol)
+                yield task, protocol, "confusion", shown.plot(new_axes(shown.figsize)).ax_
             else:
-                kind, display = "regression", regression_display(known, task, protocol)
-            yield task, protocol, kind, display.plot(new_axes(display.figsize)).ax_
+                drawn = regression_display(known, task, protocol)
+                yield task, protocol, "regression", drawn.plot(new_axes(drawn.figsize)).ax_
 
 
-def save_figures(directory, scores, predictions):
+def save_figures(
+    directory: PathLike, scores: pd.DataFrame, predictions: pd.DataFrame
+) -> list[Path]:
     """Write all figures as PNG files of 150 dots per inch.
 
     Parameters
@@ -108,23 +125,23 @@ def save_figures(directory, scores, predictions):
             if path not in paths:
                 break
             path = directory / f"{stem}-{number}.png"
-        save_png(ax.figure, path)
+        save_png(cast("Figure", ax.figure), path)
         paths.append(path)
     return paths
 
 
-def save_png(figure, target):
+def save_png(figure: Figure, target: PathLike) -> None:
     """Write a figure into a file, as `png_of` gives it."""
     write_atomically(target, png_of(figure))
 
 
-def png_of(figure):
+def png_of(figure: Figure) -> bytes:
     """Draw a figure as the bytes of a PNG file, in which nothing changes from run to run."""
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
     return drawn.getvalue()
 
 
-def file_part(name):
+def file_part(name: object) -> str:
     """Give a name as it may stand in the name of a file."""
     return re.sub(r"[^\w.-]", "_", str(name))[:80]

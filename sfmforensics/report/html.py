@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics._files import write_atomically
 from sfmforensics.report import _pictures_section as pictures
@@ -14,11 +15,17 @@ from sfmforensics.report._custody_section import custody
 from sfmforensics.report._markup import Markup, join, tag
 from sfmforensics.report._run import read_run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.report._run import Run
+
 # Even if something slipped through, the page may load nothing from anywhere.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def write_report(directory):
+def write_report(directory: PathLike) -> Path:
     """Write ``report.html`` from what ``evaluate`` or ``reproduce`` wrote.
 
     Parameters
@@ -61,10 +68,10 @@ def write_report(directory):
     return path
 
 
-def _page(run):
+def _page(run: Run) -> str:
     corpus = sections.plain(run.config.get("corpus", "corpus"))
     views = sections.plain(run.config.get("views")).replace(", ", " + ")
-    parts = [
+    parts: list[tuple[str, Iterable[Markup]]] = [
         ("In short", [tables.summary(run)]),
         ("What was measured", [sections.overview(run)]),
     ]
@@ -103,9 +110,9 @@ def _page(run):
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _anchor(title):
+def _anchor(title: str) -> str:
     return re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
 
 
-def _asset(name):
+def _asset(name: str) -> Markup:
     return Markup(files("sfmforensics.report").joinpath(name).read_text(encoding="utf-8"))

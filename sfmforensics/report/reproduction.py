@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,14 @@ from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
 from sfmforensics.report.certainty import format_comparisons
 from sfmforensics.report.tables import number, to_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from sfmforensics._types import PathLike
+
+    Plan: TypeAlias = Sequence[tuple[int, str, tuple[str, ...]]]
 
 COLUMNS = [
     *("table", "setup", "view_1", "view_2", "protocol", "task", "metric"),
@@ -29,7 +38,9 @@ TITLES = {
 }
 
 
-def reproduction_table(scores, intervals, plan, corpus_name):
+def reproduction_table(
+    scores: pd.DataFrame, intervals: pd.DataFrame, plan: Plan, corpus_name: str
+) -> pd.DataFrame:
     """Put every figure beside the one that the paper reports.
 
     Parameters
@@ -52,7 +63,7 @@ def reproduction_table(scores, intervals, plan, corpus_name):
         worse in an error. The paper has "closed" only.
     """
     columns = ["model", "views", "protocol", "task", "metric"]
-    bounds = intervals[intervals["by"] == "all"].set_index(columns)[["low", "high"]]
+    bounds: Any = intervals[intervals["by"] == "all"].set_index(columns)[["low", "high"]]
     published = paper_figures(corpus_name).set_index(
         ["setup", "view_1", "view_2", "task", "metric"]
     )["value"]
@@ -76,7 +87,7 @@ def reproduction_table(scores, intervals, plan, corpus_name):
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def best_of(table, corpus_name):
+def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     """The best figure of each system, as in the paper's Table 6.
 
     Parameters
@@ -117,7 +128,7 @@ def best_of(table, corpus_name):
     return pd.DataFrame(rows, columns=[*COLUMNS, "paper_all"])
 
 
-def layout(table):
+def layout(table: pd.DataFrame) -> pd.DataFrame:
     """Write one of the paper's tables as a person reads it: protocols side by side.
 
     Parameters
@@ -158,7 +169,14 @@ def layout(table):
 REPRODUCTION_FILES = ("reproduction.csv", "reproduction.md", "reproduction.tex")
 
 
-def write_reproduction(output, scores, intervals, plan, config, comparisons=None):
+def write_reproduction(
+    output: PathLike,
+    scores: pd.DataFrame,
+    intervals: pd.DataFrame,
+    plan: Plan,
+    config: Mapping[str, Any],
+    comparisons: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Write ``reproduction.csv``, ``reproduction.md`` and ``reproduction.tex``.
 
     Parameters
@@ -187,7 +205,7 @@ def write_reproduction(output, scores, intervals, plan, config, comparisons=None
     return whole
 
 
-def tables_of(whole):
+def tables_of(whole: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
     """Number, title and text of each table, in order.
 
     Parameters
@@ -202,7 +220,8 @@ def tables_of(whole):
     frame : DataFrame of str
         From `layout`.
     """
-    for number_, found in whole.groupby("table"):
+    tables: Any = whole.groupby("table")
+    for number_, found in tables:
         setups = dict.fromkeys(found["setup"])
         what = (
             "the best of each system"
@@ -213,7 +232,7 @@ def tables_of(whole):
         yield int(number_), f"Table {number_}: {what}", layout(found)
 
 
-def notes(config):
+def notes(config: Mapping[str, Any]) -> list[str]:
     """What a reader must know to read the tables, a sentence each."""
     return [
         "Ours: mean ± standard deviation over the folds; in brackets ours minus the paper's. "
@@ -228,13 +247,13 @@ def notes(config):
     ]
 
 
-def _systems(table):
+def _systems(table: pd.DataFrame) -> Any:
     return table.fillna({"view_1": "", "view_2": ""}).groupby(
         ["setup", "view_1", "view_2"], sort=False
     )
 
 
-def _cell(row, metric):
+def _cell(row: Any, metric: str) -> str:
     text = number(row["mean"], metric)
     if pd.notna(row["sd"]):
         text += f" ± {number(row['sd'], metric)}"
@@ -244,7 +263,7 @@ def _cell(row, metric):
     return text
 
 
-def _published(own, metric):
+def _published(own: pd.DataFrame, metric: str) -> str:
     known = own["paper"].dropna()
     if known.empty:
         return "n/a"
@@ -256,7 +275,7 @@ def _published(own, metric):
     return text
 
 
-def _head(config):
+def _head(config: Mapping[str, Any]) -> str:
     versions = config.get("versions") or {}
     shown = [
         f"{name} {versions[name]}"
@@ -270,7 +289,9 @@ def _head(config):
     )
 
 
-def _markdown(whole, config, comparisons):
+def _markdown(
+    whole: pd.DataFrame, config: Mapping[str, Any], comparisons: pd.DataFrame | None
+) -> str:
     parts = [f"# The paper's tables on {config['corpus']}", _head(config)]
     parts.append("\n".join(f"- {note}" for note in notes(config)))
     for _, title, frame in tables_of(whole):
@@ -288,7 +309,7 @@ def _markdown(whole, config, comparisons):
     return "\n\n".join(parts) + "\n"
 
 
-def _latex(whole, config):
+def _latex(whole: pd.DataFrame, config: Mapping[str, Any]) -> str:
     parts = ["% needs \\usepackage{booktabs}", f"% {_head(config)}"]
     for number_, title, frame in tables_of(whole):
         body = frame.to_latex(
@@ -304,5 +325,5 @@ def _latex(whole, config):
     return "\n".join(parts)
 
 
-def _escaped(text):
+def _escaped(text: str) -> str:
     return text.replace("&", "\\&").replace("%", "\\%").replace("_", "\\_")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 from rich.table import Table
 from rich.text import Text
@@ -17,13 +19,17 @@ from sfmforensics.report._labels import (
     require_columns,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from typing import Any, Literal
+
 SYSTEM = ["model", "views"]
 ROW = ["protocol", *SYSTEM]
 TEXT = (*ROW, "system", "task", "group", "first", "second", "better")
 UNKNOWN = "n/a"
 
 
-def summarise(scores):
+def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over the folds.
 
     Parameters
@@ -82,7 +88,12 @@ def summarise(scores):
     )
 
 
-def format_summary(summary, *, metrics=None, paper=None):
+def format_summary(
+    summary: pd.DataFrame,
+    *,
+    metrics: str | Sequence[str] | None = None,
+    paper: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Write a summary as a person reads it, the protocols side by side.
 
     Parameters
@@ -140,7 +151,7 @@ def format_summary(summary, *, metrics=None, paper=None):
     return pd.DataFrame(lines, columns=[*SYSTEM, *titles], dtype=object)
 
 
-def to_markdown(frame):
+def to_markdown(frame: pd.DataFrame) -> str:
     r"""Write a frame of strings as a Markdown table.
 
     Parameters
@@ -164,7 +175,7 @@ def to_markdown(frame):
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def to_rich(frame, title=None):
+def to_rich(frame: pd.DataFrame, title: str | None = None) -> Table:
     """Make a table for the terminal.
 
     Parameters
@@ -187,14 +198,14 @@ def to_rich(frame, title=None):
     table = Table(title=None if title is None else Text(str(title)))
     for name in frame.columns:
         # Folded, not cut: systems differ in the ends of their names.
-        justify = "left" if name in TEXT else "right"
+        justify: Literal["left", "right"] = "left" if name in TEXT else "right"
         table.add_column(Text(str(name)), justify=justify, overflow="fold")
     for row in frame.to_numpy():
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
 
 
-def number(value, metric):
+def number(value: Any, metric: str) -> str:
     """Write one score.
 
     Parameters
@@ -219,14 +230,15 @@ def number(value, metric):
     return f"{value * 100:.1f}" if is_share(metric) else f"{value:.2f}"
 
 
-def _rank(protocols):
+def _rank(protocols: Sequence[str]) -> Callable[[Any], int]:
     return lambda row: protocols.index(row[0])
 
 
-def _shown(summary, metrics):
+def _shown(summary: pd.DataFrame, metrics: str | Sequence[str] | None) -> list[tuple[str, str]]:
     """Give the pairs of task and metric that become columns."""
-    pairs = list(dict.fromkeys((task, metric) for task, metric, _ in summary.columns))
-    by_task = {}
+    columns: Any = summary.columns
+    pairs = list(dict.fromkeys((task, metric) for task, metric, _ in columns))
+    by_task: dict[str, list[str]] = {}
     for task, metric in pairs:
         by_task.setdefault(task, []).append(metric)
     if metrics is None:
@@ -240,7 +252,9 @@ def _shown(summary, metrics):
     return shown
 
 
-def _cell(summary, system, task, metric, protocol):
+def _cell(
+    summary: pd.DataFrame, system: tuple[Any, ...], task: Hashable, metric: str, protocol: str
+) -> str:
     if (protocol, *system) not in summary.index:
         return UNKNOWN
     row = summary.loc[(protocol, *system)]
@@ -249,7 +263,9 @@ def _cell(summary, system, task, metric, protocol):
     return text if pd.isna(mean) or pd.isna(sd) else f"{text} ± {number(sd, metric)}"
 
 
-def _paper_lines(paper, systems):
+def _paper_lines(
+    paper: pd.DataFrame | None, systems: Iterable[tuple[Any, Any]]
+) -> Iterator[tuple[Any, str, Any, pd.Series]]:
     """Give (model or None, label, views, figures) of each published system."""
     if paper is None or paper.empty:
         return
@@ -266,13 +282,13 @@ def _paper_lines(paper, systems):
         yield known.get("model"), label, known.get("views", only), values
 
 
-def _published(values, task, metric, protocol):
+def _published(values: Any, task: Hashable, metric: str, protocol: str) -> str:
     if protocol != "closed":
         return ""
     return number(values[task, metric], metric) if (task, metric) in values else UNKNOWN
 
 
-def _place(model, views, lines):
+def _place(model: Any, views: Any, lines: Sequence[Any]) -> int:
     """Find where a published row goes: below its own, else below all."""
     own = [place for place, line in enumerate(lines) if line[:2] == [model, views]]
     place = own[0] + 1 if own else len(lines)
@@ -282,6 +298,6 @@ def _place(model, views, lines):
     return place
 
 
-def _markdown_cells(values):
+def _markdown_cells(values: Iterable[object]) -> list[str]:
     escaped = (str(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
     return [" ".join(text.split()) for text in escaped]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sfmforensics._names import is_path, keep_name
 from sfmforensics.exceptions import SFMForensicsError, TargetError, ViewError
 from sfmforensics.experiment import check_target
 from sfmforensics.presets import make_estimator
 from sfmforensics.targets import CLASSIFICATION
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
 
-def check_model(model, preset, device):
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Recording
+
+
+def check_model(model: str, preset: str, device: str | None) -> Any:
     """Refuse a model, a preset or a device that is not there, before anything is computed."""
     from sfmforensics.nn.runtime import check_device
 
@@ -17,19 +28,21 @@ def check_model(model, preset, device):
     return make_estimator(model, preset)
 
 
-def recording_names(recordings):
+def recording_names(recordings: Sequence[Recording]) -> list[str]:
     """Give a name for each recording, for a table: its path, or its number."""
     return [keep_name(r) if is_path(r) else f"recording {i}" for i, r in enumerate(recordings)]
 
 
-def _name_of(view):
+def _name_of(view: Any) -> str:
     return view[0] if isinstance(view, tuple) else view
 
 
-def build_estimator(model, preset, views, seed, epochs, device):
+def build_estimator(
+    model: str, preset: str, views: Sequence[Any], seed: int, epochs: int | None, device: str | None
+) -> Any:
     """Build a model by name, or say at once why it cannot be."""
     check_model(model, preset, device)
-    overrides = {"random_state": seed}
+    overrides: dict[str, Any] = {"random_state": seed}
     if model != "svm":
         overrides["device"] = device or "auto"
         if epochs is not None:
@@ -42,7 +55,7 @@ def build_estimator(model, preset, views, seed, epochs, device):
     return make_estimator(model, preset, **overrides)
 
 
-def make_folder(folder):
+def make_folder(folder: Path) -> None:
     """Make a folder for what is written, or say why that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,12 +65,12 @@ def make_folder(folder):
         ) from error
 
 
-def check_corpus(corpus):
+def check_corpus(corpus: Bunch) -> None:
     """Refuse labels that do not go with the recordings, before anything is embedded."""
     check_target(corpus.target, len(corpus.data))
 
 
-def answer_columns(tasks):
+def answer_columns(tasks: Mapping[str, str]) -> list[str]:
     """Names of the columns that answers have: the path, each task, the probability of a label.
 
     Parameters

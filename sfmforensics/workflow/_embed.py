@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,18 +12,26 @@ from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import OnError, PathLike
+    from sfmforensics.embedders._spec import ViewSpec
+
 
 def embed_corpus(
-    corpus,
-    views,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
     *,
-    cache,
-    output=None,
-    device=None,
-    batch_size=8,
-    on_error="stop",
-    verbose=False,
-):
+    cache: PathLike,
+    output: PathLike | None = None,
+    device: str | None = None,
+    batch_size: int = 8,
+    on_error: OnError = "stop",
+    verbose: bool = False,
+) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
     """Compute the vectors of a corpus, and keep them; what is kept already is not computed again.
 
     Parameters
@@ -76,13 +85,13 @@ def embed_corpus(
             for name, embedder in union.transformer_list
         }
         return shapes, refused
-    shapes, refused = {}, []
+    shapes, skipped = {}, []
     for name, embedder in union.transformer_list:
         if on_error == "stop":
             vectors = embedder.transform(corpus.data)
         else:
             vectors, usable, errors = embedder.transform_usable(corpus.data)
             left_out = np.setdiff1d(np.arange(len(corpus.data)), usable)
-            refused += [(i, name, str(error)) for i, error in zip(left_out, errors, strict=True)]
+            skipped += [(i, name, str(error)) for i, error in zip(left_out, errors, strict=True)]
         shapes[name] = vectors.shape
-    return shapes, pd.DataFrame(refused, columns=["recording", "view", "reason"])
+    return shapes, pd.DataFrame(skipped, columns=["recording", "view", "reason"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfmforensics._progress import progress
 from sfmforensics.custody import Evidence
@@ -30,28 +31,38 @@ from sfmforensics.workflow._results import (
 
 FOLDS = "folds"
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Folds, PathLike
+    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.experiment import Evaluation
+
 
 def evaluate_corpus(
-    corpus,
-    views,
-    output,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
     *,
-    models=("tango",),
-    preset="tuned",
-    protocol="both",
-    folds=5,
-    repeats=1,
-    seed=0,
-    epochs=None,
-    search=None,
-    cache=None,
-    device=None,
-    n_jobs=1,
-    name="corpus",
-    root="",
-    command="",
-    verbose=False,
-):
+    models: Sequence[str] = ("tango",),
+    preset: str = "tuned",
+    protocol: str = "both",
+    folds: Folds = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    epochs: int | None = None,
+    search: Mapping[str, Sequence[Any]] | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    n_jobs: int = 1,
+    name: str = "corpus",
+    root: PathLike = "",
+    command: str = "",
+    verbose: bool = False,
+) -> Evaluation:
     """Evaluate models on a corpus, and write what was found.
 
     Parameters
@@ -201,7 +212,7 @@ def evaluate_corpus(
     return found
 
 
-def _check_search(search, model, estimator):
+def _check_search(search: Mapping[str, Sequence[Any]] | None, model: str, estimator: Any) -> None:
     for parameter, values in (search or {}).items():
         if parameter not in estimator.get_params():
             found = ", ".join(sorted(estimator.get_params()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,11 +25,30 @@ from sfmforensics.report.figures import file_part, save_png
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import find_views
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, TypeAlias
+
+    import pandas as pd
+
+    from sfmforensics._types import Split
+
+    Keep: TypeAlias = Callable[[str, str, str, Any], None]
+
 MOST_CLASSES = 8
 FEWEST_ROWS = 10
 
 
-def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
+def draw_figures(
+    output: Path,
+    target: pd.DataFrame,
+    X: pd.DataFrame,
+    splits: Mapping[str, Sequence[Split]],
+    scores: pd.DataFrame,
+    fitted: Any = None,
+    model: str | None = None,
+) -> list[dict[str, str]]:
     """Draw the corpus, its vectors, and what one fitted model makes of them.
 
     Parameters
@@ -54,9 +74,9 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
     list of dict
         "file", "title" and "text" (what the picture shows, in words) of each, for the report.
     """
-    drawn = []
+    drawn: list[dict[str, str]] = []
 
-    def keep(stem, title, text, display):
+    def keep(stem: str, title: str, text: str, display: Any) -> None:
         if any(one["file"] == f"{stem}.png" for one in drawn):
             stem = f"{stem}-{len(drawn)}"
         save_png(display.figure_, output / f"{stem}.png")
@@ -65,13 +85,14 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
     protocol, folds = list(splits.items())[-1]
     rows = folds[0][1]
     where = f"the {len(rows):,} recordings tested in the first fold of {protocol}"
-    for draw in (
+    draws: tuple[Callable[[], None], ...] = (
         lambda: _corpus(keep, target),
         lambda: _gap(keep, scores),
         lambda: _projections(keep, target.iloc[rows], X.iloc[rows], where, fitted, model),
         lambda: _plans(keep, X.iloc[rows], where, fitted, model),
         lambda: _training(keep, protocol, fitted, model),
-    ):
+    )
+    for draw in draws:
         try:
             draw()
         except (ReportError, TargetError):
@@ -88,17 +109,17 @@ def draw_figures(output, target, X, splits, scores, fitted=None, model=None):
     return drawn
 
 
-def _corpus(keep, target):
+def _corpus(keep: Keep, target: pd.DataFrame) -> None:
     display = CorpusDisplay.from_target(target, ax=new_axes((9.0, 3.6)))
     known = list(display.recordings.columns)
-    ages = display.recordings["age"].dropna() if "age" in display.recordings else []
+    ages: Any = display.recordings["age"].dropna() if "age" in display.recordings else []
     text = f"Bars: {' and '.join(known)} of the recordings, and of the speakers."
     if len(ages):
         text += f" Ages are {ages.min():g} to {ages.max():g} years, median {ages.median():g}."
     keep("corpus", "Who speaks", text, display)
 
 
-def _gap(keep, scores):
+def _gap(keep: Keep, scores: pd.DataFrame) -> None:
     scores = leading(scores)
     display = ProtocolGapDisplay.from_scores(scores, ax=new_axes(_gap_size(scores)))
     words = []
@@ -110,13 +131,15 @@ def _gap(keep, scores):
     keep("gap", "What closed hides: the same model on speakers never heard", text, display)
 
 
-def _gap_size(scores):
+def _gap_size(scores: pd.DataFrame) -> tuple[float, float]:
     systems = len(scores[["model", "views"]].drop_duplicates())
     tasks = scores.loc[scores["protocol"] == "disjoint", "task"].nunique()
     return (3.4 * min(3, tasks) + 1, -(-tasks // 3) * (1.6 + 0.45 * systems))
 
 
-def _projections(keep, target, X, where, fitted, model):
+def _projections(
+    keep: Keep, target: pd.DataFrame, X: pd.DataFrame, where: str, fitted: Any, model: str | None
+) -> None:
     if len(target) < FEWEST_ROWS:
         raise ReportError("too few recordings to project")
     names, blocks = find_views(X.shape[1], feature_names=X.columns, at_least=1)
@@ -132,12 +155,12 @@ def _projections(keep, target, X, where, fitted, model):
         figure = Figure(figsize=(5.2 * len(points), 4.2), layout="constrained")
         panels = np.ravel(figure.subplots(1, len(points)))
         for ax, (name, placed) in zip(panels, points.items(), strict=True):
-            display = ProjectionDisplay(placed, column, task=task, name=name).plot(ax)
+            display = ProjectionDisplay(placed, column, task=str(task), name=name).plot(ax)
         text = f"t-SNE of {where}, coloured by {task}: {', '.join(points)}."
         keep(f"projection-{file_part(task)}", f"Vectors by {task}", text, display)
 
 
-def _plans(keep, X, where, fitted, model):
+def _plans(keep: Keep, X: pd.DataFrame, where: str, fitted: Any, model: str | None) -> None:
     if fitted is None:
         raise ReportError("there is no model")
     n_pairs = math.comb(len(fitted.views_), 2) if hasattr(fitted, "views_") else 1
@@ -146,7 +169,7 @@ def _plans(keep, X, where, fitted, model):
     keep("plans", "Transport between the views", text, display)
 
 
-def _training(keep, protocol, fitted, model):
+def _training(keep: Keep, protocol: str, fitted: Any, model: str | None) -> None:
     if not hasattr(fitted, "history_"):
         raise ReportError("there is no history")
     display = TrainingCurveDisplay.from_estimator(fitted, ax=new_axes((8.6, 3.4)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import pandas as pd
@@ -31,22 +32,31 @@ from sfmforensics.workflow._common import (
 )
 from sfmforensics.workflow._results import plain_value
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._spec import ViewSpec
+
 
 def train_model(
-    corpus,
-    views,
-    output,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
     *,
-    model="tango",
-    preset="tuned",
-    seed=0,
-    epochs=None,
-    cache=None,
-    device=None,
-    format=None,
-    command="",
-    verbose=False,
-):
+    model: str = "tango",
+    preset: str = "tuned",
+    seed: int = 0,
+    epochs: int | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    format: Literal["safetensors", "joblib"] | None = None,
+    command: str = "",
+    verbose: bool = False,
+) -> Pipeline:
     """Fit one model on a whole corpus, from recordings to answers, and save it.
 
     Parameters
@@ -134,7 +144,7 @@ def train_model(
     return pipeline
 
 
-def load_model(path, *, trust=False):
+def load_model(path: PathLike, *, trust: bool = False) -> Pipeline:
     """Load a model that `train_model` saved.
 
     Parameters
@@ -186,7 +196,7 @@ def load_model(path, *, trust=False):
     return model
 
 
-def _unpickled(path):
+def _unpickled(path: Path) -> Any:
     try:
         return joblib.load(path)
     except Exception as error:  # whatever unpickling a stranger's bytes may raise
@@ -196,7 +206,13 @@ def _unpickled(path):
         ) from error
 
 
-def predict_files(model, files, *, verbose=False, manifest=None):
+def predict_files(
+    model: Pipeline,
+    files: Sequence[PathLike],
+    *,
+    verbose: bool = False,
+    manifest: PathLike | None = None,
+) -> tuple[pd.DataFrame, list[AudioError]]:
     """Answers for recordings, with the probability of each label.
 
     Parameters
@@ -241,7 +257,7 @@ def predict_files(model, files, *, verbose=False, manifest=None):
             refused.append(error)
     nothing = pd.DataFrame({"path": []}, dtype=object)
     answers = _answers(model, usable, verbose) if usable else nothing
-    if evidence is not None:
+    if evidence is not None and manifest is not None:
         told = evidence.manifest(
             "answers",
             views=model[0],
@@ -254,7 +270,7 @@ def predict_files(model, files, *, verbose=False, manifest=None):
     return answers, refused
 
 
-def _same_views(model):
+def _same_views(model: Pipeline) -> None:
     """Refuse a model whose views are no longer those that it was trained with."""
     told = (getattr(model, "manifest_", None) or {}).get("views", {})
     for name, view in describe_views(model[0]).items() if told else ():
@@ -271,7 +287,7 @@ def _same_views(model):
             )
 
 
-def _answers(model, usable, verbose):
+def _answers(model: Pipeline, usable: list[str], verbose: bool) -> pd.DataFrame:
     views, estimator = clone(model[0]), model[-1]
     for _, embedder in views.transformer_list:
         embedder.set_params(verbose=verbose)

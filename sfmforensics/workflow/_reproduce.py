@@ -7,6 +7,7 @@ import re
 import time
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -41,30 +42,39 @@ from sfmforensics.workflow._results import (
 
 _logger = logging.getLogger(__name__)
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Column, Folds, PathLike, Split
+    from sfmforensics.embedders._spec import ViewSpec
+
 ROWS = "rows"
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 
 
 def reproduce_tables(
-    corpus,
-    views,
-    output,
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
     *,
-    tables=None,
-    preset="paper",
-    protocol="both",
-    folds=5,
-    repeats=1,
-    seed=0,
-    epochs=None,
-    cache=None,
-    device=None,
-    n_jobs=1,
-    name="corpus",
-    root="",
-    command="",
-    verbose=False,
-):
+    tables: Sequence[int] | None = None,
+    preset: str = "paper",
+    protocol: str = "both",
+    folds: Folds = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    epochs: int | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    n_jobs: int = 1,
+    name: str = "corpus",
+    root: PathLike = "",
+    command: str = "",
+    verbose: bool = False,
+) -> pd.DataFrame:
     """Fill the paper's tables with figures of one's own, beside the published ones.
 
     Parameters
@@ -154,7 +164,7 @@ def reproduce_tables(
             event(_logger, "row computed", row=row.title)
             done[row.name] = content
             advance(1, row.title)
-    kept = [row.read(done[row.name]) for row in rows]
+    kept: list[Any] = [row.read(done[row.name]) for row in rows]
     scores, intervals = (
         pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
     )
@@ -203,7 +213,9 @@ def reproduce_tables(
     return whole
 
 
-def _rivals(plan):
+def _rivals(
+    plan: Sequence[tuple[int, str, tuple[str, ...]]],
+) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """Pairs worth comparing: transport and concatenation, one view and two, one task and all."""
     systems = {(setup, "+".join(of)) for _, setup, of in plan}
     pairs = []
@@ -226,37 +238,44 @@ def _rivals(plan):
 class _Row:
     """One system, its views and a protocol: what is computed as a whole, and kept as a file."""
 
-    def __init__(self, setup, views, protocol, preset, overrides):
+    def __init__(
+        self,
+        setup: str,
+        views: tuple[str, ...],
+        protocol: str,
+        preset: str,
+        overrides: Mapping[str, Any],
+    ) -> None:
         self.setup, self.views, self.protocol = setup, views, protocol
         self.preset, self.overrides = preset, overrides
 
-    def estimator(self):
+    def estimator(self) -> Any:
         return make_estimator(self.setup, self.preset, **self.overrides)
 
     @property
-    def title(self):
+    def title(self) -> str:
         return f"{self.setup}, {'+'.join(self.views)}, {self.protocol}"
 
     @property
-    def name(self):
+    def name(self) -> str:
         name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
         # Names of views may differ in what a file's name cannot hold.
         told_apart = digest(self.setup, self.views, self.protocol)[:8]
         return f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}"
 
-    def columns(self, X):
+    def columns(self, X: pd.DataFrame) -> list[str]:
         """Columns of its views, x1 first."""
         found = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
         if not found:
             raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
         return found
 
-    def key(self, common, X, splits):
+    def key(self, common: str, X: pd.DataFrame, splits: Mapping[str, Sequence[Split]]) -> str:
         """What the row depends on; another key is another experiment."""
         own = X[self.columns(X)], splits[self.protocol]
         return digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
 
-    def read(self, content):
+    def read(self, content: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Scores, intervals and answers, as `compute` gave them."""
         scores, intervals = (pd.DataFrame(**content[part]) for part in ("scores", "intervals"))
         answers = pd.read_csv(
@@ -269,7 +288,15 @@ class _Row:
             answers.astype({"row": int, "fold": int}),
         )
 
-    def compute(self, *, X, target, copies, splits, seed):
+    def compute(
+        self,
+        *,
+        X: pd.DataFrame,
+        target: pd.DataFrame,
+        copies: Column,
+        splits: Mapping[str, Sequence[Split]],
+        seed: int,
+    ) -> tuple[_Row, dict[str, Any]]:
         """Fit and score every fold: the row itself, and what was found, as JSON holds it."""
         X, views = X[self.columns(X)], "+".join(self.views)
         alone = self.setup == "svst"
@@ -300,7 +327,7 @@ class _Row:
         }
 
 
-def _portable(frame):
+def _portable(frame: pd.DataFrame) -> dict[str, Any]:
     """A frame as JSON holds it, to be handed to `DataFrame` as it is; NaN becomes null."""
     return {
         "columns": list(frame.columns),

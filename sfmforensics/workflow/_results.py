@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,18 @@ from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._common import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from sklearn.pipeline import FeatureUnion
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import Folds as NumberOfFolds
+    from sfmforensics._types import Split
+    from sfmforensics.custody import Evidence
 
 CONFIG = "config.json"
 _logger = logging.getLogger(__name__)
@@ -42,13 +55,13 @@ class Folds:
         As `sfmforensics.audit.near_copies` gives it.
     """
 
-    splits: dict
+    splits: dict[str, list[Split]]
     copies: np.ndarray
     exact: np.ndarray
     near: pd.DataFrame
 
     @property
-    def test_over_train(self):
+    def test_over_train(self) -> dict[str, float]:
         """Recordings tested over recordings learnt from, by protocol: mean over the folds."""
         return {
             protocol: float(np.mean([len(test) / len(train) for train, test in folds]))
@@ -56,7 +69,15 @@ class Folds:
         }
 
 
-def make_folds(corpus, X, protocols, folds, seed, repeats, verbose):
+def make_folds(
+    corpus: Bunch,
+    X: pd.DataFrame,
+    protocols: Iterable[str],
+    folds: NumberOfFolds,
+    seed: int,
+    repeats: int,
+    verbose: bool,
+) -> Folds:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
     exact = find_copies(corpus.data, verbose=verbose)
     near = near_copies(corpus.data, X, copies=exact, verbose=verbose)
@@ -70,7 +91,19 @@ def make_folds(corpus, X, protocols, folds, seed, repeats, verbose):
     return Folds(splits, copies, exact, near)
 
 
-def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, seconds, **more):
+def settings_of(
+    corpus: Bunch,
+    X: pd.DataFrame,
+    names: Sequence[str],
+    specs: Sequence[object],
+    made: Folds,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]],
+    folds: NumberOfFolds,
+    seed: int,
+    seconds: float,
+    **more: Any,
+) -> dict[str, Any]:
     """What a run was made of, as config.json holds it."""
     target = corpus.target
     findings = audit_corpus(
@@ -107,7 +140,7 @@ def settings_of(corpus, X, names, specs, made, *, parameters, folds, seed, secon
     }
 
 
-def begin_results(output):
+def begin_results(output: Path) -> None:
     """Make a folder ready for the results of a run.
 
     What an earlier run says of itself goes first and comes back last: tables of two runs never
@@ -128,8 +161,17 @@ def begin_results(output):
 
 
 def write_results(
-    output, scores, predictions, intervals, comparisons, config, evidence, *, files=(), **facts
-):
+    output: Path,
+    scores: pd.DataFrame,
+    predictions: Mapping[str, pd.DataFrame],
+    intervals: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    config: Mapping[str, Any],
+    evidence: Evidence,
+    *,
+    files: Iterable[str] = (),
+    **facts: Any,
+) -> None:
     """Write the tables of a run, its figures, its settings and the manifest of it all.
 
     Parameters
@@ -167,7 +209,13 @@ def write_results(
     event(_logger, "results written", folder=str(output), files=len(results) + 1)
 
 
-def custody_of(config, corpus, union, X, splits):
+def custody_of(
+    config: Mapping[str, Any],
+    corpus: Bunch,
+    union: FeatureUnion,
+    X: pd.DataFrame,
+    splits: Mapping[str, Sequence[Split]],
+) -> dict[str, Any]:
     """What the manifest of a run tells besides its files, see `Evidence.manifest`."""
     settings = ("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters")
     return {
@@ -182,14 +230,14 @@ def custody_of(config, corpus, union, X, splits):
     }
 
 
-def _texts(labels):
+def _texts(labels: pd.Series) -> list[str | None]:
     return [
         None if missing else str(label)
         for label, missing in zip(labels, labels.isna(), strict=True)
     ]
 
 
-def plain_value(value):
+def plain_value(value: object) -> Any:
     """Give a parameter as JSON holds it; what it cannot hold, in words."""
     if isinstance(value, (list, tuple)):
         return [plain_value(item) for item in value]

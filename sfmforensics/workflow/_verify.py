@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,13 +28,32 @@ from sfmforensics.report import read_run
 from sfmforensics.targets import CLASSIFICATION
 from sfmforensics.workflow._models import load_model
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders import BaseEmbedder
+    from sfmforensics.metrics import Metric
+
+    Line: TypeAlias = tuple[str, str, str, str]
+    Lines: TypeAlias = Iterator[Line]
+
 SAME, DIFFERS, MISSING, UNCHECKED, NOTE = "same", "differs", "missing", "not checked", "note"
 BAD = (DIFFERS, MISSING)
 COLUMNS = ["what", "item", "verdict", "detail"]
 _TOLERANCE = 1e-9
 
 
-def verify_results(path, *, root=None, sha256=None, vectors=False, trust=False, verbose=False):
+def verify_results(
+    path: PathLike,
+    *,
+    root: PathLike | None = None,
+    sha256: str | None = None,
+    vectors: bool = False,
+    trust: bool = False,
+    verbose: bool = False,
+) -> pd.DataFrame:
     """Compute again what a manifest says of a result, and say what differs.
 
     Parameters
@@ -113,7 +133,13 @@ def verify_results(path, *, root=None, sha256=None, vectors=False, trust=False, 
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rows(manifest, folder, root, vectors, verbose):
+def _rows(
+    manifest: Mapping[str, Any],
+    folder: Path | None,
+    root: PathLike | None,
+    vectors: bool,
+    verbose: bool,
+) -> Lines:
     if folder is not None:
         yield from _files(folder, manifest)
         yield from _scores(folder)
@@ -133,13 +159,13 @@ def _rows(manifest, folder, root, vectors, verbose):
     yield from _surroundings(manifest)
 
 
-def _compared(what, item, recorded, found):
+def _compared(what: str, item: str, recorded: object, found: object) -> Line:
     if recorded == found:
         return what, item, SAME, ""
     return what, item, DIFFERS, f"recorded {recorded}, found {found}"
 
 
-def _files(folder, manifest):
+def _files(folder: Path, manifest: Mapping[str, Any]) -> Lines:
     for name, recorded in manifest.get("results", {}).items():
         if os.path.basename(name) != name:  # a manifest of somebody else's reads nothing elsewhere
             yield "file", name, UNCHECKED, "it is not in the folder of the results"
@@ -149,7 +175,7 @@ def _files(folder, manifest):
             yield _compared("file", name, recorded, file_hash(folder / name))
 
 
-def _moved(records, root):
+def _moved(records: Sequence[Mapping[str, Any]], root: PathLike | None) -> list[str | None]:
     """Paths of the recordings, in another root if one is given; None for signals."""
     paths = [record.get("path") for record in records]
     known = [path for path in paths if path is not None]
@@ -162,7 +188,9 @@ def _moved(records, root):
     ]
 
 
-def _recordings(records, paths, verbose):
+def _recordings(
+    records: Sequence[Mapping[str, Any]], paths: Sequence[str | None], verbose: bool
+) -> Lines:
     with progress("hashing recordings", len(records), verbose) as advance:
         for number, (record, path) in enumerate(zip(records, paths, strict=True)):
             advance(1)
@@ -176,7 +204,7 @@ def _recordings(records, paths, verbose):
                 yield _compared("recording", path, record["sha256"], file_hash(path))
 
 
-def _views(manifest):
+def _views(manifest: Mapping[str, Any]) -> Lines:
     for name, told in manifest["views"].items():
         try:
             found = rebuilt(name, told).provenance()
@@ -191,7 +219,7 @@ def _views(manifest):
             yield _compared("weights", f"{name}: {file}", recorded, here)
 
 
-def rebuilt(name, told):
+def rebuilt(name: str, told: Mapping[str, Any]) -> BaseEmbedder:
     """Build the embedder that a manifest tells of.
 
     Parameters
@@ -216,7 +244,7 @@ def rebuilt(name, told):
     return kind(**{key: unpack(value) for key, value in told["parameters"].items()})
 
 
-def _vectors(manifest, paths, verbose):
+def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: bool) -> Lines:
     item = "vectors of all recordings"
     if "vectors" not in manifest:
         yield "vectors", item, UNCHECKED, "this manifest holds no hash of them"
@@ -237,7 +265,7 @@ def _vectors(manifest, paths, verbose):
     yield what, item, verdict, detail
 
 
-def _scores(folder):
+def _scores(folder: Path) -> Lines:
     """Scores that are answers counted: whether the predictions give them."""
     if not (folder / "scores.csv").is_file():
         return
@@ -251,7 +279,8 @@ def _scores(folder):
         if isinstance(run.config.get("predictions"), dict):  # of several systems of one name
             own = own[own["views"] == run.shown[1]]
         folds = dict(iter(answers.groupby(["protocol", "fold", "task"])))
-        for row in own.itertuples():
+        scored: Any = own.itertuples()
+        for row in scored:
             metric = METRICS.get(row.metric)
             answered = folds.get((row.protocol, row.fold, row.task))
             if metric is None or metric.function is None or answered is None:
@@ -266,19 +295,20 @@ def _scores(folder):
                 yield "score", item, DIFFERS, detail
 
 
-def _score(metric, answered):
+def _score(metric: Metric, answered: pd.DataFrame) -> float:
     true, predicted = answered["true"], answered["predicted"]
+    score: Any = metric.function
     if predicted.isna().all():
         return np.nan
     try:
         if metric.kind != CLASSIFICATION:
             true, predicted = pd.to_numeric(true), pd.to_numeric(predicted)
-        return metric.function(true.reset_index(drop=True), predicted.reset_index(drop=True))
+        return score(true.reset_index(drop=True), predicted.reset_index(drop=True))
     except (ValueError, TypeError):
         return np.nan
 
 
-def _surroundings(manifest):
+def _surroundings(manifest: Mapping[str, Any]) -> Lines:
     found = library_versions()
     for name, recorded in manifest["versions"].items():
         if recorded != found.get(name):

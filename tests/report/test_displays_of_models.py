@@ -341,6 +341,7 @@ class TestLearningCurve:
         display = self.curve(target=GENDER, cv=cv, scoring={"hits": scorer, "acc": "accuracy"})
         assert display.scores["task"].unique().tolist() == ["hits", "acc"]
         assert self.curve(target=GENDER, cv=cv, scoring=scorer).scores["value"].between(0, 1).all()
+        assert {ax.get_ylabel() for ax in display.axes_} == {"score"}
 
     def test_named_metrics_have_their_sign_whatever_their_scorer(self):
         scoring = task_scorers(TARGET, metrics={"gender": ["uar", "eer"], "age": "ccc"})

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.report._labels import figure_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Panels: TypeAlias = NDArray[np.object_]
 
 # Okabe and Ito's palette, which people see apart whatever their colour vision; yellow, pale on
 # paper, is left for the end.
@@ -25,12 +35,12 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 """One for each colour, so that a copy in grey can be read."""
 
 
-def new_axes(figsize):
+def new_axes(figsize: tuple[float, float]) -> Axes:
     """Make axes on a figure of their own, outside pyplot; figsize is in inches."""
     return Figure(figsize=figsize, layout="constrained").add_subplot()
 
 
-def own_axes(ax, figsize):
+def own_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
     """Give the axes that were given, or new ones of pyplot's, which a notebook shows."""
     if ax is not None:
         return ax
@@ -39,7 +49,14 @@ def own_axes(ax, figsize):
     return plt.subplots(figsize=figsize, layout="constrained")[1]
 
 
-def own_panels(ax, n_panels, figsize, n_columns=None, *, sharey=False):
+def own_panels(
+    ax: Axes | Sequence[Axes] | Panels | None,
+    n_panels: int,
+    figsize: tuple[float, float],
+    n_columns: int | None = None,
+    *,
+    sharey: bool = False,
+) -> Panels:
     """Give axes for several panels.
 
     Parameters
@@ -98,6 +115,6 @@ def own_panels(ax, n_panels, figsize, n_columns=None, *, sharey=False):
     return np.array(list(grid.flat[:n_panels]), dtype=object)
 
 
-def heading_of(first, *others):
+def heading_of(first: object, *others: object) -> str:
     """Join what a title says, leaving out what is not known."""
     return ", ".join(figure_text(part) for part in (first, *others) if part is not None)

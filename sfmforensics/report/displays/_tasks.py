@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
@@ -9,8 +11,17 @@ from sklearn.utils import check_consistent_length
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import as_frame, task_kind
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def choose_task(y, task=None, kind=None):
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Targets, TaskKind
+
+
+def choose_task(
+    y: Targets, task: str | None = None, kind: TaskKind | None = None
+) -> tuple[Any, pd.Series, int]:
     """Choose one column of targets.
 
     Parameters
@@ -69,7 +80,9 @@ def choose_task(y, task=None, kind=None):
     return names[position], frame.iloc[:, position], position
 
 
-def choose_pair(y_true, y_pred, task=None, kind=None):
+def choose_pair(
+    y_true: Targets, y_pred: Targets, task: str | None = None, kind: TaskKind | None = None
+) -> tuple[Any, pd.Series, pd.Series]:
     """Choose one column of targets, and what was predicted for it.
 
     Parameters
@@ -109,7 +122,7 @@ def choose_pair(y_true, y_pred, task=None, kind=None):
     return name, true[known], answers.iloc[:, place][known]
 
 
-def last_step(estimator, X=None):
+def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, Any]:
     """Go through a pipeline, or what a search found best, to the model itself.
 
     Parameters
@@ -141,7 +154,7 @@ def last_step(estimator, X=None):
     return estimator, X
 
 
-def as_text(labels):
+def as_text(labels: pd.Series) -> pd.Series:
     """Write labels as text; 1.0 is 1, since a column of integers with gaps holds floats."""
     whole = [isinstance(label, float) and label.is_integer() for label in labels]
     texts = [str(int(a) if b else a) for a, b in zip(labels, whole, strict=True)]

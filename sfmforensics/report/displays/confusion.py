@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
@@ -11,6 +13,17 @@ from sfmforensics.report._labels import figure_text, natural_key
 from sfmforensics.report.displays._axes import BLUE, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_pair
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, task_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import FloatArray, Matrix, Recordings, Targets
+
+    Normalise = Literal["true", "pred", "all"] | None
 
 MOST_NUMBERED = 12  # classes; in more than 144 cells numbers are too small to read
 MOST_TICKS = 20
@@ -76,7 +89,14 @@ class ConfusionDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, counts, *, task=None, normalize="true", name=None):
+    def __init__(
+        self,
+        counts: pd.DataFrame,
+        *,
+        task: str | None = None,
+        normalize: Normalise = "true",
+        name: str | None = None,
+    ) -> None:
         if normalize not in MEANING:
             raise ParameterError(f'normalize is {normalize!r}; use "true", "pred", "all" or None')
         self.counts = counts
@@ -86,8 +106,17 @@ class ConfusionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, task=None, normalize="true", name=None, ax=None, colorbar=True
-    ):
+        cls,
+        estimator: BaseEstimator,
+        X: Matrix | Recordings,
+        y: Targets,
+        *,
+        task: str | None = None,
+        normalize: Normalise = "true",
+        name: str | None = None,
+        ax: Axes | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw what a model takes the classes of a task for.
 
         Parameters
@@ -122,8 +151,16 @@ class ConfusionDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, *, task=None, normalize="true", name=None, ax=None, colorbar=True
-    ):
+        cls,
+        y_true: Targets,
+        y_pred: Targets,
+        *,
+        task: str | None = None,
+        normalize: Normalise = "true",
+        name: str | None = None,
+        ax: Axes | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw what the classes of a task were taken for.
 
         Parameters
@@ -164,24 +201,24 @@ class ConfusionDisplay:
         return display.plot(ax, colorbar=colorbar)
 
     @property
-    def shares(self):
+    def shares(self) -> pd.DataFrame:
         """DataFrame of the shares, 0 to 1, as `normalize` says; NaN where there is nothing."""
         if self.normalize is None:
             return self.counts
-        axis = {"true": 1, "pred": 0}.get(self.normalize)
+        axis: Any = {"true": 1, "pred": 0}.get(self.normalize)
         if axis is None:
             return self.counts / self.counts.to_numpy().sum()
         total = self.counts.sum(axis=axis)
         return self.counts.div(total.where(total > 0), axis=1 - axis)
 
     @property
-    def figsize(self):
+    def figsize(self) -> tuple[float, float]:
         """Width and height in inches of a figure that suits the number of classes."""
         n_classes = len(self.counts)
         width = 4.8 + 0.15 * max(0, n_classes - 5) if n_classes <= MOST_NUMBERED else 5.6
         return width, width - 0.7
 
-    def plot(self, ax=None, *, colorbar=True):
+    def plot(self, ax: Axes | None = None, *, colorbar: bool = True) -> Self:
         """Draw it.
 
         Parameters
@@ -220,7 +257,7 @@ class ConfusionDisplay:
         return self
 
 
-def count_pairs(true, predicted):
+def count_pairs(true: pd.Series, predicted: pd.Series) -> pd.DataFrame:
     """Count how often each class was taken for each.
 
     Parameters
@@ -250,7 +287,7 @@ def count_pairs(true, predicted):
     return counts.rename_axis(index="true", columns="predicted")
 
 
-def _write(ax, values, most, factor):
+def _write(ax: Axes, values: FloatArray, most: float, factor: int) -> None:
     for (row, column), value in np.ndenumerate(values):
         if value:
             dark = "white" if value > 0.55 * most else "black"
@@ -258,11 +295,11 @@ def _write(ax, values, most, factor):
             ax.text(column, row, text, ha="center", va="center", color=dark, fontsize=9)
 
 
-def _name_classes(ax, names, n_classes):
+def _name_classes(ax: Axes, names: Sequence[str], n_classes: int) -> None:
     ticks = range(0, n_classes, -(-n_classes // MOST_TICKS))
     labels = [figure_text(names[tick], 16) for tick in ticks]
     slant = 90 if n_classes > MOST_NUMBERED else 45 if max(map(len, labels)) > 4 else 0
-    flush = {"ha": "right", "rotation_mode": "anchor"} if slant == 45 else {}
+    flush: dict[str, Any] = {"ha": "right", "rotation_mode": "anchor"} if slant == 45 else {}
     ax.set_xticks(ticks, labels, rotation=slant, **flush)
     ax.set_yticks(ticks, labels)
     if n_classes > MOST_NUMBERED:

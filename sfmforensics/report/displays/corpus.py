@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,15 @@ from sfmforensics.report._labels import UNITS, figure_text, natural_key
 from sfmforensics.report.displays._axes import VERMILLION, YELLOW, own_panels
 from sfmforensics.report.displays._tasks import as_text
 from sfmforensics.targets import as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.utils import Bunch
+
+    from sfmforensics.report.displays._axes import Panels
 
 GENDER_STYLES = [
     *STYLES,
@@ -64,14 +75,28 @@ class CorpusDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, recordings, speakers=None, *, bin_width=5, name=None):
+    def __init__(
+        self,
+        recordings: pd.DataFrame,
+        speakers: pd.DataFrame | None = None,
+        *,
+        bin_width: float = 5,
+        name: str | None = None,
+    ) -> None:
         self.recordings = recordings
         self.speakers = speakers
         self.bin_width = bin_width
         self.name = name
 
     @classmethod
-    def from_corpus(cls, corpus, *, bin_width=5, name=None, ax=None):
+    def from_corpus(
+        cls,
+        corpus: Bunch,
+        *,
+        bin_width: float = 5,
+        name: str | None = None,
+        ax: Axes | Sequence[Axes] | Panels | None = None,
+    ) -> Self:
         """Draw who speaks in a corpus.
 
         Parameters
@@ -100,15 +125,15 @@ class CorpusDisplay:
     @classmethod
     def from_target(
         cls,
-        target,
+        target: pd.DataFrame,
         *,
-        age="age",
-        gender="gender",
-        speaker="speaker",
-        bin_width=5,
-        name=None,
-        ax=None,
-    ):
+        age: str = "age",
+        gender: str = "gender",
+        speaker: str = "speaker",
+        bin_width: float = 5,
+        name: str | None = None,
+        ax: Axes | Sequence[Axes] | Panels | None = None,
+    ) -> Self:
         """Draw whom targets describe.
 
         Parameters
@@ -161,7 +186,7 @@ class CorpusDisplay:
             )
         return cls(recordings, speakers, bin_width=bin_width, name=name).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -189,7 +214,7 @@ class CorpusDisplay:
         return self
 
 
-def count_ages(frame, bin_width=5):
+def count_ages(frame: pd.DataFrame, bin_width: float = 5) -> pd.DataFrame:
     """Count rows by age and gender.
 
     Parameters
@@ -229,9 +254,9 @@ def count_ages(frame, bin_width=5):
     return counts.set_axis(pd.Index(edges, name="age", dtype=float)).rename_axis(columns="gender")
 
 
-def _draw_ages(ax, frame, bin_width):
+def _draw_ages(ax: Axes, frame: pd.DataFrame, bin_width: float) -> None:
     counts = count_ages(frame, bin_width)
-    n_bins = int(counts.index.notna().sum())
+    n_bins = int(np.sum(counts.index.notna()))
     places = np.arange(len(counts)) + np.where(counts.index.isna(), 1.0, 0.5)
     bottom = np.zeros(len(counts))
     for gender, style in _styled(counts.columns):
@@ -250,7 +275,7 @@ def _draw_ages(ax, frame, bin_width):
     _explain(ax, bottom.max(), counts.columns if "gender" in frame else [])
 
 
-def _draw_genders(ax, frame, _):
+def _draw_genders(ax: Axes, frame: pd.DataFrame, _: float) -> None:
     counts = _genders(frame).value_counts()
     for place, (gender, style) in enumerate(_styled(_in_order(counts.index))):
         label = f"{figure_text(gender, 16)} ({counts[gender]:,})"
@@ -261,7 +286,7 @@ def _draw_genders(ax, frame, _):
     _explain(ax, counts.max(), names)
 
 
-def _explain(ax, highest, genders):
+def _explain(ax: Axes, highest: float, genders: Any) -> None:
     """Add the legend, and room for it above the bars."""
     n_rows = -(-len(genders) // 2)
     ax.set_ylim(0, (1.05 + 0.1 * n_rows) * highest)
@@ -269,23 +294,23 @@ def _explain(ax, highest, genders):
         ax.legend(loc="upper center", ncols=2, frameon=False, fontsize=9)
 
 
-def _genders(frame):
+def _genders(frame: pd.DataFrame) -> pd.Series:
     if "gender" not in frame:
         return pd.Series("", index=frame.index, dtype=object, name="gender")
     return frame["gender"].where(frame["gender"].notna(), UNKNOWN)
 
 
-def _in_order(genders):
+def _in_order(genders: Iterable[str]) -> list[str]:
     return sorted(set(genders), key=lambda gender: (gender == UNKNOWN, natural_key(gender)))
 
 
-def _styled(genders):
+def _styled(genders: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for place, gender in enumerate(genders):
         known = GENDER_STYLES[place % len(GENDER_STYLES)]
         yield gender, UNKNOWN_STYLE if gender == UNKNOWN else known
 
 
-def _usual(values):
+def _usual(values: pd.Series) -> Any:
     """The median of the numbers, or the most frequent label; None where nothing is known."""
     if pd.api.types.is_float_dtype(values.dtype):
         return values.median()
@@ -293,7 +318,7 @@ def _usual(values):
     return None if counts.empty else counts.idxmax()
 
 
-def _ages(column, name, bin_width):
+def _ages(column: pd.Series, name: str, bin_width: float) -> pd.Series:
     try:
         ages = pd.to_numeric(column).astype(float)
     except (TypeError, ValueError) as error:

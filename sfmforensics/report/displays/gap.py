@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -21,8 +23,16 @@ from sfmforensics.report._labels import (
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+
+    from sfmforensics.report.displays._axes import Panels
+
 CLOSED, DISJOINT = PROTOCOLS
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     CLOSED: {"color": BLUE, "marker": "o"},
     DISJOINT: {"color": VERMILLION, "marker": "D", "markerfacecolor": "white"},
 }
@@ -68,11 +78,17 @@ class ProtocolGapDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, gaps):
+    def __init__(self, gaps: pd.DataFrame) -> None:
         self.gaps = gaps
 
     @classmethod
-    def from_scores(cls, scores, *, metrics=None, ax=None):
+    def from_scores(
+        cls,
+        scores: pd.DataFrame,
+        *,
+        metrics: Mapping[str, str] | None = None,
+        ax: Axes | Sequence[Axes] | Panels | None = None,
+    ) -> Self:
         """Draw the gap of every task that was scored under both protocols.
 
         Parameters
@@ -102,7 +118,8 @@ class ProtocolGapDisplay:
         except (TypeError, ValueError) as error:
             raise ReportError(f"the scores: 'value' must hold numbers, but: {error}") from error
         parts = []
-        for task, found in scores.groupby("task", sort=False):
+        groups: Any = scores.groupby("task", sort=False)
+        for task, found in groups:
             metric = (metrics or {}).get(task) or main_metric(list(found["metric"].unique()))
             found = found[(found["metric"] == metric) & found["protocol"].isin(PROTOCOLS)]
             gaps = _gaps(found)
@@ -115,7 +132,7 @@ class ProtocolGapDisplay:
             )
         return cls(pd.concat(parts, ignore_index=True)).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -153,7 +170,7 @@ class ProtocolGapDisplay:
         return self
 
 
-def _gaps(found):
+def _gaps(found: pd.DataFrame) -> pd.DataFrame:
     """Means and deviations over the folds, one row a system."""
     table = found.pivot_table(
         index=["model", "views"], columns="protocol", values="value", aggfunc=["mean", "std"]
@@ -164,7 +181,7 @@ def _gaps(found):
     return table.assign(gap=table[DISJOINT] - table[CLOSED]).reset_index()
 
 
-def _draw_task(ax, gaps, task, systems):
+def _draw_task(ax: Axes, gaps: pd.DataFrame, task: str, systems: Sequence[tuple[str, str]]) -> None:
     metric = gaps["metric"].iloc[0]
     factor = 100 if is_share(metric) else 1
     for row in gaps.to_dict("records"):
@@ -187,8 +204,8 @@ def _draw_task(ax, gaps, task, systems):
             )
         if not np.isnan(row["gap"]):
             text = _gap_text(factor * row["gap"], task, metric)
-            place = {"transform": ax.get_yaxis_transform(), "ha": "left", "va": "center"}
-            ax.text(1.02, y, text, fontsize=9, **place)
+            place = ax.get_yaxis_transform()
+            ax.text(1.02, y, text, fontsize=9, transform=place, ha="left", va="center")
     ax.set(title=figure_text(task), xlabel=metric_label(task, metric))
     ax.margins(x=0.12)
     ax.tick_params(axis="y", length=0)
@@ -197,7 +214,7 @@ def _draw_task(ax, gaps, task, systems):
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _gap_text(gap, task, metric):
+def _gap_text(gap: float, task: str, metric: str) -> str:
     if is_share(metric):
         return f"{gap:+.1f} points".replace("-", "\N{MINUS SIGN}")
     unit = f" {UNITS[task]}" if task in UNITS and in_units(metric) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,25 @@ from sfmforensics.metrics import METRICS, task_scorers
 from sfmforensics.report._labels import figure_text, is_share, metric_label
 from sfmforensics.report.displays._axes import BLUE, own_panels
 from sfmforensics.targets import as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import (
+        Column,
+        IntArray,
+        Matrix,
+        RandomState,
+        Recordings,
+        Split,
+        Splitter,
+        Targets,
+    )
+    from sfmforensics.report.displays._axes import Panels
 
 SIZES = (0.1, 0.325, 0.55, 0.775, 1.0)
 
@@ -65,25 +85,25 @@ class LearningCurveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, scores):
+    def __init__(self, scores: pd.DataFrame) -> None:
         self.scores = scores
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: BaseEstimator,
+        X: Matrix | Recordings,
+        y: Targets,
         *,
-        cv,
-        train_sizes=SIZES,
-        groups=None,
-        scoring=None,
-        n_jobs=1,
-        random_state=0,
-        params=None,
-        ax=None,
-    ):
+        cv: Splitter | Iterable[Split],
+        train_sizes: Sequence[float] = SIZES,
+        groups: Column | None = None,
+        scoring: str | Callable[..., float] | Sequence[str] | dict[str, Any] | None = None,
+        n_jobs: int | None = 1,
+        random_state: RandomState = 0,
+        params: dict[str, Any] | None = None,
+        ax: Axes | Sequence[Axes] | Panels | None = None,
+    ) -> Self:
         """Fit a model on ever more recordings, and draw how well it does.
 
         Parameters
@@ -156,7 +176,7 @@ class LearningCurveDisplay:
         columns = ["task", "metric", "size", "n_train", "fold", "value"]
         return cls(pd.DataFrame(rows, columns=columns)).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -168,18 +188,19 @@ class LearningCurveDisplay:
         -------
         LearningCurveDisplay
         """
-        curves = list(self.scores.groupby(["task", "metric"], sort=False, dropna=False))
+        curves: Any = list(self.scores.groupby(["task", "metric"], sort=False, dropna=False))
         n_columns = min(2, len(curves))
         n_rows = -(-len(curves) // n_columns)
         axes = own_panels(ax, len(curves), (4.0 * n_columns, 3.0 * n_rows), n_columns)
         for panel, ((task, metric), found) in zip(axes, curves, strict=True):
-            _draw_curve(panel, found, task, metric)
+            # pandas makes NaN of a scorer's missing metric.
+            _draw_curve(panel, found, task, metric if isinstance(metric, str) else None)
         axes[0].legend(frameon=False, fontsize=9)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
 
-def _counts(sizes, n_train):
+def _counts(sizes: Sequence[float], n_train: int) -> list[int]:
     """Numbers of rows that sizes stand for."""
     counts = []
     for size in np.asarray(sizes).tolist():
@@ -193,7 +214,7 @@ def _counts(sizes, n_train):
     return counts
 
 
-def _scorers(scoring, y):
+def _scorers(scoring: Any, y: Targets) -> dict[str, Any]:
     if scoring is None:
         return task_scorers(y)
     if callable(scoring):
@@ -205,7 +226,7 @@ def _scorers(scoring, y):
     return {name: get_scorer(scorer) for name, scorer in named.items()}
 
 
-def _task_and_metric(name, tasks):
+def _task_and_metric(name: str, tasks: Iterable[Any]) -> tuple[Any, str | None]:
     """Give what a scorer of a name of `task_scorers` scores; of another, its name, no metric."""
     for metric in METRICS:
         for task in tasks:
@@ -214,7 +235,7 @@ def _task_and_metric(name, tasks):
     return name.removeprefix("neg_"), None
 
 
-def _warn_of_gaps(frame, absences):
+def _warn_of_gaps(frame: pd.DataFrame, absences: Sequence[Any]) -> None:
     for position, name in enumerate(frame.columns):
         n_gaps = sum(position in absent for absent in absences)
         if n_gaps:
@@ -226,7 +247,16 @@ def _warn_of_gaps(frame, absences):
             )
 
 
-def _fit_and_score(estimator, X, y, rows, test, absent, scorers, params):
+def _fit_and_score(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Targets,
+    rows: IntArray,
+    test: IntArray,
+    absent: list[int],
+    scorers: dict[str, Any],
+    params: dict[str, Any] | None,
+) -> dict[str, float]:
     """Fit on some rows and score on others; gives the scores by name, errors positive."""
     if absent:
         # No model can learn a column without labels.
@@ -252,14 +282,14 @@ def _fit_and_score(estimator, X, y, rows, test, absent, scorers, params):
     }
 
 
-def _negated(name, scorer, y):
+def _negated(name: str, scorer: Any, y: Targets) -> bool:
     _, metric = _task_and_metric(name, as_frame(y))
     if metric is None:
         return getattr(scorer, "_sign", 1) < 0
     return not METRICS[metric].greater_is_better
 
 
-def _draw_curve(ax, found, task, metric):
+def _draw_curve(ax: Axes, found: pd.DataFrame, task: str, metric: str | None) -> None:
     factor = 100 if is_share(metric) else 1
     sizes = found.groupby("size")
     n_train = sizes["n_train"].mean()
@@ -283,7 +313,7 @@ def _draw_curve(ax, found, task, metric):
     if is_share(metric):
         ax.set_ylim(max(-2, ax.get_ylim()[0]), min(102, ax.get_ylim()[1]))
     ax.set_xlim(left=0)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     ax.grid(color="0.9")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
@@ -15,6 +17,16 @@ from sfmforensics.report._labels import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_task, last_step
 from sfmforensics.targets import REGRESSION, task_kind
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Array, Column, Matrix, RandomState, Recordings, Targets
+
+    Method = Literal["tsne", "umap"]
 
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
 LEAST = 4  # recordings; of fewer, neighbours say nothing
@@ -72,7 +84,16 @@ class ProjectionDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, points, labels, *, task=None, method="tsne", unit=None, name=None):
+    def __init__(
+        self,
+        points: Array,
+        labels: Column,
+        *,
+        task: str | None = None,
+        method: str = "tsne",
+        unit: str | None = None,
+        name: str | None = None,
+    ) -> None:
         self.points = points
         self.labels = labels
         self.task = task
@@ -83,17 +104,17 @@ class ProjectionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: BaseEstimator,
+        X: Matrix | Recordings,
+        y: Targets,
         *,
-        task=None,
-        method="tsne",
-        random_state=0,
-        unit=None,
-        name=None,
-        ax=None,
-    ):
+        task: str | None = None,
+        method: Method = "tsne",
+        random_state: RandomState = 0,
+        unit: str | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw the representation that a model makes of its views.
 
         Parameters
@@ -137,8 +158,17 @@ class ProjectionDisplay:
 
     @classmethod
     def from_views(
-        cls, X, y, *, task=None, method="tsne", random_state=0, unit=None, name=None, ax=None
-    ):
+        cls,
+        X: Matrix,
+        y: Targets,
+        *,
+        task: str | None = None,
+        method: Method = "tsne",
+        random_state: RandomState = 0,
+        unit: str | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw vectors as they are, such as those of one speech foundation model.
 
         Parameters
@@ -180,7 +210,7 @@ class ProjectionDisplay:
         points = project(X, method, random_state)
         return cls(points, labels, task=task, method=method, unit=unit, name=name).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -203,7 +233,8 @@ class ProjectionDisplay:
         points = np.asarray(self.points)
         if not known.all():
             label = f"not known ({np.sum(~known):,})"
-            ax.scatter(*points[~known].T, s=size, color="0.7", label=label, lw=0)
+            x, y = points[~known].T
+            ax.scatter(x, y, s=size, color="0.7", label=label, lw=0)
         note = ""
         if task_kind(labels) == REGRESSION:
             self._draw_numbers(ax, points[known], labels[known].to_numpy(), task, size)
@@ -216,15 +247,18 @@ class ProjectionDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_numbers(self, ax, points, numbers, task, size):
-        drawn = ax.scatter(*points.T, c=numbers, s=size, cmap="viridis", lw=0.2, edgecolors="0.3")
+    def _draw_numbers(
+        self, ax: Axes, points: Array, numbers: Array, task: str, size: float
+    ) -> None:
+        x, y = points.T
+        drawn = ax.scatter(x, y, c=numbers, s=size, cmap="viridis", lw=0.2, edgecolors="0.3")
         unit = unit_of(self.task) if self.unit is None else self.unit
         ax.figure.colorbar(drawn, ax=ax, shrink=0.85).set_label(f"{task} ({figure_text(unit)})")
         if len(ax.collections) > 1:
             ax.legend(frameon=False, loc="best")
 
 
-def project(X, method="tsne", random_state=0):
+def project(X: Matrix, method: Method = "tsne", random_state: RandomState = 0) -> Array:
     """Project vectors onto a plane so that neighbours stay near each other.
 
     Parameters
@@ -275,7 +309,7 @@ def project(X, method="tsne", random_state=0):
         return tsne.fit_transform(X)
 
 
-def _umap():
+def _umap() -> Any:
     try:
         from umap import UMAP
     except ImportError as error:
@@ -283,16 +317,17 @@ def _umap():
     return UMAP
 
 
-def _draw_classes(ax, points, labels, task, size):
+def _draw_classes(ax: Axes, points: Array, labels: pd.Series, task: str, size: float) -> str:
     """Draw the points of each class; gives what the title must say of their colours."""
     counts = labels.value_counts()
     names = sorted(counts.index, key=natural_key)
     few = len(names) <= len(COLOURS)
     for place, name in enumerate(names):
         n = len(COLOURS)
-        own = points[(labels == name).to_numpy()]
+        x, y = points[(labels == name).to_numpy()].T
         ax.scatter(
-            *own.T,
+            x,
+            y,
             s=size,
             color=COLOURS[place % n],
             marker=MARKERS[(place if few else place + place // n) % n],
@@ -302,7 +337,9 @@ def _draw_classes(ax, points, labels, task, size):
             label=f"{figure_text(name, 16)} ({counts[name]:,})" if few else None,
         )
     if few:
-        legend = ax.legend(title=task, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        legend: Any = ax.legend(
+            title=task, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)
+        )
         for handle in legend.legend_handles:
             handle.set_sizes([36])
         return ""

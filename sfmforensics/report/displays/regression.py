@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
@@ -12,6 +14,14 @@ from sfmforensics.report._labels import UNITS, figure_text, unit_of
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, heading_of, own_axes
 from sfmforensics.report.displays._tasks import choose_pair
 from sfmforensics.targets import REGRESSION
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Column, FloatArray, Matrix, Recordings, Targets
 
 N_BINS = 8
 TINT = to_rgb(VERMILLION)
@@ -64,7 +74,15 @@ class RegressionDisplay:
     figsize = (4.6, 4.8)
     """Width and height in inches of a figure that suits it."""
 
-    def __init__(self, y_true, y_pred, *, task=None, unit=None, name=None):
+    def __init__(
+        self,
+        y_true: Column,
+        y_pred: Column,
+        *,
+        task: str | None = None,
+        unit: str | None = None,
+        name: str | None = None,
+    ) -> None:
         self.y_true = y_true
         self.y_pred = y_pred
         self.task = task
@@ -72,7 +90,17 @@ class RegressionDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, task=None, unit=None, name=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Matrix | Recordings,
+        y: Targets,
+        *,
+        task: str | None = None,
+        unit: str | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw what a model predicts against what is true.
 
         Parameters
@@ -99,7 +127,16 @@ class RegressionDisplay:
         return cls.from_predictions(y, answers, task=task, unit=unit, name=name, ax=ax)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, task=None, unit=None, name=None, ax=None):
+    def from_predictions(
+        cls,
+        y_true: Targets,
+        y_pred: Targets,
+        *,
+        task: str | None = None,
+        unit: str | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw what was predicted against what is true.
 
         Parameters
@@ -136,11 +173,11 @@ class RegressionDisplay:
         return cls(*pairs, task=task, unit=unit, name=name).plot(ax)
 
     @property
-    def bands(self):
+    def bands(self) -> pd.DataFrame:
         """DataFrame of what the band shows, see `error_bands`."""
         return error_bands(self.y_true, self.y_pred)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -178,7 +215,7 @@ class RegressionDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_bands(self, ax, least):
+    def _draw_bands(self, ax: Axes, least: float) -> list[Any]:
         """Draw the bins where they are, without a word on numbers between them; `least` wide."""
         bands = self.bands
         centre = (bands["start"] + bands["end"]) / 2
@@ -194,7 +231,7 @@ class RegressionDisplay:
         return [boxes, medians]
 
 
-def error_bands(y_true, y_pred, n_bins=N_BINS):
+def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.DataFrame:
     """Median and middle 80 % of the predictions, by bins of the true number.
 
     Parameters
@@ -223,7 +260,7 @@ def error_bands(y_true, y_pred, n_bins=N_BINS):
     pairs = pd.DataFrame({"true": np.asarray(y_true), "predicted": np.asarray(y_pred)})
     # The bin of a number is that of the middle of its ranks.
     rank = pairs["true"].rank(method="average") - 0.5
-    parts = []
+    parts: list[pd.DataFrame] = []
     for _, rows in pairs.groupby((rank * n_bins // len(pairs)).astype(int)):
         if parts and min(len(rows), len(parts[-1])) < LEAST:
             parts[-1] = pd.concat([parts[-1], rows])
@@ -241,7 +278,7 @@ def error_bands(y_true, y_pred, n_bins=N_BINS):
     return pd.DataFrame(found, columns=["n", "start", "end", "low", "median", "high"])
 
 
-def number_pairs(true, predicted, what):
+def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[FloatArray]:
     """Read two columns as numbers; `what` they are is for the message.
 
     Raises

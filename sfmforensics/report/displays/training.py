@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
 from sfmforensics.report.displays._tasks import last_step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics.report.displays._axes import Panels
 
 
 class TrainingCurveDisplay:
@@ -48,12 +59,16 @@ class TrainingCurveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, history, *, best_epoch=None):
+    def __init__(
+        self, history: Sequence[dict[str, float]], *, best_epoch: int | None = None
+    ) -> None:
         self.history = history
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, ax: Axes | Sequence[Axes] | Panels | None = None
+    ) -> Self:
         """Draw how a model was trained.
 
         Parameters
@@ -84,7 +99,7 @@ class TrainingCurveDisplay:
             )
         return cls(model.history_, best_epoch=getattr(model, "best_epoch_", None)).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -119,7 +134,7 @@ class TrainingCurveDisplay:
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
-    def _draw_loss(self, ax):
+    def _draw_loss(self, ax: Axes) -> None:
         self._line(ax, "train_loss", color=BLUE, marker="o", label="training")
         held = self._line(ax, "valid_loss", color=VERMILLION, marker="s", label="validation")
         if held and self.best_epoch is not None:
@@ -129,13 +144,13 @@ class TrainingCurveDisplay:
         if held:
             ax.legend(frameon=False)
 
-    def _draw_entropy(self, ax):
+    def _draw_entropy(self, ax: Axes) -> None:
         ax.axhline(1, color="black", linewidth=1, linestyle="--", label="uniform plan")
         self._line(ax, "plan_entropy", color=BLUE, marker="o", label="mean of the plans")
         ax.set(ylim=(0, 1.08), ylabel="entropy of the plans (1 = uniform)")
         ax.legend(loc="lower left", frameon=False)
 
-    def _line(self, ax, name, **style):
+    def _line(self, ax: Axes, name: str, **style: Any) -> bool:
         rows = [row for row in self.history if row.get(name) is not None]
         if rows:
             ax.plot([row["epoch"] for row in rows], [row[name] for row in rows], ms=3, **style)

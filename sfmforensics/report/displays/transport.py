@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.colors import LogNorm
 from sklearn.utils import _safe_indexing
@@ -11,6 +13,18 @@ from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import own_panels
 from sfmforensics.report.displays._tasks import last_step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self, TypeAlias
+
+    from matplotlib.axes import Axes
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Array, FloatArray, Matrix, Recordings
+    from sfmforensics.report.displays._axes import Panels
+
+    Pair: TypeAlias = tuple[str, str]
 
 AT_ONCE = 256  # recordings; the plans of a whole corpus with many tokens would fill the memory
 PALEST = 1.1  # times the uniform plan, or rounding errors would look like structure
@@ -63,13 +77,21 @@ class TransportPlanDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, plans, entropies, n_recordings):
+    def __init__(
+        self, plans: dict[Pair, FloatArray], entropies: dict[Pair, float], n_recordings: int
+    ) -> None:
         self.plans = plans
         self.entropies = entropies
         self.n_recordings = n_recordings
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Matrix | Recordings,
+        *,
+        ax: Axes | Sequence[Axes] | Panels | None = None,
+    ) -> Self:
         """Draw what a model transports.
 
         Parameters
@@ -102,22 +124,24 @@ class TransportPlanDisplay:
             )
         check_is_fitted(model)
         _, X = last_step(estimator, X)
-        sums, entropies, n_recordings = {}, {}, _num_samples(X)
+        sums: dict[Pair, Any] = {}
+        totals: dict[Pair, Any] = {}
+        n_recordings = _num_samples(X)
         for start in range(0, n_recordings, AT_ONCE):
             rows = np.arange(start, min(start + AT_ONCE, n_recordings))
             for pair, plans in model.transport_plan(_safe_indexing(X, rows)).items():
                 sums[pair] = sums.get(pair, 0) + plans.sum(axis=0, dtype=np.float64)
-                entropies[pair] = entropies.get(pair, 0) + plan_entropies(plans).sum()
+                totals[pair] = totals.get(pair, 0) + plan_entropies(plans).sum()
         means = {pair: total / n_recordings for pair, total in sums.items()}
-        entropies = {pair: float(total / n_recordings) for pair, total in entropies.items()}
+        entropies = {pair: float(total / n_recordings) for pair, total in totals.items()}
         return cls(means, entropies, n_recordings).plot(ax)
 
     @property
-    def ratios(self):
+    def ratios(self) -> dict[Pair, FloatArray]:
         """Plans over the uniform plan of the same mass: dict of pair to ndarray."""
         return {pair: plan / plan.mean() for pair, plan in self.plans.items()}
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -160,7 +184,7 @@ class TransportPlanDisplay:
         return self
 
 
-def plan_entropies(plans):
+def plan_entropies(plans: Array) -> FloatArray:
     """Entropy of each plan over that of a uniform plan.
 
     Parameters
