@@ -10,12 +10,17 @@ FULL := $(VENV)/.full-$(CLONE)
 # How many inputs make fuzz tries.
 FUZZ ?= 10000
 
-.PHONY: help demo test fuzz lint format clean
+# Least share of lines and branches that the tests must reach, in per cent.
+COVERAGE ?= 95
+
+.PHONY: help demo test fuzz coverage mutants lint format clean
 
 help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
 	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"
+	@echo "make coverage all tests, and that they reach $(COVERAGE) % of lines and branches"
+	@echo "make mutants change pooling and splitters one place at a time: do the tests notice?"
 	@echo "make lint    ruff and mypy, as .ci/run does"
 	@echo "make format  let ruff rewrite the code"
 	@echo "make clean   remove the virtual environment and what tools left behind"
@@ -41,6 +46,14 @@ test: $(FULL)
 fuzz: $(FULL)
 	SFMFORENSICS_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
+coverage: $(FULL)
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
+
+mutants: $(FULL)
+	$(BIN)/python -m pip install --quiet 'mutmut>=3.8'
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 lint: $(FULL)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,4 +64,4 @@ format: $(FULL)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis mutants .coverage
