@@ -235,6 +235,10 @@ def test_audit_counts_what_was_planted():
     assert found["shared_copies"] == {"closed": 2, "disjoint": 1}
     both = audit(target, [0, 0, 1, 0, 2, 3, 4], {"closed": apart * 2})
     assert both["shared_copies"] == {"closed": 2}  # recording 3, whose two copies are in training
+    assert both["left_out"] == 0, "under closed nobody is left out for want of a speaker"
+    without = audit(target.drop(columns="speaker").assign(age=1.0), copies, {"closed": apart})
+    assert (without["copies"], without["aliases"], without["left_out"]) == (3, [], 0)
+    assert set(without) == {"copies", "aliases", "left_out", "shared_copies"}
 
 
 def test_names_of_protocols():

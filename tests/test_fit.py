@@ -205,6 +205,12 @@ def test_a_splitter_without_a_seed_gets_the_seed_of_the_fit(table, sides):
         TANGO(**options).fit(X, y)
         kept.append(rows_of(sides["valid"], X))
     assert kept[0] == kept[1]
+    TANGO(**options | {"random_state": 1}).fit(X, y)
+    assert rows_of(sides["valid"], X) != kept[0]
+    own = ShuffleSplit(1, random_state=5)
+    for seed in (0, 1):
+        TANGO(**options | {"random_state": seed, "validation": own}).fit(X, y)
+        assert rows_of(sides["valid"], X) == next(own.split(X))[1].tolist(), "its own seed stays"
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
     assert options["validation"].random_state is None
 
@@ -241,8 +247,18 @@ def test_a_warm_start_keeps_back_what_was_kept_back(table, sides):
 
 
 def test_a_splitter_that_cannot_read_the_targets_is_refused_with_the_way_out(table):
-    with pytest.raises(TargetError, match=r"StratifiedKFold.*TargetStratifiedKFold"):
+    with pytest.raises(
+        TargetError,
+        match=r"StratifiedKFold.*; pass the groups that it asks for to fit, or use one that reads "
+        r"targets of several columns: TargetStratifiedKFold or TargetGroupKFold of "
+        r"sfmforensics\.model_selection$",
+    ):
         TANGO(**FAST, early_stopping=True, validation=StratifiedKFold(3)).fit(*table)
+    X, y = table
+    with pytest.raises(TargetError, match=r"; use one that reads targets of several columns"):
+        TANGO(**FAST, early_stopping=True, validation=StratifiedKFold(3)).fit(
+            X, y, groups=y["speaker"]
+        )
 
 
 def test_recordings_kept_back_with_impossible_inputs_are_said(table):

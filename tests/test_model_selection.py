@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
@@ -458,8 +458,27 @@ def test_each_label_is_left_out_once_and_groups_join_labels():
     assert TargetLeaveOneGroupOut().get_n_splits(y, y) == 4
     groups = [1, 1, 2, 3, 4]  # a and b share a recording
     assert TargetLeaveOneGroupOut().get_n_splits(y, y, groups) == 3
-    with pytest.raises(TargetError, match="there is 1 label of 'speaker'"):
+    with pytest.raises(TargetError, match=r"there is 1 label of 'speaker'.*; add another one"):
         list(TargetLeaveOneGroupOut().split(y[:1], y[:1]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=st.lists(st.sampled_from("abcd"), min_size=2, max_size=20))
+def test_leaving_a_label_out_learns_from_all_others(labels):
+    assume(len(set(labels)) > 1)  # two are enough
+    y = pd.DataFrame({"speaker": labels})
+    splits = list(TargetLeaveOneGroupOut().split(np.zeros((len(y), 1)), y))
+    assert len(splits) == len(set(labels))
+    for train, test in splits:
+        assert len(set(y["speaker"].iloc[test])) == 1
+        assert sorted([*train, *test]) == list(range(len(y)))
+        assert not set(y["speaker"].iloc[train]) & set(y["speaker"].iloc[test])
+
+
+def test_leaving_labels_out_refuses_recordings_of_another_number(corpus):
+    X, y = corpus
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        next(TargetLeaveOneGroupOut().split(X[:-1], y))
 
 
 def test_leaving_labels_out_is_scikit_learns(corpus):
@@ -484,6 +503,18 @@ def test_repeats_draw_the_folds_again(corpus):
     assert found[:3] == [tuple(test) for _, test in first]
     assert found == [tuple(test) for _, test in repeated.split(y, y)]
     assert splitter.random_state is None
+    drawn = RepeatedTargetKFold(splitter, 3, random_state=np.random.RandomState(7))
+    assert len({tuple(test) for _, test in drawn.split(y, y)}) > 6
+    wrapped = RepeatedTargetKFold(splitter, 2, random_state=2**32 - 1)
+    assert len(list(wrapped.split(y, y))) == 6, "seeds go round at the end of their range"
+
+
+def test_repeats_keep_groups_together(corpus):
+    _, y = corpus
+    groups = np.arange(len(y)) // 3
+    splitter = TargetStratifiedKFold(3, shuffle=True)
+    for train, test in RepeatedTargetKFold(splitter, 2, random_state=0).split(y, y, groups):
+        assert not set(groups[train]) & set(groups[test])
 
 
 @pytest.mark.parametrize(
