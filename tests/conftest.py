@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -13,6 +14,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # POT, where a test imports it, would load TensorFlow, which takes seconds.
 os.environ.setdefault("POT_BACKEND_DISABLE_TENSORFLOW", "1")
 matplotlib.use("Agg")
+# Time is no matter of tests; and what lands is judged by the same examples every time.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True
+)
+hypothesis.settings.load_profile("ours")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
