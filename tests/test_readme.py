@@ -75,7 +75,7 @@ def test_every_command_that_it_names_exists(capsys):
 
     text = README.read_text(encoding="utf-8")
     commands = set(re.findall(r"^sfmforensics (\w+)", text, re.MULTILINE))
-    assert commands == {"describe", "evaluate", "reproduce", "report", "train", "predict"}
+    assert commands == {"describe", "evaluate", "reproduce", "report", "train", "predict", "verify"}
     for command in commands:
         assert main([command, "--help"]) == 0
         shown = capsys.readouterr().out
