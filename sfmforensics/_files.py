@@ -99,15 +99,30 @@ def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
 
 
 def write_atomically(path: PathLike, content: str | bytes, *, durable: bool = True) -> None:
-    """Write text or bytes to a file, through `replacing`.
-
-    Text becomes UTF-8, always: what cannot (half a character, from a file name that is no UTF-8)
-    is written as Python and JSON escape it.
-    """
-    if isinstance(content, str):
-        content = content.encode("utf-8", "backslashreplace")
+    """Write text (see `as_bytes`) or bytes to a file, through `replacing`."""
     with replacing(path, durable=durable) as temporary, open(temporary, "wb") as file:
-        file.write(content)
+        file.write(as_bytes(content) if isinstance(content, str) else content)
+
+
+def as_bytes(text: str) -> bytes:
+    r"""Encode a text as UTF-8, always.
+
+    Parameters
+    ----------
+    text : str
+        It may hold half a character, from a file name that is no UTF-8.
+
+    Returns
+    -------
+    bytes
+        With such halves as Python and JSON escape them.
+
+    Examples
+    --------
+    >>> as_bytes("caf\udce9")
+    b'caf\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def sweep(folder: PathLike) -> int:

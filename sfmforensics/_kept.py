@@ -132,7 +132,7 @@ def digest(*parts: Any) -> str:
             found.update(np.ascontiguousarray(part).tobytes())
         elif isinstance(part, dict):
             for key, value in part.items():
-                found.update(f"{key}: {digest(value)}".encode())
+                found.update(f"{key!r}: {digest(value)}".encode())
         elif isinstance(part, (list, tuple)) and not all(isinstance(x, str) for x in part):
             found.update("".join(map(digest, part)).encode())
         elif hasattr(part, "get_params"):

@@ -99,11 +99,12 @@ def logging_to(path: PathLike | None) -> Iterator[None]:
         raise OutputError(error.errno, error.strerror, str(path)) from error
     handler.setFormatter(JsonLines())
     logger = logging.getLogger(ROOT)
-    before, logger.level = logger.level, logging.DEBUG
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.level = before
+        logger.setLevel(before)
         handler.close()

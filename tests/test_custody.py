@@ -14,10 +14,11 @@ import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from sfmforensics import load_embeddings, make_views, read_model, save_embeddings
+from sfmforensics import TANGO, load_embeddings, make_views, read_model, save_embeddings, save_model
 from sfmforensics.cli import main
 from sfmforensics.custody import (
     Evidence,
@@ -411,3 +412,108 @@ def test_a_damaged_model_is_refused_by_verify(model_file, tmp_path):
     (tmp_path / "m.safetensors").write_bytes(content)
     with pytest.raises(ModelFileError, match="does not match its checksum"):
         verify_results(tmp_path / "m.safetensors")
+
+
+def test_a_model_without_a_manifest_says_so(recordings, tmp_path):
+    model = make_pipeline(make_views("mfcc", "prosody"), TANGO(max_epochs=1, random_state=0))
+    save_model(model.fit(recordings.data, recordings.target), tmp_path / "m.safetensors")
+    with pytest.raises(CustodyError, match=r"m\.safetensors: this model carries no manifest"):
+        verify_results(tmp_path / "m.safetensors")
+    answers, _ = predict_files(load_model(tmp_path / "m.safetensors"), recordings.data[:1])
+    assert len(answers) == 1
+
+
+def test_what_cannot_be_checked_is_said_and_why(recordings, tmp_path):
+    def middle(signal):
+        return [float(np.median(signal)), float(signal.std())]
+
+    own = CallableEmbedder(middle, 2, name="own", identity="1")
+    part = Bunch(data=recordings.data[:3], target=recordings.target[:3])
+    save_embeddings(part, make_views("mfcc", own), tmp_path)
+    found = verify_results(tmp_path, vectors=True).set_index("item")
+    assert found.loc["own", ["what", "verdict"]].tolist() == ["view", "not checked"]
+    assert "only code can make again" in found.loc["own", "detail"]
+    vectors = found.loc["vectors of all recordings"]
+    assert (vectors["verdict"], vectors["detail"]) == (
+        "not checked",
+        "this manifest holds no hash of them",
+    )
+
+
+def test_vectors_that_come_out_otherwise_are_named(run):
+    told = json.loads((run / "manifest.json").read_text())
+    told["vectors"] = "0" * 64
+    told["hardware"]["processor"] = "another"
+    (run / "manifest.json").write_text(json.dumps(told))
+    found = verify_results(run, vectors=True).set_index("item").loc["vectors of all recordings"]
+    assert found["verdict"] == "differs"
+    assert "on another machine the last digits may differ" in found["detail"]
+
+
+def test_a_signal_a_refused_file_and_a_lost_model_are_told_apart(model_file, recordings, tmp_path):
+    copy = shutil.copy(model_file, tmp_path)
+    broken = tmp_path / "broken.wav"
+    broken.mkdir()
+    predict_files(load_model(copy), [broken], manifest=tmp_path / "answers.json")
+    os.unlink(copy)
+    found = verify_results(tmp_path / "answers.json").set_index("item")
+    assert found.loc[str(copy), "verdict"] == "missing"
+    assert found.loc[str(broken), "verdict"] == "note"
+    tone = Bunch(data=[(np.sin(np.arange(16_000)), 16_000)], target=recordings.target[:1])
+    save_embeddings(tone, make_views("mfcc"), tmp_path / "signal")
+    found = verify_results(tmp_path / "signal").set_index("item")
+    assert found.loc["recording 0", "verdict"] == "not checked"
+
+
+def test_scores_that_cannot_be_read_are_not_checked(run):
+    (run / "predictions.csv").write_text("path,fold\n")
+    found = verify_results(run)
+    unread = found[(found["what"] == "scores") | (found["item"] == "predictions.csv")]
+    assert unread["verdict"].tolist() == ["differs", "not checked"]
+
+
+@pytest.mark.parametrize("part", ["results", "model_file"])
+def test_a_manifest_of_odd_parts_is_refused(part, run):
+    told = json.loads((run / "manifest.json").read_text())
+    told[part] = [3]
+    (run / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(CustodyError, match="does not tell things so"):
+        verify_results(run)
+
+
+@pytest.mark.parametrize("form", [["--log", "{}"], ["--log={}"]])
+def test_the_command_line_logs_to_a_file(form, run, tmp_path, capsys):
+    log = tmp_path / "log.jsonl"
+    option = [part.format(log) for part in form]
+    assert main(["verify", str(run), *option]) == 0
+    assert main([*option, "verify", str(tmp_path / "none")]) == 1
+    assert main(["verify", *option, "--no-such-option"]) == 2
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["event"] for line in lines if "code" in line or "arguments" in line] == [
+        *["begun", "ended"] * 3,
+    ]
+    assert [line["code"] for line in lines if "code" in line] == [0, 1, 2]
+    (error,) = (line for line in lines if line["level"] == "ERROR")
+    assert error["error"] == "CustodyError"
+    assert str(tmp_path / "none") in error["event"]
+    capsys.readouterr()
+    assert main(["verify", str(run), "--log", str(tmp_path / "no" / "log")]) == 1
+    assert "it cannot be written" in capsys.readouterr().err
+
+
+def test_an_unforeseen_error_is_one_line_and_in_the_log_with_its_place(
+    run, tmp_path, capsys, monkeypatch
+):
+    from sfmforensics import workflow
+
+    def fail(*_, **__):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(workflow, "verify_results", fail)
+    log = tmp_path / "log.jsonl"
+    assert main(["verify", str(run), "--log", str(log)]) == 1
+    said = capsys.readouterr().err
+    assert said == "sfmforensics: ZeroDivisionError: by nothing (--debug shows where)\n"
+    assert "in fail" in log.read_text()
+    with pytest.raises(ZeroDivisionError):
+        main(["verify", str(run), "--debug"])

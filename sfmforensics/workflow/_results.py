@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._files import file_hash, sweep, write_atomically
+from sfmforensics._files import as_bytes, file_hash, sweep, write_atomically
 from sfmforensics._log import event
 from sfmforensics._versions import versions
 from sfmforensics.audit import audit_corpus, join_copies, near_copies
@@ -199,10 +199,10 @@ def write_results(
     for name, table in tables.items():
         write_atomically(output / name, table.to_csv(index=False))
     drawn = save_figures(output, scores, next(iter(predictions.values())))
-    settings = json.dumps(config, indent=2, ensure_ascii=False)
+    settings = as_bytes(json.dumps(config, indent=2, ensure_ascii=False))
     names = [*tables, *(path.name for path in drawn), *files]
     results = {name: file_hash(output / name) for name in dict.fromkeys(names)}
-    results[CONFIG] = sha256(settings.encode()).hexdigest()
+    results[CONFIG] = sha256(settings).hexdigest()
     manifest = evidence.manifest("evaluation", results=results, **facts)
     write_manifest(output, manifest)
     write_atomically(output / CONFIG, settings)
