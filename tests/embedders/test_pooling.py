@@ -1,5 +1,6 @@
 """What becomes of frames: statistics over them, and which of them are a recording's."""
 
+import warnings
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -201,6 +202,52 @@ class Waveform:
         return lengths // 4
 
 
+class Mel:
+    """A network of the wav2vec2-bert kind, and its extractor: two mel frames become one state."""
+
+    device, dtype = "cpu", torch.float32
+    config = SimpleNamespace(model_type="wav2vec2-bert")
+
+    def extract(self, signals, sampling_rate, return_tensors):
+        assert (sampling_rate, return_tensors) == (16_000, "pt")
+        n = max(map(len, signals))
+        features = torch.zeros(len(signals), n, 1, dtype=torch.float64)
+        mask = torch.zeros(len(signals), n, dtype=torch.int32)
+        for row, signal in enumerate(signals):
+            features[row, : len(signal), 0] = torch.tensor(signal)
+            mask[row, : len(signal)] = 1
+        return SimpleNamespace(input_features=features, attention_mask=mask)
+
+    def __call__(self, features, attention_mask, output_hidden_states):
+        assert features.dtype == torch.float32
+        self.mask, self.asked = attention_mask, output_hidden_states
+        return SimpleNamespace(last_hidden_state=features, hidden_states=(features, 3 * features))
+
+
+def test_masked_frames_of_mel_spectra_are_left_out():
+    network = Mel()
+    signals = [np.array([1.0, 2.0]), np.array([3.0, 4.0, 5.0])]
+    found = states.hidden_states(network, network.extract, signals, "last", "full")
+    assert [frames[:, 0].tolist() for frames in found] == [[1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert network.mask.tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert network.asked is False
+    found = states.hidden_states(network, network.extract, signals, 1, "full")
+    assert found[0][:, 0].tolist() == [3.0, 6.0]
+    assert network.asked is True
+
+
+def test_only_the_warning_of_torch_that_says_nothing_is_silenced():
+    class Talkative(Waveform):
+        def __call__(self, *args, **kwargs):
+            warnings.warn("Support for mismatched key_padding_mask is deprecated", stacklevel=1)
+            warnings.warn("something that matters", stacklevel=1)
+            return super().__call__(*args, **kwargs)
+
+    with pytest.warns(UserWarning, match="matters") as caught:
+        states.hidden_states(Talkative(), PLAIN, [np.ones(8, np.float32)], "last", "full")
+    assert [str(one.message) for one in caught] == ["something that matters"]
+
+
 PLAIN, NORMAL = (SimpleNamespace(do_normalize=value) for value in (False, True))
 
 
@@ -284,11 +331,15 @@ def test_what_is_not_installed_or_broken_names_its_extra(tmp_path, monkeypatch):
         with pytest.raises(MissingExtraError, match=r'no_such_.*"sfmforensics\[xvector\]"') as told:
             call("no_such_package", "xvector")
         assert (told.value.package, told.value.extra) == ("no_such_package", "xvector")
+    with pytest.raises(MissingExtraError) as told:
+        import_extra("no_such_package.inside", "trillsson")
+    assert (told.value.package, told.value.extra) == ("no_such_package", "trillsson")
     assert import_extra("json.decoder", "x").__name__ == "json.decoder"
     (tmp_path / "broken_one.py").write_text("raise OSError('built for another torch\\nand more')")
     (tmp_path / "needs_more.py").write_text("import no_such_inner")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EmbedderError, match=r"^broken_one is .* \(built for another torch\); run:"):
         import_extra("broken_one", "x")
-    with pytest.raises(MissingExtraError, match="no_such_inner"):
+    with pytest.raises(MissingExtraError) as told:
         import_extra("needs_more", "x")
+    assert (told.value.package, told.value.extra) == ("no_such_inner", "x")

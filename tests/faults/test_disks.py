@@ -236,24 +236,6 @@ def test_what_a_killed_process_left_is_swept_and_what_is_being_written_is_not(tm
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_failure_leaves_the_file_that_was_there(tmp_path):
-    write_atomically(tmp_path / "file", "old")
-
-    class Mishap(Exception):
-        pass
-
-    def fail():
-        with replacing(tmp_path / "file") as temporary:
-            with open(temporary, "w") as file:
-                file.write("new")
-            raise Mishap
-
-    with pytest.raises(Mishap):
-        fail()
-    assert (tmp_path / "file").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
 def test_a_folder_where_a_file_should_be_is_named(tmp_path):
     (tmp_path / "scores.csv").mkdir()
     with pytest.raises(OutputError, match=r"scores\.csv: it cannot be written \(Is a directory\)"):

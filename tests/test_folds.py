@@ -1,0 +1,143 @@
+"""Folds as they are drawn beneath the splitters, and the rows that training keeps back."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfmforensics._folds import _give_back_last_labels, _spread_by_label, balance, spread, strata
+
+BITS = np.array([True, False])
+
+
+def rng(seed=0):
+    return np.random.RandomState(seed)
+
+
+# -- which column is spread --------------------------------------------------------------------
+
+
+def counts(folds, labels):
+    return pd.crosstab(folds, np.asarray(labels)).to_numpy()
+
+
+def test_the_column_whose_labels_repeat_most_is_spread():
+    twice, often = np.arange(40) // 2, np.arange(40) % 4
+    for columns in (["a", "b"], ["b", "a"]):
+        y = pd.DataFrame({"a": twice, "b": often}, dtype=object)[columns]
+        # Of 20 labels both rows are told apart, rather than of 4 all ten.
+        assert counts(_spread_by_label(y, 2, rng()), twice).min() == 1
+    some = np.where(np.arange(40) < 30, np.arange(40), 99)  # ten rows share a label
+    folds = _spread_by_label(pd.DataFrame({"a": some, "b": often}).astype(object), 4, rng())
+    assert np.ptp(counts(folds, often), axis=0).max() <= 1
+
+
+def test_labels_that_repeat_go_before_numbers_that_do():
+    # Of numbers every bin repeats, so they have the higher count; labels are spread all the same.
+    y = pd.DataFrame(
+        {"age": np.arange(40) * 1.0, "who": [*range(20), *(["a"] * 10), *(["b"] * 10)]}
+    )
+    for columns in (["age", "who"], ["who", "age"]):
+        found = []
+        for seed in range(5):
+            folds = _spread_by_label(y[columns], 5, rng(seed))
+            found.append(np.ptp(counts(folds[20:], y["who"][20:]), axis=0).max())
+        assert max(found) <= 1
+
+
+def test_where_no_label_repeats_numbers_are_spread():
+    y = pd.DataFrame({"who": list(map(str, range(40))), "age": np.repeat([20.0, 60.0], 20)})
+    folds = _spread_by_label(y, 5, rng())
+    assert (counts(folds, y["age"]) == 4).all()
+
+
+def test_the_spread_is_drawn_by_the_generator():
+    y = pd.DataFrame({"who": np.repeat(list("abcd"), 10)})
+    one, again, other = (_spread_by_label(y, 5, rng(seed)).tolist() for seed in (0, 0, 1))
+    assert one == again != other
+
+
+# -- labels that nobody would learn ------------------------------------------------------------
+
+
+def given_back(labels, held):
+    held = np.array(held, dtype=bool)
+    frame = pd.DataFrame({"y": labels}) if not isinstance(labels, pd.DataFrame) else labels
+    _give_back_last_labels(frame, held)
+    return held.astype(int).tolist()
+
+
+def test_a_label_that_only_rows_kept_back_have_is_learnt():
+    labels = ["a", "a", "b", "b", None, "c"]
+    assert given_back(labels, [1, 0, 1, 1, 1, 0]) == [1, 0, 0, 0, 1, 0]
+    # The first label counts as every other does.
+    assert given_back(labels, [1, 1, 1, 0, 0, 0]) == [0, 0, 1, 0, 0, 0]
+    assert given_back(labels, [0, 0, 0, 0, 0, 1]) == [0, 0, 0, 0, 0, 0]
+
+
+def test_twice_is_enough_to_be_a_label_and_once_each_is_none():
+    assert given_back(["a", "b", "c"], [1, 0, 0]) == [1, 0, 0], "names of the recordings, perhaps"
+    assert given_back(["a", "b", "b"], [1, 0, 0]) == [0, 0, 0]
+
+
+def test_numbers_need_no_row_of_their_own():
+    assert given_back(np.array([1.0, 1.0, 2.0, 2.0]), [0, 0, 1, 1]) == [0, 0, 1, 1]
+
+
+def test_every_column_of_labels_counts():
+    frame = pd.DataFrame({"x": list("aabb"), "y": list("cdcd"), "z": [1.0, 1.0, 2.0, 2.0]})
+    assert given_back(frame, [0, 1, 0, 1]) == [0, 0, 0, 0]
+    assert given_back(frame, [0, 0, 0, 1]) == [0, 0, 0, 1]
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.booleans()), min_size=3),
+)
+def test_after_giving_back_every_label_can_be_learnt(rows):
+    labels, before = zip(*rows, strict=True)
+    after = np.array(given_back(list(labels), before), dtype=bool)
+    assert not (after & ~np.array(before)).any(), "nothing more is kept back"
+    column = pd.Series(labels, dtype=object)
+    if column.value_counts().max() > 1:
+        assert set(column[~after].dropna()) == set(column.dropna())
+
+
+# -- balance and strata ------------------------------------------------------------------------
+
+
+@settings(max_examples=100)
+@given(sizes=st.lists(st.integers(1, 30), min_size=4, max_size=30), n=st.integers(2, 4))
+def test_groups_are_dealt_to_the_smallest_fold(sizes, n):
+    folds = balance(np.array(sizes), n, None)
+    totals = np.bincount(folds, weights=sizes, minlength=n)
+    assert set(folds) == set(range(n))
+    # Of greedy dealing, largest first: no fold exceeds another by more than its last group.
+    assert np.ptp(totals) <= max(sizes)
+
+
+@settings(max_examples=60)
+@given(labels=st.lists(st.integers(0, 5), min_size=6, max_size=60), n=st.integers(2, 5))
+def test_rows_alone_are_spread_within_one(labels, n):
+    codes = np.unique(labels, return_inverse=True)[1]
+    folds = spread(codes, np.arange(len(labels)), n, rng())
+    table = pd.crosstab(folds, codes).reindex(range(n), fill_value=0).to_numpy()
+    assert np.ptp(table, axis=0).max() <= 1
+    assert np.ptp(table.sum(axis=1)) <= 1
+
+
+def test_numbers_are_cut_at_their_quantiles_and_labels_are_not():
+    few, many = np.array([1.0, 2.0, 3.0] * 10), np.arange(30) * 1.0
+    assert len(set(strata(pd.DataFrame({"x": few}), 3))) == 3
+    assert np.bincount(strata(pd.DataFrame({"x": many}), 3)).tolist() == [10, 10, 10]
+    assert len(set(strata(pd.DataFrame({"x": many}).astype(int), 3))) == 30
+    both = pd.DataFrame({"x": few, "y": ["a"] * 15 + ["b"] * 15})
+    assert len(set(strata(both, 3))) == 6
+
+
+@pytest.mark.parametrize("first", BITS)
+def test_infinite_numbers_are_the_last_bins(first):
+    values = [-np.inf] * 10 + list(range(10)) + [np.inf] * 10
+    codes = strata(pd.DataFrame({"x": values if first else values[::-1]}), 3)
+    assert np.bincount(codes).tolist() == [10, 10, 10]
