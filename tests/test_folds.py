@@ -141,3 +141,17 @@ def test_infinite_numbers_are_the_last_bins(first):
     values = [-np.inf] * 10 + list(range(10)) + [np.inf] * 10
     codes = strata(pd.DataFrame({"x": values if first else values[::-1]}), 3)
     assert np.bincount(codes).tolist() == [10, 10, 10]
+
+
+def test_groups_of_one_size_are_dealt_in_turn():
+    assert balance(np.ones(200, dtype=int), 3, None).tolist() == (np.arange(200) % 3).tolist()
+
+
+def test_distinct_numbers_as_many_as_bins_are_labels():
+    values = pd.DataFrame({"x": [1.0] * 10 + [2.0, 3.0]})
+    assert np.bincount(strata(values, 3)).tolist() == [10, 1, 1]
+
+
+def test_a_number_that_most_have_does_not_stand_in_the_way():
+    values = pd.DataFrame({"x": [0.0] * 20 + list(range(1, 21))})
+    assert np.bincount(strata(values, 4)).tolist() == [20, 10, 10]

@@ -505,8 +505,25 @@ def test_repeats_draw_the_folds_again(corpus):
     assert splitter.random_state is None
     drawn = RepeatedTargetKFold(splitter, 3, random_state=np.random.RandomState(7))
     assert len({tuple(test) for _, test in drawn.split(y, y)}) > 6
-    wrapped = RepeatedTargetKFold(splitter, 2, random_state=2**32 - 1)
-    assert len(list(wrapped.split(y, y))) == 6, "seeds go round at the end of their range"
+    wrapped = list(RepeatedTargetKFold(splitter, 2, random_state=2**32 - 1).split(y, y))
+    assert [tuple(test) for _, test in wrapped[3:]] == [
+        tuple(test)
+        for _, test in TargetStratifiedKFold(3, shuffle=True, random_state=0).split(y, y)
+    ], "seeds go up by one, and round at the end of their range"
+    assert RepeatedTargetKFold(splitter).n_repeats == 10
+    assert TargetGroupKFold().n_splits == TargetStratifiedKFold().n_splits == 5
+    same = [
+        [
+            tuple(test)
+            for _, test in RepeatedTargetKFold(
+                splitter, 2, random_state=np.random.RandomState(3)
+            ).split(y, y)
+        ]
+        for _ in range(2)
+    ]
+    assert same[0] == same[1]
+    with pytest.raises(ValueError, match="inconsistent"):
+        next(RepeatedTargetKFold(splitter, 2, random_state=0).split(y[:-1], y))
 
 
 def test_repeats_keep_groups_together(corpus):

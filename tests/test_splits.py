@@ -118,3 +118,86 @@ def test_repeats_begin_with_the_folds_of_the_seed_and_then_differ(protocol):
     for start in (0, 3, 6):
         tested = np.concatenate([test for _, test in thrice[start : start + 3]])
         assert sorted(tested) == list(range(48))
+
+
+MANY = pd.DataFrame(
+    {
+        "age": np.tile([20.0, 30.0, 40.0], 20),
+        "emotion": np.tile(["calm"] * 4 + ["angry"], 12),
+        "speaker": np.repeat(list("abcdef"), 10),
+    }
+).astype({"emotion": object, "speaker": object})
+
+
+def shares(splits, labels):
+    return np.array(
+        [[(labels[test] == name).sum() for name in labels.unique()] for _, test in splits]
+    )
+
+
+def test_closed_spreads_speakers_or_else_the_first_labels_or_else_the_first_numbers():
+    assert (shares(make_splits(MANY, "closed"), MANY["speaker"]) == 2).all()
+    found = shares(make_splits(MANY[["age", "emotion"]], "closed"), MANY["emotion"])
+    assert np.ptp(found, axis=0).max() <= 1
+    years = MANY[["age"]].assign(weight=np.arange(60.0))
+    assert (shares(make_splits(years, "closed"), years["age"]) == 4).all()
+    two = MANY[["emotion"]].assign(other=np.repeat(list("xy"), 30))[["emotion", "other"]]
+    rare = two.assign(emotion=["angry"] * 5 + ["calm"] * 55)
+    assert (shares(make_splits(rare, "closed"), rare["emotion"])[:, 0] == 1).all()
+
+
+def test_disjoint_goes_by_speakers_whatever_other_columns_say():
+    for folds in (3, "speakers"):
+        for train, test in make_splits(MANY, "disjoint", folds=folds):
+            assert not set(MANY["speaker"][train]) & set(MANY["speaker"][test])
+            assert len(train) + len(test) == 60
+
+
+def test_five_folds_of_seed_0_are_the_default():
+    for protocol in ("closed", "disjoint"):
+        ours = make_splits(MANY, protocol)
+        assert len(ours) == 5
+        for (_, test), (_, same) in zip(
+            ours, make_splits(MANY, protocol, folds=5, seed=0), strict=True
+        ):
+            assert test.tolist() == same.tolist()
+    assert len(make_splits(MANY, "closed", folds="speakers")) == 5
+
+
+def test_as_many_folds_as_recordings_or_speakers_are_folds():
+    assert len(make_splits(MANY[:4], "closed", folds=4)) == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(make_splits(MANY, "disjoint", folds=6)) == 6
+        two = MANY[MANY["speaker"].isin(["a", "b"])].reset_index(drop=True)
+        assert len(make_splits(two, "disjoint", folds=2)) == 2
+
+
+def test_speakers_who_share_a_copy_count_as_one_fold():
+    copies = np.arange(60)
+    copies[10] = 0  # of a and b
+    with pytest.warns(SplitWarning, match="disjoint: 5 speakers cannot make 6 folds") as caught:
+        assert len(make_splits(MANY, "disjoint", folds=6, copies=copies)) == 5
+    assert caught[0].filename == __file__
+    with pytest.raises(
+        TargetError, match=r"two speakers or more, and there is 1; use --protocol closed$"
+    ):
+        make_splits(MANY[:20], "disjoint", folds=2, copies=np.zeros(20))
+
+
+def test_what_cannot_be_split_says_how_it_could():
+    with pytest.raises(
+        TargetError, match=r"^the disjoint .*; the labels have age, emotion; use --protocol closed$"
+    ):
+        make_splits(MANY[["age", "emotion"]], "disjoint")
+    with pytest.raises(TargetError, match=r"^3 folds of 2 recordings; use 2 to 2 folds$"):
+        make_splits(MANY[:2], "closed", folds=3)
+    nobody = MANY.assign(speaker=None)
+    with pytest.raises(TargetError, match="and there is 0"):
+        make_splits(nobody, "disjoint")
+
+
+def test_an_alias_needs_two_names():
+    target = pd.DataFrame({"speaker": list("aab")})
+    assert audit(target, [0, 0, 1], {})["aliases"] == []
+    assert audit(target, [0, 1, 1], {})["aliases"] == [["a", "b"]]

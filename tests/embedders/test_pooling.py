@@ -248,6 +248,91 @@ def test_only_the_warning_of_torch_that_says_nothing_is_silenced():
     assert [str(one.message) for one in caught] == ["something that matters"]
 
 
+class Whisper:
+    """An encoder of two mel frames a state, and its extractor, with a window of eight states."""
+
+    device, dtype = "cpu", torch.float32
+
+    def __init__(self):
+        self.config = SimpleNamespace(model_type="whisper")
+        self.encoder = Encoder()
+
+    n_samples = 8 * 320
+
+    def extract(self, signals, sampling_rate, return_tensors, max_length):
+        assert (sampling_rate, return_tensors) == (16_000, "pt")
+        self.heard = max_length
+        frames = -(-max_length // 160)
+        mel = torch.zeros(len(signals), 1, frames, dtype=torch.float64)
+        for row, signal in enumerate(signals):
+            for frame in range(min(frames, -(-len(signal) // 160))):
+                mel[row, 0, frame] = float(signal[160 * frame])
+        return SimpleNamespace(input_features=mel)
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.config = SimpleNamespace(max_source_positions=8)
+        self.embed_positions = torch.nn.Embedding.from_pretrained(torch.arange(8.0)[:, None] * 100)
+        self.seen = []
+
+    def forward(self, mel, output_hidden_states):
+        assert mel.dtype == torch.float32
+        n = self.config.max_source_positions
+        assert mel.shape[2] == 2 * n
+        self.seen.append((n, output_hidden_states))
+        states = mel[:, 0].reshape(len(mel), n, 2).sum(dim=2)[..., None]
+        states = states + self.embed_positions.weight
+        return SimpleNamespace(last_hidden_state=states, hidden_states=(states, -states))
+
+
+@pytest.fixture
+def whisper(monkeypatch):
+    network = Whisper()
+    extractor = network.extract
+    monkeypatch.setattr(states, "window_frames", lambda n, w: 8 if w == "full" else -(-n // 320))
+    return network, SimpleNamespaceCall(extractor, network.n_samples)
+
+
+class SimpleNamespaceCall:
+    def __init__(self, call, n_samples):
+        self.call, self.n_samples = call, n_samples
+
+    def __call__(self, *args, **kwargs):
+        return self.call(*args, **kwargs)
+
+
+SPEECH = np.ones(640, np.float32), np.full(700, 2.0, np.float32)
+
+
+def test_of_whisper_the_first_frames_are_the_recordings(whisper):
+    network, extractor = whisper
+    one, two = states.hidden_states(network, extractor, SPEECH, "last", "full")
+    assert one[:, 0].tolist() == [2.0, 102.0]
+    assert two[:, 0].tolist() == [4.0, 104.0, 202.0]
+    assert network.heard == 8 * 320, "the window, and no more"
+    assert network.encoder.seen == [(8, False)]
+    one, _ = states.hidden_states(network, extractor, SPEECH, 1, "full")
+    assert one[:, 0].tolist() == [-2.0, -102.0]
+    assert network.encoder.seen[-1] == (8, True)
+
+
+def test_a_shorter_window_has_the_first_positions_and_hears_what_its_last_frame_does(whisper):
+    network, extractor = whisper
+    _, two = states.hidden_states(network, extractor, SPEECH, "last", "signal")
+    assert two[:, 0].tolist() == [4.0, 104.0, 202.0]
+    assert network.heard == 3 * 320 + 400
+    assert network.encoder.seen == [(3, False)]
+    assert network.encoder.config.max_source_positions == 8, "the model itself is as it was"
+    assert network.encoder.embed_positions.weight.shape == (8, 1)
+    assert states._cut_to(network.encoder, 8) is network.encoder
+    short = states._cut_to(network.encoder, 2)
+    assert short.embed_positions.weight[:, 0].tolist() == [0.0, 100.0]
+    assert short.config.max_source_positions == 2
+    assert not short.embed_positions.weight.requires_grad
+
+
 PLAIN, NORMAL = (SimpleNamespace(do_normalize=value) for value in (False, True))
 
 
