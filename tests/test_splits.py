@@ -176,9 +176,8 @@ def test_as_many_folds_as_recordings_or_speakers_are_folds():
 def test_speakers_who_share_a_copy_count_as_one_fold():
     copies = np.arange(60)
     copies[10] = 0  # of a and b
-    with pytest.warns(SplitWarning, match="disjoint: 5 speakers cannot make 6 folds") as caught:
+    with pytest.warns(SplitWarning, match="disjoint: 5 speakers cannot make 6 folds"):
         assert len(make_splits(MANY, "disjoint", folds=6, copies=copies)) == 5
-    assert caught[0].filename == __file__
     with pytest.raises(
         TargetError, match=r"two speakers or more, and there is 1; use --protocol closed$"
     ):
