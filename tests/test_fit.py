@@ -6,7 +6,6 @@ import pytest
 import torch
 from sklearn.model_selection import GroupKFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 
-from sfmforensics._folds import held_out
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import TargetError, TrainingError
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
@@ -123,31 +122,6 @@ def test_a_label_of_every_recordings_own_does_not_stand_in_the_way(table, sides)
     assert y["emotion"].iloc[rows_of(sides["valid"], X)].value_counts().tolist() == [3, 3]
     with pytest.raises(TargetError, match="no recording to judge by"):
         TANGO(**FAST, max_epochs=1, early_stopping=True).fit(X, y[["speaker"]])
-
-
-def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_group():
-    speaker = np.repeat([0, 1, 2, 3, 4, 5], [40, 4, 4, 4, 4, 4])
-    kept = set()
-    for seed in range(20):
-        rng = np.random.RandomState(seed)
-        y = pd.DataFrame({"speaker": speaker, "age": 1.0 * speaker})
-        _, valid = held_out(None, y, 0.2, speaker, rng, np.arange(60))
-        kept.add(tuple(np.unique(speaker[valid])))
-    assert len(kept) > 3
-    assert any(0 not in groups for groups in kept)
-
-
-@pytest.mark.parametrize("share", [0.01, 0.026, 0.04, 0.1, 0.35, 0.4, 0.45, 0.7, 0.9, 0.98])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_the_share_is_what_was_asked_for(share, grouped):
-    y = pd.DataFrame({"a": np.repeat(np.arange(20), 100), "b": np.arange(2000) // 10})
-    rng = np.random.RandomState(0)
-    groups = y["b"] if grouped else None
-    y = y if grouped else y[["a"]]
-    train, valid = held_out(None, y, share, groups, rng, np.arange(2000))
-    less = min(share, 1 - share)
-    assert len(valid) / 2000 == pytest.approx(share, abs=0.1 * less)
-    assert sorted([*train, *valid]) == list(range(2000))
 
 
 def test_recordings_whose_labels_were_not_learnt_cannot_judge(table, sides):

@@ -5,8 +5,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 
-from sfmforensics._folds import _give_back_last_labels, _spread_by_label, balance, spread, strata
+from sfmforensics._folds import (
+    _can_judge,
+    _give_back_last_labels,
+    _spread_by_label,
+    balance,
+    held_out,
+    spread,
+    strata,
+)
+from sfmforensics.exceptions import TargetError
+from sfmforensics.model_selection import TargetGroupKFold
 
 BITS = np.array([True, False])
 
@@ -155,3 +166,152 @@ def test_distinct_numbers_as_many_as_bins_are_labels():
 def test_a_number_that_most_have_does_not_stand_in_the_way():
     values = pd.DataFrame({"x": [0.0] * 20 + list(range(1, 21))})
     assert np.bincount(strata(values, 4)).tolist() == [20, 10, 10]
+
+
+# -- what training keeps back ------------------------------------------------------------------
+
+
+def test_what_is_kept_back_depends_on_the_seed_and_not_always_on_the_largest_group():
+    speaker = np.repeat([0, 1, 2, 3, 4, 5], [40, 4, 4, 4, 4, 4])
+    kept = set()
+    for seed in range(20):
+        rng = np.random.RandomState(seed)
+        y = pd.DataFrame({"speaker": speaker, "age": 1.0 * speaker})
+        _, valid = held_out(None, y, 0.2, speaker, rng, np.arange(60))
+        kept.add(tuple(np.unique(speaker[valid])))
+    assert len(kept) > 3
+    assert any(0 not in groups for groups in kept)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.026, 0.04, 0.1, 0.35, 0.4, 0.45, 0.7, 0.9, 0.98])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_share_is_what_was_asked_for(share, grouped):
+    y = pd.DataFrame({"a": np.repeat(np.arange(20), 100), "b": np.arange(2000) // 10})
+    rng = np.random.RandomState(0)
+    groups = y["b"] if grouped else None
+    y = y if grouped else y[["a"]]
+    train, valid = held_out(None, y, share, groups, rng, np.arange(2000))
+    less = min(share, 1 - share)
+    assert len(valid) / 2000 == pytest.approx(share, abs=0.1 * less)
+    assert sorted([*train, *valid]) == list(range(2000))
+
+
+ALL = np.arange(40)
+WHO = pd.DataFrame({"who": np.repeat(list("abcd"), 10), "age": np.repeat([20.0, 30, 40, 50], 10)})
+WHO = WHO.astype({"who": object})
+
+
+def test_of_every_label_the_same_share_is_kept_back_and_rows_that_do_not_count_are_nowhere():
+    train, valid = held_out(None, WHO, 0.2, None, rng(), ALL)
+    assert WHO["who"][valid].value_counts().tolist() == [2, 2, 2, 2]
+    assert sorted([*train, *valid]) == ALL.tolist()
+    used = ALL[5:35]
+    train, valid = held_out(None, WHO, 0.2, None, rng(), used)
+    assert sorted([*train, *valid]) == used.tolist()
+    assert len(valid) == 6
+
+
+def test_groups_are_whole_on_one_side_also_among_the_rows_that_count():
+    groups = ALL // 4
+    seen = set()
+    for seed in range(10):
+        used = ALL[2:]
+        train, valid = held_out(None, WHO[["age"]], 0.3, groups, rng(seed), used)
+        assert not set(groups[train]) & set(groups[valid])
+        assert sorted([*train, *valid]) == used.tolist()
+        assert 6 <= len(valid) <= 16
+        seen.add(tuple(valid))
+    assert len(seen) > 5
+
+
+def test_of_a_splitter_the_first_split_is_taken():
+    own = ShuffleSplit(3, test_size=0.25, random_state=5)
+    train, valid = held_out(np.zeros((40, 1)), WHO, own, None, rng(), ALL[:30])
+    expected = next(own.split(ALL))
+    assert train.tolist() == [row for row in expected[0] if row < 30]
+    assert valid.tolist() == [row for row in expected[1] if row < 30]
+    without = ShuffleSplit(1)
+    found = [held_out(np.zeros((40, 1)), WHO, without, None, rng(s), ALL)[1] for s in (0, 0, 1)]
+    assert found[0].tolist() == found[1].tolist() != found[2].tolist()
+    assert without.random_state is None, "the splitter itself is as it was"
+    grouped = GroupKFold(4)
+    _, valid = held_out(np.zeros((40, 1)), WHO[["age"]], grouped, WHO["who"], rng(), ALL)
+    assert len(set(WHO["who"][valid])) == 1
+
+
+@pytest.mark.parametrize(
+    ("validation", "groups", "says"),
+    [
+        (
+            GroupKFold(2),
+            None,
+            r"^validation=GroupKFold\(.*\) cannot split these recordings \(The 'groups' .*\); pass "
+            r"the groups that it asks for to fit, or use one that reads targets of several "
+            r"columns: TargetStratifiedKFold or TargetGroupKFold of sfmforensics\.model_selection$",
+        ),
+        (
+            StratifiedKFold(2),
+            np.zeros(40),
+            r"cannot split these recordings .*\); use one that reads",
+        ),
+        (
+            PredefinedSplit(np.full(40, -1)),
+            None,
+            r"gives no split; keep some recordings back$",
+        ),
+        (TargetGroupKFold(9, on="who"), None, r"n_splits=9, but there are only 4"),
+    ],
+)
+def test_a_splitter_that_cannot_split_says_why(validation, groups, says):
+    with pytest.raises(TargetError, match=says):
+        held_out(np.zeros((40, 1)), WHO, validation, groups, rng(), ALL)
+
+
+@pytest.mark.parametrize(
+    ("y", "validation", "groups", "used", "says"),
+    [
+        (
+            WHO[["who"]],
+            0.25,
+            WHO["who"],
+            ALL,
+            r"^early stopping with validation=0\.25 leaves no recording to judge by with a label "
+            r"that was learnt; every task needs two labels in two groups, or set "
+            r"early_stopping=False$",
+        ),
+        (WHO, 0.25, np.zeros(40), ALL, r"leaves 0 recordings to learn from and 40 to judge by"),
+        (
+            WHO.assign(once=[1.0] + [None] * 39)[["who", "once"]],
+            PredefinedSplit(np.r_[0, np.full(39, -1)]),
+            None,
+            ALL,
+            r"leaves no label of 'once' to learn from; every task needs two labels, or set",
+        ),
+        (
+            WHO,
+            PredefinedSplit(np.r_[np.full(39, -1), 0]),
+            None,
+            ALL[:39],
+            r"leaves 39 recordings to learn from and 0 to judge by",
+        ),
+    ],
+)
+def test_sides_that_cannot_teach_or_judge_are_refused(y, validation, groups, used, says):
+    with pytest.raises(TargetError, match=says):
+        held_out(np.zeros((40, 1)), y, validation, groups, rng(), used)
+
+
+def test_a_task_without_any_label_does_not_stand_in_the_way():
+    y = WHO.assign(nothing=None)
+    _, valid = held_out(None, y, 0.25, None, rng(), ALL)
+    assert len(valid) == 10
+
+
+def test_judged_by_numbers_or_by_classes_that_are_learnt():
+    y = pd.DataFrame({"who": ["a", "a", "b", None], "age": [None, None, None, 30.0]})
+    y["age"] = y["age"].astype(float)
+    train, others = np.array([0]), np.array([1, 2, 3])
+    assert _can_judge(y, train, others[:1])  # a is learnt
+    assert not _can_judge(y, train, others[1:2])  # b is not
+    assert _can_judge(y, train, others[2:])  # a number needs no class
+    assert not _can_judge(y[["who"]], train, others[2:])

@@ -450,7 +450,8 @@ def test_one_column_of_another_name_is_not_taken_for_the_speaker(corpus):
 
 def test_each_label_is_left_out_once_and_groups_join_labels():
     y = pd.DataFrame({"speaker": ["b", "a", None, "b", "c"]})
-    with pytest.warns(SplitWarning, match="1 of 5 rows have no 'speaker'"):
+    says = "1 of 5 rows have no 'speaker'; they are on neither side of any split"
+    with pytest.warns(SplitWarning, match=says):
         splits = list(TargetLeaveOneGroupOut().split(y, y))
     assert [test.tolist() for _, test in splits] == [[0, 3], [1], [4]]
     assert all(2 not in np.append(train, test) for train, test in splits)
@@ -539,6 +540,7 @@ def test_repeats_keep_groups_together(corpus):
     [
         (TargetStratifiedKFold(3), 2, "would all be the same; set shuffle=True"),
         (TargetStratifiedKFold(3, shuffle=True), 0, "n_repeats is 0"),
+        (TargetLeaveOneGroupOut(), 2, "would all be the same"),
     ],
 )
 def test_senseless_repeats_are_refused(splitter, n, said):
