@@ -546,3 +546,18 @@ def test_repeats_keep_groups_together(corpus):
 def test_senseless_repeats_are_refused(splitter, n, said):
     with pytest.raises(ValueError, match=said):
         RepeatedTargetKFold(splitter, n)
+
+
+@pytest.mark.parametrize("splitter", [TargetStratifiedKFold, TargetGroupKFold])
+def test_columns_are_chosen_by_name_and_what_is_absent_is_named(splitter, corpus):
+    _, y = corpus
+    alone = folds_of(splitter(3, on=None), y[["speaker"]])
+    assert alone.tolist() == folds_of(splitter(3, on="speaker"), y).tolist()
+    for on, absent in ((None, "None"), (["speaker", "room"], "'room'"), ([], r"\[\]")):
+        says = (
+            f"^the targets have no column {absent}; on can be one of 'speaker', 'emotion', 'age'$"
+        )
+        with pytest.raises(TargetError, match=says):
+            next(splitter(3, on=on).split(y, y))
+    with pytest.raises(TargetError, match=r"^a split reads the targets, but y is None; pass the"):
+        next(splitter(3).split(np.zeros((4, 1))))
