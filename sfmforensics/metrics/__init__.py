@@ -14,6 +14,15 @@ from sfmforensics.metrics._comparison import (
     holm,
 )
 from sfmforensics.metrics._labels import accuracy, macro_f1, uar
+from sfmforensics.metrics._likelihood_ratios import (
+    cllr,
+    cllr_cal,
+    cllr_min,
+    detection_errors,
+    empirical_cross_entropy,
+    min_dcf,
+    pav_log10_lr,
+)
 from sfmforensics.metrics._numbers import ccc, mae, rmse
 from sfmforensics.metrics._registry import METRICS, Metric, mean_skill, task_score, task_scorers
 from sfmforensics.metrics._verification import (
@@ -34,15 +43,22 @@ __all__ = [
     "bootstrap_intervals",
     "ccc",
     "claim_trials",
+    "cllr",
+    "cllr_cal",
+    "cllr_min",
     "compare_models",
     "corrected_resampled_ttest",
+    "detection_errors",
     "eer_interval",
+    "empirical_cross_entropy",
     "equal_error_rate",
     "holm",
     "macro_f1",
     "mae",
     "mean_skill",
+    "min_dcf",
     "pair_trials",
+    "pav_log10_lr",
     "rmse",
     "speaker_eer",
     "task_score",

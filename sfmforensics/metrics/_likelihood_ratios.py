@@ -1,0 +1,304 @@
+"""How good likelihood ratios are, and the scores that they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.utils import check_consistent_length
+
+from sfmforensics.exceptions import ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import BoolArray, FloatArray
+
+_BITS = np.log2(10)
+
+
+def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+    r"""Cost of log likelihood ratios, Cllr, in bits.
+
+    Parameters
+    ----------
+    log10_lr : array-like of shape (n_trials,)
+        Logarithm to base 10 of each likelihood ratio; infinite ones are allowed.
+    same : array-like of shape (n_trials,), bool
+        Whether both sides are one speaker.
+    weights : array-like of shape (n_trials,) or None, default=None
+        How often each trial counts.
+
+    Returns
+    -------
+    float
+        0 for perfect ones, 1 for those that say nothing (all 1), more than 1 for those that
+        mislead; infinite where an infinite one is wrong. NaN where there are no trials of one kind.
+
+    Notes
+    -----
+    .. math:: C_{llr} = \frac12 \left( \frac1{N_s} \sum_{s} \log_2 (1 + \frac1{LR_s})
+              + \frac1{N_d} \sum_{d} \log_2 (1 + LR_d) \right)
+
+    References
+    ----------
+    .. [1] Brümmer, N., du Preez, J. Application-independent evaluation of speaker detection.
+       Computer Speech & Language 20 (2006), 230-275.
+
+    Examples
+    --------
+    >>> cllr([0, 0], [True, False])
+    1.0
+    >>> round(cllr([2, 1, -1, -2], [True, True, False, False]), 4)  # by hand: (0.0144 + 0.1375) / 2
+    0.0759
+    """
+    values, same, weights = _checked(log10_lr, same, weights)
+    # Against the truth by so much: log2(1 + 10^against).
+    costs = np.logaddexp2(0, np.where(same, -values, values) * _BITS)
+    return _mean_of_both(costs, same, weights)
+
+
+def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Cllr that the best possible calibration of these scores would have.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_trials,)
+        Likelihood ratios, their logarithms or any scores: the higher, the more alike.
+    same, weights
+        As for `cllr`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1: what is lost because scores cannot tell speakers apart.
+
+    Notes
+    -----
+    Calibrated on the very trials that it judges, by pooling adjacent violators: no calibration that
+    keeps the order of the scores does better, and none made beforehand as well.
+
+    Examples
+    --------
+    >>> cllr_min([5, 4, 3, 2], [True, True, False, False])
+    0.0
+    """
+    return cllr(pav_log10_lr(scores, same, weights), same, weights)
+
+
+def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Cllr that is lost by calibration: `cllr` less `cllr_min`.
+
+    Parameters
+    ----------
+    log10_lr, same, weights
+        As for `cllr`.
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Examples
+    --------
+    >>> round(cllr_cal([1, 1, 1, -1], [True, True, False, False]), 3)  # 0.968 - 0.689
+    0.279
+    """
+    return cllr(log10_lr, same, weights) - cllr_min(log10_lr, same, weights)
+
+
+def pav_log10_lr(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+) -> FloatArray:
+    """Likelihood ratios by pooling adjacent violators.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_trials,)
+        The higher, the more alike.
+    same, weights
+        As for `cllr`.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+        Logarithms to base 10, in the order of the scores, equal for equal ones. Infinite at both
+        ends, where all trials are of one kind.
+
+    Examples
+    --------
+    >>> pav_log10_lr([4, 3, 2, 1], [True, False, True, False])
+    array([ inf,   0.,   0., -inf])
+    """
+    values, same, weights = _checked(scores, same, weights)
+    kinds = [weights[same].sum(), weights[~same].sum()]
+    if not all(kinds):
+        return np.full(len(values), np.nan)
+    # Infinite scores stay in their place; the fit asks for the order alone.
+    ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
+    balanced = weights / np.where(same, *kinds)
+    regression = IsotonicRegression(y_min=0, y_max=1)
+    found = regression.fit(ranks, same.astype(np.float64), balanced).predict(ranks)
+    # Pools of one kind are 0 or 1, but for rounding.
+    found = np.where(found < 1e-12, 0, np.where(found > 1 - 1e-12, 1, found))
+    with np.errstate(divide="ignore"):
+        return np.log10(found) - np.log10(1 - found)
+
+
+def detection_errors(
+    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Both kinds of error at every threshold, as a DET curve has them.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_trials,)
+        The higher, the more alike.
+    same, weights
+        As for `cllr`.
+
+    Returns
+    -------
+    thresholds : ndarray of shape (n_thresholds,)
+        Falling, the first infinite; scores at or above one are accepted.
+    false_acceptances, misses : ndarray of shape (n_thresholds,)
+        Share of the false claims that are accepted, and of the true ones that are rejected.
+
+    Examples
+    --------
+    >>> detection_errors([3, 2, 1], [True, False, True])
+    (array([inf,  3.,  2.,  1.]), array([0., 0., 1., 1.]), array([1. , 0.5, 0.5, 0. ]))
+    """
+    values, same, weights = _checked(scores, same, weights)
+    order = np.argsort(-values, kind="stable")
+    values, same, weights = values[order], same[order], weights[order]
+    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)) if len(values) else []
+    accepted = [
+        np.append(0.0, np.cumsum(np.where(kind, weights, 0))[ends]) for kind in (same, ~same)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found, false = (counts / counts[-1] for counts in accepted)
+    return np.append(np.inf, values[ends]), false, 1 - found
+
+
+def min_dcf(
+    scores: ArrayLike,
+    same: ArrayLike,
+    *,
+    p_target: float = 0.01,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+    weights: ArrayLike | None = None,
+) -> float:
+    """Least detection cost over all thresholds, as a share of what is had without any scores.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_trials,)
+        The higher, the more alike.
+    same : array-like of shape (n_trials,), bool
+        Whether both sides are one speaker.
+    p_target : float, default=0.01
+        Prior probability of a true claim.
+    c_miss, c_fa : float, default=1
+        Cost of a true claim that is rejected, and of a false one that is accepted.
+    weights : array-like of shape (n_trials,) or None, default=None
+        How often each trial counts.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. NaN where there are no trials of one kind.
+
+    Raises
+    ------
+    ParameterError
+        The prior is not between 0 and 1, or a cost is not positive.
+
+    References
+    ----------
+    .. [1] NIST 2016 Speaker Recognition Evaluation Plan, section 3.1; its prior of 0.01.
+
+    Examples
+    --------
+    >>> min_dcf([3, 2, 1], [True, False, True], p_target=0.5)
+    0.5
+    """
+    if not 0 < p_target < 1 or c_miss <= 0 or c_fa <= 0:
+        raise ParameterError(
+            f"p_target is {p_target}, c_miss {c_miss} and c_fa {c_fa}; use a prior between 0 and 1 "
+            "and costs above 0"
+        )
+    _, false, missed = detection_errors(scores, same, weights)
+    if np.isnan(false[-1]) or np.isnan(missed[-1]):
+        return float("nan")
+    miss, accept = c_miss * p_target, c_fa * (1 - p_target)
+    return float((miss * missed + accept * false).min() / min(miss, accept))
+
+
+def empirical_cross_entropy(
+    log10_lr: ArrayLike,
+    same: ArrayLike,
+    log10_prior_odds: ArrayLike = 0.0,
+    weights: ArrayLike | None = None,
+) -> FloatArray:
+    """Uncertainty that is left after the evidence, in bits, for each prior.
+
+    Parameters
+    ----------
+    log10_lr, same, weights
+        As for `cllr`.
+    log10_prior_odds : float or array-like of shape (n_priors,), default=0
+        Logarithm to base 10 of the prior odds that both sides are one speaker.
+
+    Returns
+    -------
+    ndarray of the shape of `log10_prior_odds`
+        At odds of 1 it is `cllr`. Likelihood ratios of 1 leave the entropy of the prior.
+
+    References
+    ----------
+    .. [1] Ramos, D., Gonzalez-Rodriguez, J. Reliable support: measuring calibration of likelihood
+       ratios. Forensic Science International 230 (2013), 156-169.
+
+    Examples
+    --------
+    >>> empirical_cross_entropy([0, 0], [True, False], [0, 1]).round(3)
+    array([1.   , 0.439])
+    """
+    values, same, weights = _checked(log10_lr, same, weights)
+    odds = np.asarray(log10_prior_odds, dtype=np.float64)
+    found = []
+    for prior in odds.ravel():
+        probability = expit(prior * np.log(10))
+        share = np.where(same, probability, 1 - probability)
+        against = np.where(same, -(values + prior), values + prior)
+        costs = np.logaddexp2(0, against * _BITS)
+        # Of a prior that leaves nothing open, nothing counts.
+        costs = np.where(share > 0, 2 * share * costs, 0)
+        found.append(_mean_of_both(costs, same, weights))
+    return np.asarray(found).reshape(odds.shape)
+
+
+def _checked(
+    values: ArrayLike, same: ArrayLike, weights: ArrayLike | None
+) -> tuple[FloatArray, BoolArray, FloatArray]:
+    values, same = np.asarray(values, dtype=np.float64), np.asarray(same, dtype=bool)
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    check_consistent_length(values, same, weights)
+    if np.isnan(values).any():
+        raise ParameterError(
+            f"{int(np.isnan(values).sum())} of {len(values)} scores are not a number; leave those "
+            "trials out"
+        )
+    return values, same, weights
+
+
+def _mean_of_both(costs: FloatArray, same: BoolArray, weights: FloatArray) -> float:
+    """Mean of the two kinds' means, so that it does not matter how many there are of each."""
+    counted = [kind & (weights > 0) for kind in (same, ~same)]
+    if not all(kind.any() for kind in counted):
+        return float("nan")
+    return float(sum(np.average(costs[kind], weights=weights[kind]) for kind in counted) / 2)
