@@ -174,7 +174,7 @@ def detection_errors(
     values, same, weights = _checked(scores, same, weights)
     order = np.argsort(-values, kind="stable")
     values, same, weights = values[order], same[order], weights[order]
-    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)) if len(values) else []
+    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)[: len(values)])
     accepted = [
         np.append(0.0, np.cumsum(np.where(kind, weights, 0))[ends]) for kind in (same, ~same)
     ]
