@@ -34,6 +34,7 @@ ROOMS = [
     ["estimators", "baselines"],
     ["presets", "saving"],
     ["model_selection", "metrics", "paper"],
+    ["evidence"],
     ["experiment"],
     ["audit"],
     ["report"],

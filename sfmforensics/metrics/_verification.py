@@ -52,12 +52,15 @@ class Trials:
     first, second : ndarray of shape (n_trials,), int
         Rows of the two recordings; both are the one recording where it was compared with a
         speaker who was heard in training.
+    weights : ndarray of shape (n_trials,) or None, default=None
+        How much each claim counts; None for all alike.
     """
 
     scores: np.ndarray
     same: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    weights: np.ndarray | None = None
 
 
 @overload

@@ -1,0 +1,170 @@
+"""How scores become likelihood ratios, and where that ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from sfmforensics.evidence._trials import trial_weights
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from sfmforensics._types import Array, BoolArray, FloatArray, IntArray
+    from sfmforensics.metrics import Trials
+
+    class Calibrator(Protocol):
+        """What gives natural logarithms of likelihood ratios for scores."""
+
+        def __call__(self, scores: FloatArray) -> FloatArray: ...
+
+
+CALIBRATIONS = ("logistic", "isotonic")
+BOUNDS = ("elub", "iv")
+DRAWN = 101
+"""How often one comparison of each pair of speakers is drawn, to find bounds."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores become likelihood ratios.
+
+    Parameters
+    ----------
+    calibrator : callable
+        Gives natural logarithms of the ratios of standardised scores.
+    centre, scale : float
+        Mean and deviation of the scores.
+    lower, upper : float
+        Bounds of the logarithms to base 10; infinite where there are none.
+    trials : Trials
+        What it was made by.
+    """
+
+    calibrator: Calibrator
+    centre: float
+    scale: float
+    lower: float
+    upper: float
+    trials: Trials
+
+    def unbounded(self, scores: FloatArray) -> FloatArray:
+        """Logarithms to base 10 without bounds: extrapolations, perhaps."""
+        return self.calibrator((scores - self.centre) / self.scale) / np.log(10)
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Logarithms to base 10, within the bounds."""
+        return np.clip(self.unbounded(scores), self.lower, self.upper)
+
+
+def calibrate(trials: Trials, voices: IntArray, how: str, bounds: str | None) -> Calibration:
+    """Calibrate scores by comparisons whose truth is known.
+
+    Parameters
+    ----------
+    trials : Trials
+        With at least one comparison of one speaker, and one of two.
+    voices : ndarray of int
+        Who speaks, by the rows that the trials name.
+    how : {"logistic", "isotonic"}
+        Which function of the scores.
+    bounds : {"elub", "iv"} or None
+        Where it ends.
+
+    Returns
+    -------
+    Calibration
+
+    Notes
+    -----
+    Each speaker counts as much as each other, and each pair of two: whoever was recorded often
+    would have the others' ratios fitted to one voice.
+    """
+    first, second = voices[trials.first], voices[trials.second]
+    weights = trial_weights(first, second)
+    balanced = weights / np.where(
+        trials.same, *(weights[k].sum() for k in (trials.same, ~trials.same))
+    )
+    centre = float(np.average(trials.scores, weights=balanced))
+    scale = float(np.sqrt(np.average((trials.scores - centre) ** 2, weights=balanced))) or 1.0
+    standardised = (trials.scores - centre) / scale
+    fit = _logistic if how == "logistic" else _isotonic
+    # Weights sum to the number of pairs of speakers: what is fitted knows how many there are.
+    calibrator = fit(standardised, trials.same, balanced * weights.sum() / 2)
+    found = Calibration(calibrator, centre, scale, -np.inf, np.inf, trials)
+    if bounds is None:
+        return found
+    limits = _limits(bounds, found.unbounded(trials.scores), trials.same, first, second)
+    return Calibration(calibrator, centre, scale, *limits, trials)
+
+
+def _logistic(scores: FloatArray, same: BoolArray, weights: FloatArray) -> Calibrator:
+    # Hardly shrunk at all: where scores tell all apart, the slope would be without end.
+    found = LogisticRegression(C=1e3).fit(scores[:, None], same, weights)
+    slope, offset = max(float(found.coef_[0, 0]), 0.0), float(found.intercept_[0])
+    return Line(slope, offset)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Logarithms of the ratios that rise as the scores do."""
+
+    slope: float
+    offset: float
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Natural logarithms."""
+        return self.slope * scores + self.offset
+
+
+def _isotonic(scores: FloatArray, same: BoolArray, weights: FloatArray) -> Calibrator:
+    # One misleading comparison more at each end, as in lir: no ratio is infinite.
+    ends = [scores.max() + 1, scores.min() - 1]
+    scores = np.append(scores, ends)
+    found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+        scores, np.append(same, [False, True]).astype(float), np.append(weights, [1, 1])
+    )
+    return Steps(found.X_thresholds_, found.y_thresholds_)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Logarithms of the ratios between points."""
+
+    scores: Array
+    shares: Array
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Natural logarithms."""
+        return np.asarray(logit(np.interp(scores, self.scores, self.shares)))
+
+
+def _limits(
+    bounds: str, ratios: FloatArray, same: BoolArray, first: IntArray, second: IntArray
+) -> tuple[float, float]:
+    """Logarithms to base 10 beyond which the calibration data support nothing.
+
+    Of each speaker and each pair one comparison is drawn, since many of the same people are no new
+    evidence; the median over such drawings.
+    """
+    from lir.algorithms.bayeserror import ELUBBounder
+    from lir.algorithms.invariance_bounds import IVBounder
+
+    bounder = (ELUBBounder if bounds == "elub" else IVBounder)()
+    pairs = np.sort(np.column_stack([first, second]), axis=1)
+    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+    order = np.argsort(pair.ravel(), kind="stable")
+    counts = np.bincount(pair.ravel())
+    starts = np.cumsum(counts) - counts
+    rng = np.random.RandomState(0)
+    found = []
+    for _ in range(DRAWN):
+        drawn = order[starts + (rng.uniform(size=len(counts)) * counts).astype(int)]
+        found.append(bounder.calculate_bounds(ratios[drawn], same[drawn].astype(int)))
+    lower, upper = np.median(np.asarray(found, dtype=float), axis=0)
+    return min(float(lower), 0.0), max(float(upper), 0.0)

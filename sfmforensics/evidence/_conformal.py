@@ -1,0 +1,161 @@
+"""How large an error must be allowed for: quantiles that hold for a speaker never heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
+
+from sfmforensics.exceptions import ParameterError, TargetError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sfmforensics._types import BoolArray, Column, FloatArray
+
+
+def speaker_weights(speakers: Column) -> FloatArray:
+    """Weights by which each speaker counts as much as each other.
+
+    Parameters
+    ----------
+    speakers : array-like of shape (n_recordings,)
+        Who speaks.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings,)
+        Sums to the number of speakers.
+
+    Examples
+    --------
+    >>> speaker_weights(["a", "a", "b"])
+    array([0.5, 0.5, 1. ])
+    """
+    codes = pd.factorize(np.asarray(speakers, dtype=object))[0]
+    return 1 / np.bincount(codes)[codes]
+
+
+def speaker_quantile(scores: ArrayLike, speakers: Column, confidence: float) -> float:
+    r"""Bound that a recording of a new speaker keeps with at least this probability.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_recordings,)
+        How wrong the model was, recording by recording, of speakers from whom it has not learnt.
+    speakers : array-like of shape (n_recordings,)
+        Who speaks.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+        Infinite where there are too few speakers: of K at most K / (K + 1) can be promised.
+
+    Raises
+    ------
+    ParameterError
+        The confidence is not between 0 and 1, or a score is not a number.
+    TargetError
+        There are no recordings.
+
+    Notes
+    -----
+    Recordings of one speaker are alike, so that it is speakers who are exchangeable, not
+    recordings. Each of the K speakers has the weight 1 / (K + 1), divided among the recordings; the
+    rest, that of the new speaker, lies at infinity [1]_. The promise
+
+    .. math:: P(\text{score} \le q) \ge \text{confidence}
+
+    is over the drawing of all speakers and needs no model to be right. It does not hold for each
+    speaker, nor for each group of them: on some it is more, on some less. With one recording of
+    each speaker this is split conformal prediction.
+
+    References
+    ----------
+    .. [1] Lee, Y., Barber, R. F., Willett, R. Distribution-free inference with hierarchical data.
+       arXiv:2306.06342 (2023), section 3.
+    .. [2] Dunn, R., Wasserman, L., Ramdas, A. Distribution-free prediction sets for two-layer
+       hierarchical models. Journal of the American Statistical Association 118 (2023), 2491-2502.
+
+    Examples
+    --------
+    >>> speaker_quantile([1, 2, 3, 4], ["a", "b", "c", "d"], 0.8)
+    4.0
+    >>> speaker_quantile([1, 2, 3, 4], ["a", "b", "c", "d"], 0.9)
+    inf
+    """
+    if not 0 < confidence < 1:
+        raise ParameterError(f"confidence is {confidence}; use a number between 0 and 1")
+    scores = np.asarray(scores, dtype=np.float64)
+    check_consistent_length(scores, speakers)
+    if not len(scores):
+        raise TargetError("there are no recordings to calibrate by; give some whose label is known")
+    if np.isnan(scores).any():
+        raise ParameterError(
+            f"{int(np.isnan(scores).sum())} scores are not a number; leave those out"
+        )
+    weights = speaker_weights(speakers)
+    n_speakers = weights.sum()
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(weights[order]) / (n_speakers + 1)
+    place = np.searchsorted(reached, confidence - 1e-12)
+    return float(scores[order][place]) if place < len(scores) else float("inf")
+
+
+def class_scores(probabilities: FloatArray, truth: ArrayLike) -> FloatArray:
+    """How wrong probabilities are, for sets of classes.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_recordings, n_classes)
+        Of each class.
+    truth : array-like of shape (n_recordings,), int
+        Column of the true class; -1 for one that the model does not know.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings,)
+        1 less the probability of the true class.
+
+    Examples
+    --------
+    >>> class_scores(np.array([[0.75, 0.25]]), [1])
+    array([0.75])
+    """
+    truth = np.asarray(truth)
+    found = probabilities[np.arange(len(truth)), np.maximum(truth, 0)]
+    return 1 - np.where(truth >= 0, found, 0)
+
+
+def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
+    """Classes that cannot be ruled out.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_recordings, n_classes)
+        Of each class.
+    quantile : float
+        Of `class_scores`, as `speaker_quantile` gives it.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings, n_classes), bool
+        The most probable class is always in, so that no set is empty.
+
+    References
+    ----------
+    .. [1] Sadinle, M., Lei, J., Wasserman, L. Least ambiguous set-valued classifiers with bounded
+       error levels. Journal of the American Statistical Association 114 (2019), 223-234.
+
+    Examples
+    --------
+    >>> class_sets(np.array([[0.7, 0.2, 0.1]]), 0.85)
+    array([[ True,  True, False]])
+    """
+    found = probabilities >= 1 - quantile - 1e-12
+    found[np.arange(len(found)), probabilities.argmax(axis=1)] = True
+    return found

@@ -1,0 +1,424 @@
+"""From scores to likelihood ratios, and how far the calibration data carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+
+from sfmforensics._folds import balance, joined_groups
+from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
+from sfmforensics.evidence._scorers import PLDA, CosineScorer
+from sfmforensics.evidence._trials import known_trials, trial_weights
+from sfmforensics.evidence._verbal import verbal_scale
+from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from sfmforensics._types import Column, FloatArray, IntArray, Matrix
+
+SCORES = ("plda", "cosine")
+FOLDS = 5
+"""In which a scorer that learns is tried on speakers that it has not seen, to calibrate it."""
+
+
+class LikelihoodRatio(BaseEstimator):
+    r"""How much more probable a recording is if this speaker made it, than if somebody else did.
+
+    Recordings are compared by vectors, such as the fused representation (`TANGO.transform`), and
+    the scores are calibrated on speakers of whom the model has heard nothing.
+
+    Parameters
+    ----------
+    scorer : {"plda", "cosine"} or estimator, default="plda"
+        What compares two vectors. An estimator, such as ``PLDA(50)``, is fitted to the calibration
+        data and tried on speakers left out in turn. If it is fitted already, as on the speakers
+        that the model was trained with, it is taken as it is: then all of the calibration data
+        calibrate.
+    calibration : {"logistic", "isotonic"}, default="logistic"
+        How scores become likelihood ratios: by a logistic regression, or by pooling adjacent
+        violators. With few speakers the first is the one to trust.
+    bounds : {"elub", "iv"} or None, default="elub"
+        Where extrapolation ends: empirical upper and lower bounds [2]_, or those of invariance
+        verification, both of NFI's `lir`, from one comparison of each speaker and each pair of two:
+        more of the same people are no new evidence. None bounds nothing.
+    random_state : int, default=0
+        Draws what is compared where that is a choice.
+
+    Attributes
+    ----------
+    scorer_ : estimator
+        Fitted.
+    bounds_ : tuple of float
+        Bounds of ``log10_lr`` for one known recording.
+    n_speakers_ : int
+        Voices that calibrate; speakers who share a copy are one.
+    calibration_trials_ : Trials
+        The comparisons that calibrate, their scores the calibrated logarithms.
+    n_features_in_ : int
+
+    Notes
+    -----
+    .. math:: LR = \frac{p(\text{score} | \text{same speaker})}{p(\text{score} |
+              \text{different speakers})}
+
+    It is the weight of the evidence, not the probability that the speaker is the same: that also
+    depends on the odds before, :math:`\text{odds after} = LR \times \text{odds before}`, which are
+    not the examiner's to set.
+
+    Of several known recordings of one speaker the mean is compared, and calibrated by as many
+    recordings of each calibration speaker. The calibration data decide what "different speakers"
+    means: they should be such as could be meant in the case, recorded alike.
+
+    References
+    ----------
+    .. [1] Brümmer, N., du Preez, J. Application-independent evaluation of speaker detection.
+       Computer Speech & Language 20 (2006), 230-275.
+    .. [2] Vergeer, P., van Es, A., de Jongh, A., Alberink, I., Stoel, R. Numerical likelihood
+       ratios outputted by LR systems are often based on extrapolation: when to stop extrapolating?
+       Science & Justice 56 (2016), 482-491.
+    .. [3] Morrison, G. S. et al. Consensus on validation of forensic voice comparison. Science &
+       Justice 61 (2021), 299-309.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> speakers = np.repeat(np.arange(40), 8)
+    >>> X = rng.normal(size=(40, 10))[speakers] + 0.3 * rng.normal(size=(320, 10))
+    >>> ratio = LikelihoodRatio("cosine").fit(X[:240], speakers[:240])
+    >>> ratio.log10_lr(X[240:241], X[241:242]) > 0, ratio.log10_lr(X[240:241], X[300:301]) < 0
+    (array([[ True]]), array([[ True]]))
+    >>> bool(-ratio.score(X[240:], speakers[240:]) < 0.3)
+    True
+    """
+
+    def __init__(
+        self,
+        scorer: Any = "plda",
+        *,
+        calibration: str = "logistic",
+        bounds: str | None = "elub",
+        random_state: int = 0,
+    ) -> None:
+        self.scorer = scorer
+        self.calibration = calibration
+        self.bounds = bounds
+        self.random_state = random_state
+
+    def fit(self, X: Matrix, y: Column, copies: Column | None = None) -> Self:
+        """Calibrate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, n_features)
+            Vectors of recordings that neither the model nor a fitted scorer has learnt from.
+        y : array-like of shape (n_recordings,)
+            Who speaks; recordings of nobody known are left out.
+        copies : array-like of shape (n_recordings,) or None, default=None
+            Recordings with equal numbers are one, see `sfmforensics.datasets.find_copies`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            A parameter is none of those that are listed.
+        TargetError
+            There are too few speakers, or none with two recordings.
+        """
+        self._check_parameters()
+        X = validate_data(self, X, dtype=np.float64)
+        if y is None:
+            raise ParameterError(
+                "This LikelihoodRatio estimator requires y to be passed, but the target y is None."
+            )
+        check_consistent_length(X, y, copies)
+        known = np.flatnonzero(pd.Series(np.asarray(y, dtype=object)).notna())
+        X, y = X[known], np.asarray(y, dtype=object)[known]
+        copies = np.arange(len(X)) if copies is None else np.asarray(copies)[known]
+        voices = joined_groups(y, copies)
+        self.n_speakers_ = len(np.unique(voices))
+        if self.n_speakers_ < 2:
+            raise TargetError(
+                f"found 1 class, that is one speaker, in y ({len(X)} recordings); likelihood "
+                "ratios are calibrated by comparing at least two, better twenty or more"
+            )
+        copies = pd.factorize(copies)[0]
+        scorer = {"plda": PLDA(), "cosine": CosineScorer()}.get(str(self.scorer), self.scorer)
+        learns = not _is_fitted(scorer)
+        self.scorer_ = clone(scorer).fit(X, voices) if learns else scorer
+        self._voices, self._copies = voices, copies
+        self._projected = self.scorer_.project(X)
+        # A scorer that has seen these speakers tells them apart too well to calibrate by them.
+        self._tried = _tried(scorer, X, voices, self.random_state) if learns else None
+        self._calibrations: dict[int, Calibration] = {}
+        calibration = self._calibrated(1)
+        self.bounds_ = (calibration.lower, calibration.upper)
+        self.calibration_trials_ = self._weighed(1)
+        return self
+
+    def log10_lr(
+        self, questioned: Matrix, known: Matrix, known_speakers: Column | None = None
+    ) -> FloatArray:
+        """Weigh the evidence that recordings are of known speakers.
+
+        Parameters
+        ----------
+        questioned : array-like of shape (n_questioned, n_features)
+            Vectors of recordings whose speaker is in question.
+        known : array-like of shape (n_known, n_features)
+            Vectors of recordings whose speaker is known.
+        known_speakers : array-like of shape (n_known,) or None, default=None
+            Who speaks in these; recordings of one speaker count together. None takes each for a
+            speaker of its own.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known_speakers)
+            Logarithms to base 10 of the likelihood ratios, within bounds; speakers in the order
+            in which they come.
+
+        Raises
+        ------
+        TargetError
+            So many known recordings of one speaker cannot be calibrated: no calibration speaker
+            has more.
+        """
+        scores = self._scored(questioned, known, known_speakers)
+        return np.column_stack([self._calibrated(n)(column) for n, column in scores])
+
+    def compare(self, questioned: Matrix, known: Matrix) -> Comparison:
+        """Compare one recording with those of one known speaker, for a report.
+
+        Parameters
+        ----------
+        questioned : array-like of shape (1, n_features)
+            Vector of the recording whose speaker is in question.
+        known : array-like of shape (n_known, n_features)
+            Vectors of recordings of one speaker.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        ParameterError
+            There is not one questioned recording.
+        TargetError
+            As for `log10_lr`.
+        """
+        ((n_known, column),) = self._scored(questioned, known, np.zeros(_num_samples(known)))
+        if len(column) != 1:
+            raise ParameterError(
+                f"{len(column)} questioned recordings were given; compare them one by one, or use "
+                "log10_lr"
+            )
+        calibration, trials = self._calibrated(n_known), self._weighed(n_known)
+        judged: Any = (trials.scores, trials.same, trials.weights)
+        return Comparison(
+            log10_lr=float(calibration(column)[0]),
+            unbounded=float(calibration.unbounded(column)[0]),
+            lower=calibration.lower,
+            upper=calibration.upper,
+            score=float(column[0]),
+            n_known=n_known,
+            n_speakers=self.n_speakers_,
+            n_same=int(trials.same.sum()),
+            n_different=int((~trials.same).sum()),
+            cllr=cllr(*judged),
+            cllr_min=cllr_min(*judged),
+            eer=float(equal_error_rate(*judged)),
+        )
+
+    def trials(
+        self, X: Matrix, y: Column, copies: Column | None = None, *, n_known: int = 1
+    ) -> Trials:
+        """Compare recordings of known speakers with each other, to see how good the ratios are.
+
+        Parameters
+        ----------
+        X, y, copies
+            As for `fit`, of speakers that did not calibrate.
+        n_known : int, default=1
+            How many recordings of a speaker are known in each comparison.
+
+        Returns
+        -------
+        Trials
+            Scores are logarithms to base 10 of likelihood ratios. By the weights each speaker, and
+            each pair of two, counts as much as each other.
+        """
+        check_is_fitted(self, "scorer_")
+        check_consistent_length(X, y, copies)
+        kept = np.flatnonzero(pd.Series(np.asarray(y, dtype=object)).notna())
+        vectors = self.scorer_.project(validate_data(self, X, dtype=np.float64, reset=False))[kept]
+        copies = np.arange(len(kept)) if copies is None else np.asarray(copies)[kept]
+        voices = joined_groups(np.asarray(y, dtype=object)[kept], copies)
+        copies = pd.factorize(copies)[0]
+        found = known_trials(self.scorer_, vectors, voices, copies, n_known, self.random_state)
+        ratios = self._calibrated(n_known)(found.scores)
+        weights = trial_weights(voices[found.first], voices[found.second])
+        return Trials(ratios, found.same, kept[found.first], kept[found.second], weights)
+
+    def score(self, X: Matrix, y: Column, copies: Column | None = None) -> float:
+        """Negative Cllr, so that more is better.
+
+        Parameters
+        ----------
+        X, y, copies
+            As for `trials`.
+
+        Returns
+        -------
+        float
+            At most 0; -1 is no better than saying nothing.
+        """
+        found = self.trials(X, y, copies)
+        return -cllr(found.scores, found.same, found.weights)
+
+    def _weighed(self, n_known: int) -> Trials:
+        """Give the comparisons that calibrated, with logarithms of ratios and weights."""
+        calibration = self._calibrated(n_known)
+        found = calibration.trials
+        weights = trial_weights(self._voices[found.first], self._voices[found.second])
+        ratios = calibration(found.scores)
+        return Trials(ratios, found.same, found.first, found.second, weights)
+
+    def _scored(
+        self, questioned: Matrix, known: Matrix, speakers: Column | None
+    ) -> list[tuple[int, FloatArray]]:
+        """For each known speaker, the number of recordings and the scores (n_questioned,)."""
+        check_is_fitted(self, "scorer_")
+        asked = self.scorer_.project(validate_data(self, questioned, dtype=float, reset=False))
+        given = self.scorer_.project(validate_data(self, known, dtype=float, reset=False))
+        speakers = np.arange(len(given)) if speakers is None else speakers
+        check_consistent_length(given, speakers)
+        who = pd.factorize(np.asarray(speakers, dtype=object))[0]
+        found = []
+        for number in range(who.max() + 1):
+            own = given[who == number]
+            mean = own.mean(axis=0, keepdims=True)
+            found.append((len(own), self.scorer_.match(asked, mean, len(own))[:, 0]))
+        return found
+
+    def _calibrated(self, n_known: int) -> Calibration:
+        if n_known not in self._calibrations:
+            self._calibrations[n_known] = self._calibrate(n_known)
+        return self._calibrations[n_known]
+
+    def _calibrate(self, n_known: int) -> Calibration:
+        parts = self._tried or [(self.scorer_, np.arange(len(self._voices)), self._projected)]
+        found = []
+        for scorer, rows, projected in parts:
+            voices, copies = self._voices[rows], self._copies[rows]
+            part = known_trials(scorer, projected, voices, copies, n_known, self.random_state)
+            found.append(Trials(part.scores, part.same, rows[part.first], rows[part.second]))
+        trials = Trials(
+            *(
+                np.concatenate([getattr(part, name) for part in found])
+                for name in ("scores", "same", "first", "second")
+            )
+        )
+        if not trials.same.any() or trials.same.all():
+            kind = "of one speaker" if not trials.same.any() else "of two speakers"
+            raise TargetError(
+                f"the calibration data hold no comparison {kind} with {n_known} known "
+                f"recording{'s' if n_known > 1 else ''}; give fewer known recordings, or calibrate "
+                "with more recordings of each speaker"
+            )
+        return calibrate(trials, self._voices, self.calibration, self.bounds)
+
+    def _check_parameters(self) -> None:
+        for name, known in (("calibration", CALIBRATIONS), ("bounds", (*BOUNDS, None))):
+            if getattr(self, name) not in known:
+                wanted = ", ".join(map(repr, known))
+                raise ParameterError(f"{name} is {getattr(self, name)!r}; use one of {wanted}")
+        is_scorer = hasattr(self.scorer, "project") and hasattr(self.scorer, "match")
+        if not is_scorer and self.scorer not in SCORES:
+            raise ParameterError(
+                f"scorer is {self.scorer!r}; use 'plda', 'cosine', or an estimator such as PLDA(50)"
+            )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison, and what it rests on.
+
+    Parameters
+    ----------
+    log10_lr : float
+        Logarithm to base 10 of the likelihood ratio, within bounds.
+    unbounded : float
+        The same without: an extrapolation where it lies beyond a bound.
+    lower, upper : float
+        Bounds of the logarithm that the calibration data support.
+    score : float
+        What was calibrated.
+    n_known : int
+        Known recordings.
+    n_speakers : int
+        Voices that calibrated.
+    n_same, n_different : int
+        Comparisons of one and of two speakers among these.
+    cllr, cllr_min, eer : float
+        How good the calibration is on the comparisons that made it: flattering.
+    """
+
+    log10_lr: float
+    unbounded: float
+    lower: float
+    upper: float
+    score: float
+    n_known: int
+    n_speakers: int
+    n_same: int
+    n_different: int
+    cllr: float
+    cllr_min: float
+    eer: float
+
+    @property
+    def at_bound(self) -> bool:
+        """Whether the ratio is one of the bounds, and the findings would have been beyond."""
+        return not self.lower < self.unbounded < self.upper
+
+    @property
+    def verbal(self) -> str:
+        """The ratio in words, see `verbal_scale`."""
+        return verbal_scale(self.log10_lr)
+
+
+def _is_fitted(scorer: Any) -> bool:
+    return bool(hasattr(scorer, "n_features_in_"))
+
+
+def _tried(
+    scorer: Any, X: FloatArray, voices: IntArray, seed: int
+) -> list[tuple[Any, IntArray, FloatArray]]:
+    """Fit a scorer to all but some speakers, and project these."""
+    codes = np.unique(voices, return_inverse=True)[1]
+    counts = np.bincount(codes)
+    n_folds = min(FOLDS, len(counts) // 2)
+    if n_folds < 2:
+        raise TargetError(
+            f"found {len(counts)} speakers; a scorer that learns is tried on speakers left out in "
+            "turn, at least two of four. Calibrate with more speakers, use scorer='cosine', or "
+            "give one that is fitted"
+        )
+    folds = balance(counts, n_folds, np.random.RandomState(seed))[codes]
+    parts = []
+    for fold in range(n_folds):
+        rows = np.flatnonzero(folds == fold)
+        fitted = clone(scorer).fit(X[folds != fold], codes[folds != fold])
+        parts.append((fitted, rows, fitted.project(X[rows])))
+    return parts

@@ -1,0 +1,263 @@
+"""How alike two voices are: scores between vectors, before they are calibrated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import normalize
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfmforensics.exceptions import ParameterError, TargetError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from sfmforensics._types import Column, FloatArray, Matrix
+
+
+class CosineScorer(BaseEstimator):
+    """Cosine of the angle between two vectors.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+
+    Notes
+    -----
+    Known recordings of one speaker are averaged after each has been given length 1.
+
+    Examples
+    --------
+    >>> scorer = CosineScorer().fit([[1.0, 0.0]])
+    >>> scorer.score_pairs([[2.0, 0.0]], [[1.0, 1.0]]).round(3)
+    array([[0.707]])
+    """
+
+    def fit(self, X: Matrix, y: Column | None = None) -> Self:
+        """Learn nothing but the number of columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, n_features)
+            Vectors.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        validate_data(self, X, dtype=np.float64)
+        return self
+
+    def project(self, X: Matrix) -> FloatArray:
+        """Give what recordings are compared by.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, n_features)
+            Vectors.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings, n_components)
+        """
+        check_is_fitted(self, "n_features_in_")
+        return normalize(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def match(self, questioned: FloatArray, known: FloatArray, n_known: int = 1) -> FloatArray:
+        """Score what was projected.
+
+        Parameters
+        ----------
+        questioned : ndarray of shape (n_questioned, n_components)
+            As `project` gives it.
+        known : ndarray of shape (n_known_speakers, n_components)
+            Mean over the known recordings of each speaker.
+        n_known : int, default=1
+            Recordings that each of these is the mean of.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known_speakers)
+            The higher, the more alike.
+        """
+        return questioned @ normalize(known).T
+
+    def score_pairs(self, questioned: Matrix, known: Matrix) -> FloatArray:
+        """Score each recording against each other.
+
+        Parameters
+        ----------
+        questioned : array-like of shape (n_questioned, n_features)
+            Vectors.
+        known : array-like of shape (n_known, n_features)
+            Vectors, each a speaker of its own.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known)
+        """
+        return self.match(self.project(questioned), self.project(known))
+
+
+class PLDA(CosineScorer):
+    r"""Probabilistic linear discriminant analysis: how speakers differ, and how each varies.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Principal components that are kept, at most as many as the vectors have.
+    shrinkage : float, default=0.1
+        Between 0 and 1: how far the variation within speakers is drawn towards one that is equal in
+        all directions. Vectors of few recordings vary in hardly any but by chance.
+
+    Attributes
+    ----------
+    between_ : ndarray of shape (n_components,)
+        Variance of speakers in each direction, in which each speaker varies by 1.
+    n_features_in_ : int
+
+    Notes
+    -----
+    The two-covariance model: a vector is its speaker's, drawn from :math:`N(\mu, B)`, plus a
+    deviation from :math:`N(0, W)`. Both are estimated by their moments, after a projection to
+    principal components of variance 1, and to length :math:`\sqrt{n}`, which makes vectors of
+    networks more like a normal distribution [2]_. The score is the logarithm of a likelihood
+    ratio in this model, which is not to be believed as it is: it is still to be calibrated.
+
+    References
+    ----------
+    .. [1] Ioffe, S. Probabilistic linear discriminant analysis. ECCV 2006.
+    .. [2] Garcia-Romero, D., Espy-Wilson, C. Analysis of i-vector length normalization in speaker
+       recognition systems. Interspeech 2011.
+    .. [3] Sizov, A., Lee, K. A., Kinnunen, T. Unifying probabilistic linear discriminant analysis
+       variants in biometric authentication. S+SSPR 2014: the two-covariance model.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> speakers = np.repeat(np.arange(30), 10)
+    >>> X = rng.normal(size=(30, 20))[speakers] + rng.normal(size=(300, 20))
+    >>> scores = PLDA(10).fit(X, speakers).score_pairs(X[:2], X[:20:5])
+    >>> bool(scores[:, :2].min() > scores[:, 2:].max())
+    True
+    """
+
+    def __init__(self, n_components: int = 100, shrinkage: float = 0.1) -> None:
+        self.n_components = n_components
+        self.shrinkage = shrinkage
+
+    def fit(self, X: Matrix, y: Column | None = None) -> Self:
+        """Learn how voices vary.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, n_features)
+            Vectors.
+        y : array-like of shape (n_recordings,)
+            Who speaks. Best at least as many speakers as directions in which they shall differ.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            A parameter is out of range, or there is no `y`.
+        TargetError
+            There is one speaker, or none with two recordings.
+        """
+        if int(self.n_components) < 1 or not 0 <= self.shrinkage <= 1:
+            raise ParameterError(
+                f"n_components is {self.n_components} and shrinkage {self.shrinkage}; use at least "
+                "1, and a share between 0 and 1"
+            )
+        if y is None:
+            raise ParameterError(
+                "This PLDA estimator requires y to be passed, but the target y is None."
+            )
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        names, who = np.unique(y, return_inverse=True)
+        counts = np.bincount(who)
+        if len(names) < 2 or counts.max() < 2:
+            found = "1 class" if len(names) < 2 else "no speaker with two recordings"
+            raise TargetError(
+                f"found {found} among {len(X)} recordings of y; how voices vary is learnt from two "
+                "speakers or more, with several recordings each"
+            )
+        self.mean_ = X.mean(axis=0)
+        _, values, axes = np.linalg.svd(X - self.mean_, full_matrices=False)
+        n_components = min(int(self.n_components), int((values > 1e-6 * values[0]).sum()) or 1)
+        spread = np.maximum(values[:n_components], np.finfo(float).tiny) / np.sqrt(len(X))
+        self.components_ = axes[:n_components].T / spread
+        # Until these are known they are left out: `project` is of use before.
+        self.centre_, self.axes_ = np.zeros(n_components), np.eye(n_components)
+        vectors = self.project(X)
+        self.centre_ = vectors.mean(axis=0)
+        vectors = vectors - self.centre_
+        means = np.zeros((len(names), n_components))
+        np.add.at(means, who, vectors)
+        means /= counts[:, None]
+        deviations = vectors - means[who]
+        within = deviations.T @ deviations / max(1, len(X) - len(names))
+        # Means of few recordings also vary for those.
+        between = np.cov(means.T).reshape(within.shape) - within * np.mean(1 / counts)
+        equal = np.eye(n_components) * max(np.trace(within) / n_components, 1e-12)
+        within = (1 - self.shrinkage) * within + self.shrinkage * equal
+        values, vectors = np.linalg.eigh(within)
+        whiten = vectors / np.sqrt(np.maximum(values, 1e-9 * values.max()))
+        values, vectors = np.linalg.eigh(whiten.T @ between @ whiten)
+        kept = np.flatnonzero(values > 0)[::-1]
+        if not len(kept):
+            kept = np.array([len(values) - 1])  # speakers do not differ: all scores are 0
+        self.between_ = np.maximum(values[kept], 0)
+        self.axes_ = whiten @ vectors[:, kept]
+        return self
+
+    def project(self, X: Matrix) -> FloatArray:
+        """Give what recordings are compared by.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, n_features)
+            Vectors.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings, n_components)
+            Each speaker varies by 1 in all of them.
+        """
+        check_is_fitted(self, "components_")
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        vectors = normalize((X - self.mean_) @ self.components_)
+        return (vectors * np.sqrt(vectors.shape[1]) - self.centre_) @ self.axes_
+
+    def match(self, questioned: FloatArray, known: FloatArray, n_known: int = 1) -> FloatArray:
+        r"""Logarithm of the model's likelihood ratio, of what was projected.
+
+        Parameters
+        ----------
+        questioned, known, n_known
+            As for `CosineScorer.match`.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known_speakers)
+            Natural logarithms; not calibrated.
+
+        Notes
+        -----
+        Of a speaker with n known recordings of mean m, the next is expected at
+        :math:`nb/(1+nb) \, m` with variance :math:`1 + b/(1+nb)`; of anybody, at 0 with 1 + b.
+        """
+        alone = 1 + self.between_
+        told = 1 + n_known * self.between_
+        spread = 1 + self.between_ / told
+        expected = known * (n_known * self.between_ / told)
+        own = (questioned**2) @ (1 / alone - 1 / spread)
+        other = (expected**2) @ (1 / spread)
+        cross = (questioned / spread) @ expected.T
+        return 0.5 * (own[:, None] - other + np.log(alone / spread).sum()) + cross
