@@ -152,6 +152,10 @@ class SFMForensicsWarning(UserWarning):
     """Base of every warning of the package."""
 
 
+class EvidenceWarning(SFMForensicsWarning):
+    """The calibration data cannot carry what was asked; the message says what they can."""
+
+
 class DatasetWarning(SFMForensicsWarning):
     """Files or labels of a corpus were left out; the message names them."""
 

@@ -6,7 +6,9 @@ Examples
 'moderately strong'
 """
 
-from sfmforensics.evidence._likelihood_ratio import Comparison, LikelihoodRatio
+from sfmforensics.evidence._comparison import Comparison
+from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+from sfmforensics.evidence._open_set import OpenSetIdentifier
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.evidence._verbal import verbal_grade, verbal_scale
 
@@ -15,6 +17,7 @@ __all__ = [
     "Comparison",
     "CosineScorer",
     "LikelihoodRatio",
+    "OpenSetIdentifier",
     "verbal_grade",
     "verbal_scale",
 ]

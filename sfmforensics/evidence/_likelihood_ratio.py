@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,22 +10,20 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from sfmforensics._folds import balance, joined_groups
+from sfmforensics._folds import joined_groups
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
+from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._trials import known_trials, trial_weights
-from sfmforensics.evidence._verbal import verbal_scale
+from sfmforensics.evidence._trials import known_trials, left_out, trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from sfmforensics._types import Column, FloatArray, IntArray, Matrix
+    from sfmforensics._types import Column, FloatArray, Matrix
 
 SCORES = ("plda", "cosine")
-FOLDS = 5
-"""In which a scorer that learns is tried on speakers that it has not seen, to calibrate it."""
 
 
 class LikelihoodRatio(BaseEstimator):
@@ -157,9 +154,11 @@ class LikelihoodRatio(BaseEstimator):
         learns = not _is_fitted(scorer)
         self.scorer_ = clone(scorer).fit(X, voices) if learns else scorer
         self._voices, self._copies = voices, copies
-        self._projected = self.scorer_.project(X)
         # A scorer that has seen these speakers tells them apart too well to calibrate by them.
-        self._tried = _tried(scorer, X, voices, self.random_state) if learns else None
+        if learns:
+            self._parts = left_out(scorer, X, voices, self.random_state)
+        else:
+            self._parts = [(scorer, np.arange(len(X)), scorer.project(X))]
         self._calibrations: dict[int, Calibration] = {}
         calibration = self._calibrated(1)
         self.bounds_ = (calibration.lower, calibration.upper)
@@ -167,7 +166,12 @@ class LikelihoodRatio(BaseEstimator):
         return self
 
     def log10_lr(
-        self, questioned: Matrix, known: Matrix, known_speakers: Column | None = None
+        self,
+        questioned: Matrix,
+        known: Matrix,
+        known_speakers: Column | None = None,
+        *,
+        bounded: bool = True,
     ) -> FloatArray:
         """Weigh the evidence that recordings are of known speakers.
 
@@ -180,12 +184,15 @@ class LikelihoodRatio(BaseEstimator):
         known_speakers : array-like of shape (n_known,) or None, default=None
             Who speaks in these; recordings of one speaker count together. None takes each for a
             speaker of its own.
+        bounded : bool, default=True
+            Whether to keep within the bounds. What lies beyond is an extrapolation: to rank by, not
+            to report.
 
         Returns
         -------
         ndarray of shape (n_questioned, n_known_speakers)
-            Logarithms to base 10 of the likelihood ratios, within bounds; speakers in the order
-            in which they come.
+            Logarithms to base 10 of the likelihood ratios; speakers in the order in which they
+            come.
 
         Raises
         ------
@@ -193,8 +200,11 @@ class LikelihoodRatio(BaseEstimator):
             So many known recordings of one speaker cannot be calibrated: no calibration speaker
             has more.
         """
-        scores = self._scored(questioned, known, known_speakers)
-        return np.column_stack([self._calibrated(n)(column) for n, column in scores])
+        found = []
+        for n, column in self._scored(questioned, known, known_speakers):
+            calibration = self._calibrated(n)
+            found.append(calibration(column) if bounded else calibration.unbounded(column))
+        return np.column_stack(found)
 
     def compare(self, questioned: Matrix, known: Matrix) -> Comparison:
         """Compare one recording with those of one known speaker, for a report.
@@ -317,9 +327,8 @@ class LikelihoodRatio(BaseEstimator):
         return self._calibrations[n_known]
 
     def _calibrate(self, n_known: int) -> Calibration:
-        parts = self._tried or [(self.scorer_, np.arange(len(self._voices)), self._projected)]
         found = []
-        for scorer, rows, projected in parts:
+        for scorer, rows, projected in self._parts:
             voices, copies = self._voices[rows], self._copies[rows]
             part = known_trials(scorer, projected, voices, copies, n_known, self.random_state)
             found.append(Trials(part.scores, part.same, rows[part.first], rows[part.second]))
@@ -350,75 +359,5 @@ class LikelihoodRatio(BaseEstimator):
             )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One comparison, and what it rests on.
-
-    Parameters
-    ----------
-    log10_lr : float
-        Logarithm to base 10 of the likelihood ratio, within bounds.
-    unbounded : float
-        The same without: an extrapolation where it lies beyond a bound.
-    lower, upper : float
-        Bounds of the logarithm that the calibration data support.
-    score : float
-        What was calibrated.
-    n_known : int
-        Known recordings.
-    n_speakers : int
-        Voices that calibrated.
-    n_same, n_different : int
-        Comparisons of one and of two speakers among these.
-    cllr, cllr_min, eer : float
-        How good the calibration is on the comparisons that made it: flattering.
-    """
-
-    log10_lr: float
-    unbounded: float
-    lower: float
-    upper: float
-    score: float
-    n_known: int
-    n_speakers: int
-    n_same: int
-    n_different: int
-    cllr: float
-    cllr_min: float
-    eer: float
-
-    @property
-    def at_bound(self) -> bool:
-        """Whether the ratio is one of the bounds, and the findings would have been beyond."""
-        return not self.lower < self.unbounded < self.upper
-
-    @property
-    def verbal(self) -> str:
-        """The ratio in words, see `verbal_scale`."""
-        return verbal_scale(self.log10_lr)
-
-
 def _is_fitted(scorer: Any) -> bool:
     return bool(hasattr(scorer, "n_features_in_"))
-
-
-def _tried(
-    scorer: Any, X: FloatArray, voices: IntArray, seed: int
-) -> list[tuple[Any, IntArray, FloatArray]]:
-    """Fit a scorer to all but some speakers, and project these."""
-    codes = np.unique(voices, return_inverse=True)[1]
-    counts = np.bincount(codes)
-    n_folds = min(FOLDS, len(counts) // 2)
-    if n_folds < 2:
-        raise TargetError(
-            f"found {len(counts)} speakers; a scorer that learns is tried on speakers left out in "
-            "turn, at least two of four. Calibrate with more speakers, use scorer='cosine', or "
-            "give one that is fitted"
-        )
-    folds = balance(counts, n_folds, np.random.RandomState(seed))[codes]
-    parts = []
-    for fold in range(n_folds):
-        rows = np.flatnonzero(folds == fold)
-        fitted = clone(scorer).fit(X[folds != fold], codes[folds != fold])
-        parts.append((fitted, rows, fitted.project(X[rows])))
-    return parts

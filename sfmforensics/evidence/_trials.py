@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sfmforensics._folds import balance
+from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sfmforensics._types import FloatArray, IntArray, RandomState
     from sfmforensics.evidence._scorers import CosineScorer
+
+FOLDS = 5
+"""In which a scorer that learns is tried on speakers that it has not seen, to calibrate it."""
 
 SETS_OF_EACH = 20
 """Sets of known recordings that are drawn of each speaker."""
@@ -73,6 +81,51 @@ def known_trials(
     return Trials(scores[first, column], same, rows[first], rows[head[column]])
 
 
+def impostor_scores(
+    scorer: CosineScorer,
+    projected: FloatArray,
+    voices: IntArray,
+    n_known: int,
+    n_draws: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Compare recordings with every other speaker.
+
+    Parameters
+    ----------
+    scorer : CosineScorer or PLDA
+        What scores.
+    projected : ndarray of shape (n_recordings, n_components)
+        What the scorer's `project` gave.
+    voices : ndarray of shape (n_recordings,), int
+        Who speaks.
+    n_known : int
+        Recordings that are drawn to stand for a speaker; of one who has fewer, all.
+    n_draws : int
+        How often they are drawn.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_draws * n_recordings, n_speakers - 1)
+        Those of a recording in an order of chance.
+    weights : ndarray of shape (n_draws * n_recordings,)
+        Those of a speaker sum to 1.
+    """
+    rng = np.random.default_rng(0)
+    names, who = np.unique(voices, return_inverse=True)
+    others = ~np.eye(len(names), dtype=bool)[who]
+    found = []
+    for _ in range(n_draws):
+        columns = []
+        for name in range(len(names)):
+            own = np.flatnonzero(who == name)
+            drawn = rng.choice(own, min(n_known, len(own)), replace=False)
+            mean = projected[drawn].mean(axis=0, keepdims=True)
+            columns.append(scorer.match(projected, mean, len(drawn))[:, 0])
+        found.append(np.column_stack(columns)[others].reshape(len(who), -1))
+    weights = np.tile(1 / np.bincount(who)[who] / n_draws, n_draws)
+    return rng.permuted(np.concatenate(found), axis=1), weights
+
+
 def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     """Weights by which each speaker, and each pair of two, counts as much as each other.
 
@@ -109,3 +162,47 @@ def _drawn_sets(
         n_sets = min(SETS_OF_EACH, len(own))
         sets += [rng.choice(own, n_known, replace=False) for _ in range(n_sets)]
     return sets
+
+
+def left_out(
+    scorer: Any, X: FloatArray, voices: IntArray, seed: int
+) -> list[tuple[Any, IntArray, FloatArray]]:
+    """Fit a scorer to all but some speakers, and project these.
+
+    Parameters
+    ----------
+    scorer : CosineScorer or PLDA
+        Not fitted.
+    X : ndarray of shape (n_recordings, n_features)
+        Vectors.
+    voices : ndarray of shape (n_recordings,), int
+        Who speaks.
+    seed : int
+        Deals speakers out to folds.
+
+    Returns
+    -------
+    list of (scorer, rows, projected)
+        One for each fold: fitted to the others, and what it makes of this one.
+
+    Raises
+    ------
+    TargetError
+        There are fewer than four speakers.
+    """
+    codes = np.unique(voices, return_inverse=True)[1]
+    counts = np.bincount(codes)
+    n_folds = min(FOLDS, len(counts) // 2)
+    if n_folds < 2:
+        raise TargetError(
+            f"found {len(counts)} speakers; a scorer that learns is tried on speakers left out in "
+            "turn, at least two of four. Calibrate with more speakers, use scorer='cosine', or "
+            "give one that is fitted"
+        )
+    folds = balance(counts, n_folds, np.random.RandomState(seed))[codes]
+    parts = []
+    for fold in range(n_folds):
+        rows = np.flatnonzero(folds == fold)
+        fitted = clone(scorer).fit(X[folds != fold], codes[folds != fold])
+        parts.append((fitted, rows, fitted.project(X[rows])))
+    return parts
