@@ -8,12 +8,14 @@ Examples
 
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._open_set import OpenSetIdentifier
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.evidence._verbal import verbal_grade, verbal_scale
 
 __all__ = [
     "PLDA",
+    "CalibratedModel",
     "Comparison",
     "CosineScorer",
     "LikelihoodRatio",

@@ -10,11 +10,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from sfmforensics._folds import joined_groups
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._trials import known_trials, left_out, trial_weights
+from sfmforensics.evidence._trials import known_trials, labelled, left_out, trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
 
@@ -138,20 +137,16 @@ class LikelihoodRatio(BaseEstimator):
             raise ParameterError(
                 "This LikelihoodRatio estimator requires y to be passed, but the target y is None."
             )
-        check_consistent_length(X, y, copies)
-        known = np.flatnonzero(pd.Series(np.asarray(y, dtype=object)).notna())
-        X, y = X[known], np.asarray(y, dtype=object)[known]
-        copies = np.arange(len(X)) if copies is None else np.asarray(copies)[known]
-        voices = joined_groups(y, copies)
+        known, voices, copies = labelled(X, y, copies)
+        X = X[known]
         self.n_speakers_ = len(np.unique(voices))
         if self.n_speakers_ < 2:
             raise TargetError(
                 f"found 1 class, that is one speaker, in y ({len(X)} recordings); likelihood "
                 "ratios are calibrated by comparing at least two, better twenty or more"
             )
-        copies = pd.factorize(copies)[0]
         scorer = {"plda": PLDA(), "cosine": CosineScorer()}.get(str(self.scorer), self.scorer)
-        learns = not _is_fitted(scorer)
+        learns = not hasattr(scorer, "n_features_in_")
         self.scorer_ = clone(scorer).fit(X, voices) if learns else scorer
         self._voices, self._copies = voices, copies
         # A scorer that has seen these speakers tells them apart too well to calibrate by them.
@@ -230,8 +225,7 @@ class LikelihoodRatio(BaseEstimator):
         ((n_known, column),) = self._scored(questioned, known, np.zeros(_num_samples(known)))
         if len(column) != 1:
             raise ParameterError(
-                f"{len(column)} questioned recordings were given; compare them one by one, or use "
-                "log10_lr"
+                f"{len(column)} questioned recordings; compare one, or use log10_lr"
             )
         calibration, trials = self._calibrated(n_known), self._weighed(n_known)
         judged: Any = (trials.scores, trials.same, trials.weights)
@@ -268,13 +262,10 @@ class LikelihoodRatio(BaseEstimator):
             Scores are logarithms to base 10 of likelihood ratios. By the weights each speaker, and
             each pair of two, counts as much as each other.
         """
-        check_is_fitted(self, "scorer_")
-        check_consistent_length(X, y, copies)
-        kept = np.flatnonzero(pd.Series(np.asarray(y, dtype=object)).notna())
-        vectors = self.scorer_.project(validate_data(self, X, dtype=np.float64, reset=False))[kept]
-        copies = np.arange(len(kept)) if copies is None else np.asarray(copies)[kept]
-        voices = joined_groups(np.asarray(y, dtype=object)[kept], copies)
-        copies = pd.factorize(copies)[0]
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        kept, voices, copies = labelled(X, y, copies)
+        vectors = self.scorer_.project(X[kept])
         found = known_trials(self.scorer_, vectors, voices, copies, n_known, self.random_state)
         ratios = self._calibrated(n_known)(found.scores)
         weights = trial_weights(voices[found.first], voices[found.second])
@@ -350,14 +341,9 @@ class LikelihoodRatio(BaseEstimator):
     def _check_parameters(self) -> None:
         for name, known in (("calibration", CALIBRATIONS), ("bounds", (*BOUNDS, None))):
             if getattr(self, name) not in known:
-                wanted = ", ".join(map(repr, known))
-                raise ParameterError(f"{name} is {getattr(self, name)!r}; use one of {wanted}")
+                raise ParameterError(f"{name} is {getattr(self, name)!r}; use one of {known}")
         is_scorer = hasattr(self.scorer, "project") and hasattr(self.scorer, "match")
         if not is_scorer and self.scorer not in SCORES:
             raise ParameterError(
                 f"scorer is {self.scorer!r}; use 'plda', 'cosine', or an estimator such as PLDA(50)"
             )
-
-
-def _is_fitted(scorer: Any) -> bool:
-    return bool(hasattr(scorer, "n_features_in_"))

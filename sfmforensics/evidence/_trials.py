@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 
-from sfmforensics._folds import balance
+from sfmforensics._folds import balance, joined_groups
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
@@ -16,7 +17,7 @@ from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
 if TYPE_CHECKING:
     from typing import Any
 
-    from sfmforensics._types import FloatArray, IntArray, RandomState
+    from sfmforensics._types import Array, Column, FloatArray, IntArray, RandomState
     from sfmforensics.evidence._scorers import CosineScorer
 
 FOLDS = 5
@@ -24,6 +25,30 @@ FOLDS = 5
 
 SETS_OF_EACH = 20
 """Sets of known recordings that are drawn of each speaker."""
+
+
+def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntArray, IntArray]:
+    """Find the recordings whose speaker is known.
+
+    Parameters
+    ----------
+    X : array-like of length n_recordings
+        Vectors.
+    y : array-like of shape (n_recordings,)
+        Who speaks.
+    copies : array-like of shape (n_recordings,) or None
+        Recordings with equal numbers are one.
+
+    Returns
+    -------
+    rows, voices, copies : ndarray of shape (n_known,), int
+        Speakers who share a copy are one voice.
+    """
+    check_consistent_length(X, y, copies)
+    names = np.asarray(y, dtype=object)
+    rows = np.flatnonzero(pd.Series(names).notna())
+    numbers = np.arange(len(rows)) if copies is None else pd.factorize(np.asarray(copies)[rows])[0]
+    return rows, joined_groups(names[rows], numbers), numbers
 
 
 def known_trials(

@@ -1,0 +1,161 @@
+"""Intervals, sets and no answer, by what speakers kept back have shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.evidence._conformal import class_sets, speaker_quantile, speaker_weights
+from sfmforensics.evidence._held import last_step, task_classes
+from sfmforensics.evidence._posteriors import least_confidence
+from sfmforensics.targets import CLASSIFICATION, as_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any
+
+    from sfmforensics._types import Array, FloatArray, Matrix, Recordings
+    from sfmforensics.evidence._held import Held
+
+
+class UncertainAnswers:
+    """What `CalibratedModel` says beside its answers."""
+
+    estimator_: Any
+    temperatures_: dict[Any, float]
+    tasks_: Any
+    _held: dict[Any, Held]
+    predict: Any
+    predict_proba: Any
+
+    def predict_interval(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
+        """Give an interval for each number that holds the true one this often.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        confidence : float, default=0.9
+            Probability, over voices that were never heard, that the truth lies within.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, 2 * n_numbers)
+            "TASK_low" and "TASK_high", in the unit of the task; infinite where there are too few
+            calibration speakers. Numbers of which none was negative are not negative.
+
+        Raises
+        ------
+        ParameterError
+            The confidence is not between 0 and 1.
+        """
+        answers = as_frame(self.predict(X))
+        found = {}
+        for task, held in self._held.items():
+            if self.tasks_[task] != CLASSIFICATION:
+                width = speaker_quantile(held.scores, held.speakers, confidence)
+                values = answers[task].to_numpy(dtype=np.float64)
+                found[f"{task}_low"] = np.maximum(values - width, held.floor)
+                found[f"{task}_high"] = values + width
+        return pd.DataFrame(found, index=answers.index)
+
+    def predict_set(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
+        """Give the classes that cannot be ruled out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        confidence : float, default=0.9
+            Probability, over voices that were never heard, that the true class is among them.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, n_tasks)
+            A tuple of labels, the most probable first. There is none for the speakers: see
+            `log10_lr` and `identify`.
+
+        Raises
+        ------
+        ParameterError
+            The confidence is not between 0 and 1.
+        """
+        found = {}
+        index = as_frame(self.predict(X)).index
+        for task, probabilities, labels in self._posteriors(X):
+            held = self._held[task]
+            quantile = speaker_quantile(held.scores, held.speakers, confidence)
+            sets = class_sets(probabilities, quantile)
+            order = np.argsort(-probabilities, axis=1, kind="stable")
+            found[task] = [
+                tuple(labels[row_order[row[row_order]]])
+                for row, row_order in zip(sets, order, strict=True)
+            ]
+        return pd.DataFrame(found, index=index)
+
+    def predict_or_abstain(self, X: Matrix | Recordings, risk: float = 0.1) -> pd.DataFrame:
+        """Answer where few enough answers are wrong, and abstain elsewhere.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        risk : float, default=0.1
+            Share of the answers, over voices that were never heard, that may be wrong.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, n_tasks)
+            As `predict`, with None for "inconclusive" in the classification tasks other than the
+            speaker. Numbers are answered; see `predict_interval` for how sure they are.
+
+        Raises
+        ------
+        ParameterError
+            The risk is not between 0 and 1.
+
+        Notes
+        -----
+        The share is estimated from the calibration speakers; it is no guarantee. See
+        `least_confidence`.
+        """
+        answers = as_frame(self.predict(X)).copy()
+        for task, probabilities, _ in self._posteriors(X):
+            unsure = probabilities.max(axis=1) < self.least_confidence(task, risk)
+            answers[task] = answers[task].astype(object).where(~unsure, None)
+        return answers
+
+    def least_confidence(self, task: Hashable, risk: float) -> float:
+        """Find how probable an answer must be, lest more than a share of the answers be wrong.
+
+        Parameters
+        ----------
+        task : str
+            A classification task other than the speaker.
+        risk : float
+            The share.
+
+        Returns
+        -------
+        float
+            Infinite where no answer is sure enough.
+
+        Raises
+        ------
+        ParameterError
+            The risk is not between 0 and 1.
+        """
+        held = self._held[task]
+        weights = speaker_weights(held.speakers)
+        return least_confidence(held.correct, held.confidence, risk, weights)
+
+    def _posteriors(self, X: Any) -> list[tuple[Any, FloatArray, Array]]:
+        """Of each task that was calibrated: its name, probabilities and labels."""
+        if not self.temperatures_ or not hasattr(self.estimator_, "predict_proba"):
+            return []
+        found = self.predict_proba(X)
+        parts = found if isinstance(found, list) else [found]
+        named = zip(task_classes(last_step(self.estimator_)), parts, strict=True)
+        return [(task, part, labels) for (task, labels), part in named if task in self._held]

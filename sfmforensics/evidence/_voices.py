@@ -1,0 +1,117 @@
+"""Voices compared by a model that was calibrated for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn.utils.validation import check_is_fitted
+
+from sfmforensics.evidence._open_set import OpenSetIdentifier
+from sfmforensics.exceptions import TargetError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sfmforensics._types import Array, Column, FloatArray, Matrix, Recordings
+    from sfmforensics.evidence._comparison import Comparison
+    from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+
+
+class ComparesVoices:
+    """How `CalibratedModel` tells speakers apart."""
+
+    likelihood_ratio_: LikelihoodRatio | None
+    n_calibration_speakers_: int
+    transform: Any
+
+    def log10_lr(
+        self,
+        questioned: Matrix | Recordings,
+        known: Matrix | Recordings,
+        known_speakers: Column | None = None,
+    ) -> FloatArray:
+        """Weigh the evidence that recordings are of known speakers.
+
+        Parameters
+        ----------
+        questioned, known : array-like of shape (n_questioned, ...) and (n_known, ...)
+            What the estimator takes.
+        known_speakers : array-like of shape (n_known,) or None, default=None
+            Who speaks; None takes each for a speaker of its own.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known_speakers)
+            Logarithms to base 10 of likelihood ratios, see `LikelihoodRatio.log10_lr`.
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model.
+        """
+        ratio = self._ratio()
+        return ratio.log10_lr(self.transform(questioned), self.transform(known), known_speakers)
+
+    def compare(self, questioned: Matrix | Recordings, known: Matrix | Recordings) -> Comparison:
+        """Compare one recording with those of one known speaker, for a report.
+
+        Parameters
+        ----------
+        questioned : array-like of shape (1, ...)
+            The recording whose speaker is in question, as the estimator takes it.
+        known : array-like of shape (n_known, ...)
+            Recordings of one speaker.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model.
+        """
+        ratio = self._ratio()
+        return ratio.compare(self.transform(questioned), self.transform(known))
+
+    def identify(
+        self,
+        X: Matrix | Recordings,
+        enrolled: Matrix | Recordings,
+        speakers: Column,
+        *,
+        false_alarm: float = 0.05,
+    ) -> Array:
+        """Tell which enrolled speaker recordings are of, or that they are of none of them.
+
+        Parameters
+        ----------
+        X, enrolled : array-like of shape (n_recordings, ...) and (n_enrolled, ...)
+            What the estimator takes.
+        speakers : array-like of shape (n_enrolled,)
+            Who speaks in the enrolled recordings.
+        false_alarm : float, default=0.05
+            How often a recording of somebody who is not enrolled may be given a name.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings,), object
+            None for "none of them"; see `OpenSetIdentifier`.
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model.
+        """
+        identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
+        return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
+
+    def _ratio(self) -> LikelihoodRatio:
+        check_is_fitted(self)
+        if self.likelihood_ratio_ is None:
+            raise TargetError(
+                "voices cannot be compared by this model: it needs an estimator that gives a "
+                "representation (transform), and at least four speakers to calibrate by, but "
+                f"{self.n_calibration_speakers_} were kept back"
+            )
+        return self.likelihood_ratio_
