@@ -28,7 +28,7 @@ ROOMS = [
     ["custody"],
     ["embeddings"],
     ["nn", "targets"],
-    ["_parameters", "_folds", "_weights"],
+    ["_parameters", "_folds", "_weights", "_steps"],
     ["_score", "_fitted"],
     ["_multitask"],
     ["estimators", "baselines"],
