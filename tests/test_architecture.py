@@ -32,7 +32,7 @@ ROOMS = [
     ["_score", "_fitted"],
     ["_multitask"],
     ["estimators", "baselines"],
-    ["presets", "saving"],
+    ["presets", "saving", "explanation"],
     ["model_selection", "metrics", "paper"],
     ["experiment"],
     ["audit"],
