@@ -61,7 +61,8 @@ def explain(
         of the recordings that the model was fitted on.
     n_steps : int, default=64
         Points at which the gradient of the tokens is taken on each way; 0 leaves the tokens out,
-        which is a hundred times as fast. With 64, sums of tokens were within 2 % of their view.
+        which is a hundred times as fast. With 64, sums of tokens differed from their view by 1 % of
+        the largest view or less as a rule, and by 4 % at most.
 
     Returns
     -------

@@ -51,7 +51,8 @@ def frozen_copy(network: Any) -> Any:
         In evaluation mode; its parameters need no gradient, and gradients pass through its
         transport plans, whatever passed in training.
     """
-    frozen = copy.deepcopy(network).to("cpu").eval().requires_grad_(False)
+    with torch.inference_mode(False):  # what is made in that mode never has a gradient
+        frozen = copy.deepcopy(network).to("cpu").eval().requires_grad_(False)
     for member in _members(frozen):
         if hasattr(member.fusion, "grad"):
             member.fusion.grad = "implicit"
@@ -96,7 +97,7 @@ def attribute(
        ICML 2017.
     """
     with torch.inference_mode(False), torch.no_grad():
-        x, reference = x.clone(), reference.clone()  # of inference mode they could have no gradient
+        x, reference = x.clone(), reference.clone()  # which may come from that mode
         here, away = (
             [member.tokens(row) for member in _members(network)] for row in (x, reference)
         )
