@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import FloatArray, Matrix, Recordings
+    from sfmforensics._types import FloatArray, IntArray, Matrix, Recordings
     from sfmforensics.report.displays._axes import Panels
 
 ODDS = "log10 odds"
 MINUS = "\N{MINUS SIGN}"
+SIZE = 9.5  # of titles, in points
 
 
 class ExplanationDisplay:
@@ -45,7 +47,7 @@ class ExplanationDisplay:
     tasks : sequence of str or None, default=None
         Tasks to draw; None draws all.
     name : str or None, default=None
-        What it is about, above the figure: a recording, a model.
+        What it is about, above a figure of its own: a recording, a model.
 
     Attributes
     ----------
@@ -59,8 +61,8 @@ class ExplanationDisplay:
     number; those to the left (down) against it, or for a lower one; hatches tell them apart too. A
     diamond is what is lost if that view alone is left out: less than the bar where another view
     says the same, more where views need each other. Below are, of models that have them, the plans
-    of the recording, as in `TransportPlanDisplay`, and how far the gates of its tokens are open.
-    Lines of dots stand between the tokens of several networks.
+    of the recording as a ratio to the uniform plan, see `TransportPlanDisplay`, and how far the
+    gates of its tokens are open. Lines of dots stand between the tokens of several networks.
 
     What the numbers mean and do not mean is in `sfmforensics.explanation.explain`.
 
@@ -79,8 +81,8 @@ class ExplanationDisplay:
     >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
     >>> model = TANGO(views=[8, 12], max_epochs=1, random_state=0).fit(X, X[:, 1] + 40.0)
     >>> display = ExplanationDisplay.from_estimator(model, X, row=3)
-    >>> [ax.get_title().partition(":")[0] for ax in display.axes_[:4]]
-    ['y', 'tokens of x1', 'tokens of x2', 'x1 and x2']
+    >>> [ax.get_title().replace(":", ",").partition(",")[0] for ax in display.axes_[:4]]
+    ['y', 'tokens of x1', 'tokens of x2', 'plan of x1 and x2']
     >>> plt.close(display.figure_)
     """
 
@@ -125,7 +127,7 @@ class ExplanationDisplay:
         classes, reference
             As in `sfmforensics.explanation.explain`.
         name : str or None, default=None
-            What it is about, above the figure.
+            What it is about, above a figure of its own.
         ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
             Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
 
@@ -188,7 +190,7 @@ class ExplanationDisplay:
         n_panels = len(tasks) * (1 + len(with_tokens)) + len(pairs) + len(told.gates)
         n_columns = 1 + len(with_tokens) if with_tokens else min(3, n_panels)
         n_rows = -(-n_panels // n_columns)
-        size = (3.5 * n_columns + 0.6, (1.9 + 0.1 * len(views)) * n_rows + 0.6)
+        size = (3.5 * n_columns + 0.6, (2.0 + 0.1 * len(views)) * n_rows + 0.6)
         axes = own_panels(ax, n_panels, size, n_columns)
         panels = iter(axes)
         for task in tasks:
@@ -198,8 +200,10 @@ class ExplanationDisplay:
             for view, added in zip(with_tokens, tokens, strict=True):
                 panel = next(panels)
                 _bars(panel, np.arange(len(added)), added, vertical=True)
-                panel.set_title(f"tokens of {figure_text(view, 20)}", fontsize="medium")
-                panel.set(ylabel=f"adds ({self._unit(task)})", ylim=_limits(most))
+                total = f"{added.sum():+.2f}".replace("-", MINUS)
+                panel.set_title(f"tokens of {figure_text(view, 14)}, {total} in all", fontsize=SIZE)
+                panel.set_ylim(_limits(most))
+                panel.set_ylabel(f"adds ({self._unit(task)})", fontsize="small")
                 self._mark_tokens(panel, view, len(added))
         for pair in pairs[:1]:
             self._draw_plan(next(panels), pair)
@@ -227,7 +231,7 @@ class ExplanationDisplay:
         ax.set_yticks(places, [figure_text(view, 14) for view in added.index])
         ax.set(xlim=_limits(float(np.abs([added, lost]).max())), ylim=(len(added) - 0.4, -0.6))
         ax.set_xlabel(f"adds ({self._unit(task)}); \N{WHITE DIAMOND} lost without it")
-        ax.set_title(self._title(task), fontsize="medium")
+        ax.set_title(self._title(task), fontsize=SIZE)
         ax.tick_params(axis="y", length=0)
 
     def _title(self, task: Any) -> str:
@@ -236,19 +240,19 @@ class ExplanationDisplay:
         full, empty = (table[task].iloc[row] for table in (told.full, told.empty))
         name = figure_text(task, 20)
         if told.tasks[task] == CLASSIFICATION:
-            share = told.probabilities[task].iloc[row]
-            heading = f"{name}: {figure_text(answer, 20)} ({share:.2f})"
-            numbers = f"{empty:+.2f} without views, {full:+.2f} with all"
+            share = _probability(told.probabilities[task].iloc[row])
+            heading = f"{name}: {figure_text(answer, 20)} ({share})"
+            numbers = f"{empty:+.2f} with no view, {full:+.2f} with all"
         else:
             unit = unit_of(task) if self._unit(task) == "years" else ""
             heading = f"{name}: {full:.1f} {unit}".rstrip()
-            numbers = f"{empty:.1f} without views, {full:.1f} with all"
+            numbers = f"{empty:.1f} with no view, {full:.1f} with all"
         return f"{heading}\n{numbers.replace('-', MINUS)}"
 
     def _mark_tokens(self, ax: Axes, view: str, n_tokens: int) -> None:
         """Name the axis of tokens, and divide it where another network begins."""
         ax.set(xlim=(-0.8, n_tokens - 0.2), xlabel=f"token of {figure_text(view, 20)}")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         each = n_tokens // self.explanation.n_members
         for edge in range(each, n_tokens, each):
             ax.axvline(edge - 0.5, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
@@ -257,8 +261,9 @@ class ExplanationDisplay:
         ax.vlines(np.arange(len(gates)), 0.5, gates, color=BLUE, linewidth=1)
         ax.plot(gates, "o", color=BLUE, ms=3)
         ax.axhline(0.5, color="black", linewidth=0.8)
-        ax.set(ylim=(0, 1), ylabel="mean of sigmoid(x)")
-        ax.set_title(f"gates of {figure_text(view, 20)}", fontsize="medium")
+        ax.set_ylim(0, 1)
+        ax.set_ylabel("mean of sigmoid(x)", fontsize="small")
+        ax.set_title(f"gates of {figure_text(view, 20)}", fontsize=SIZE)
         self._mark_tokens(ax, view, len(gates))
 
     def _draw_plan(self, ax: Axes, pair: tuple[str, str]) -> None:
@@ -268,29 +273,38 @@ class ExplanationDisplay:
         norm = LogNorm(1 / most, most, clip=True)
         image = ax.imshow(ratio, cmap="PuOr_r", norm=norm, aspect="auto")
         first, second = (figure_text(view, 14) for view in pair)
-        entropy = f"normalised entropy {plan_entropies(plan[None])[0]:.3f}"
-        ax.set_title(f"{first} and {second}\n{entropy}", fontsize="medium")
-        ax.set(xlabel=f"token of {second}", ylabel=f"token of {first}")
+        part = "" if plan.sum() > 0.995 else f", {100 * plan.sum():.0f} % of the mass"
+        entropy = f"normalised entropy {plan_entropies(plan[None])[0]:.3f}{part}"
+        ax.set_title(f"plan of {first} and {second}, uniform = 1\n{entropy}", fontsize=SIZE)
+        ax.set_xlabel(f"token of {second}")
+        ax.set_ylabel(f"token of {figure_text(pair[0], 10)}", fontsize="small")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+            axis.set_major_locator(MaxNLocator("auto", integer=True))
         bar = ax.figure.colorbar(image, ax=ax)
         bar.set_ticks([1 / most, 1, most], labels=[f"{tick:.2g}" for tick in (1 / most, 1, most)])
         bar.ax.minorticks_off()
-        bar.set_label("plan (1 = uniform)")
 
 
-def _bars(ax: Axes, places: FloatArray, added: FloatArray, *, vertical: bool = False) -> None:
+def _probability(share: float) -> str:
+    """Write a probability so that nothing unsure looks sure."""
+    if share > 0.995:
+        return "> 0.99"
+    return "< 0.01" if share < 0.005 else f"{share:.2f}"
+
+
+def _bars(ax: Axes, places: IntArray, added: FloatArray, *, vertical: bool = False) -> None:
     """Draw what is added, for and against in colours and hatches of their own."""
     draw = ax.bar if vertical else ax.barh
-    for side, style in ((added >= 0, {"color": BLUE}), (added < 0, {"color": ORANGE})):
+    few = len(places) < 40  # more are too thin for edges and hatches
+    for side, colour, hatch in ((added >= 0, BLUE, None), (added < 0, ORANGE, "///")):
         draw(
             places[side],
             added[side],
             0.8 if vertical else 0.55,
-            edgecolor="black" if len(places) < 40 else "none",
+            color=colour,
+            edgecolor="black" if few else "none",
             linewidth=0.5,
-            hatch=None if style["color"] == BLUE or len(places) >= 40 else "///",
-            **style,
+            hatch=hatch if few else None,
         )
     (ax.axhline if vertical else ax.axvline)(0, color="black", linewidth=0.8)
     ax.grid(axis="y" if vertical else "x", color="0.9")
