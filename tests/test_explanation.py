@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics import TANGO, ConcatFusion, PerTask, SingleView
+from sfmforensics import TANGO, ConcatFusion, PerTask, SingleView, read_model, save_model
 from sfmforensics.exceptions import ParameterError, TargetError, ViewError
 from sfmforensics.explanation import explain
 from sfmforensics.model_selection import TargetStratifiedKFold
@@ -355,6 +355,26 @@ def test_adding_up_holds_for_any_recording_and_reference(row, other):
         assert found.views[task].to_numpy().sum() == pytest.approx(gained, abs=1e-6)
         size = max(1e-3, *(np.abs(told).sum() for told in found.tokens[task].values()))
         assert tokens == pytest.approx(gained, abs=0.05 * size)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_what_goes_through_the_plan_counts_even_where_training_stopped_it(n_members):
+    options = TOKENS | {"views": VIEWS, "max_epochs": 5, "random_state": 0, "reg": 0.02}
+    stopped = TANGO(grad="detach", n_members=n_members, **options).fit(X, TARGET)
+    passing = copy.deepcopy(stopped)
+    for member in passing._members():
+        member.fusion.grad = "implicit"
+    one, other = (explain(model, X[:1], n_steps=4) for model in (stopped, passing))
+    for view, tokens in one.tokens["age"].items():
+        np.testing.assert_array_equal(tokens, other.tokens["age"][view])
+
+
+def test_a_model_from_disk_is_explained_alike(tango, tmp_path):
+    save_model(tango, tmp_path / "tango.safetensors")
+    found = explain(read_model(tmp_path / "tango.safetensors"), X[:2], n_steps=2)
+    expected = explain(tango, X[:2], n_steps=2)
+    pd.testing.assert_frame_equal(found.views["age"], expected.views["age"])
+    np.testing.assert_array_equal(found.tokens["gender"]["x2"], expected.tokens["gender"]["x2"])
 
 
 def test_an_ensemble_is_explained_as_it_answers_not_member_by_member():
