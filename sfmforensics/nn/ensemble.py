@@ -61,10 +61,13 @@ class Ensemble(nn.Module):
 
         Of scores, the logarithm of the mean probability.
         """
-        answers = zip(*(member(x) for member in self.members), strict=True)
+        return self.together([member(x) for member in self.members])
+
+    def together(self, answers: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
+        """Join what the members say: list by member of what `forward` gives -> the same for all."""
         together = []
-        for scored, outputs in zip(self.scored, answers, strict=True):
-            outputs = torch.stack(outputs)
+        for scored, given in zip(self.scored, zip(*answers, strict=True), strict=True):
+            outputs = torch.stack(given)
             if scored:
                 outputs = outputs.log_softmax(dim=2).logsumexp(dim=0)
                 together.append(outputs.log_softmax(dim=1))

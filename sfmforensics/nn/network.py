@@ -171,11 +171,10 @@ class MultiViewNetwork(nn.Module):
 
         If they share none, the hidden layers of all heads, side by side.
         """
-        fused = self._fuse(x)
+        fused = self._fuse(self.tokens(x))
         return self.heads.embed(fused) if self._from_heads else fused
 
-    def _fuse(self, x: torch.Tensor) -> torch.Tensor:
-        tokens = self.tokens(x)
+    def _fuse(self, tokens: list[torch.Tensor]) -> torch.Tensor:
         if self.view_layers is not None:
             tokens = [
                 layers(view.flatten(1)).unsqueeze(1)
@@ -185,7 +184,14 @@ class MultiViewNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, n_features) -> list of (batch, outputs), one a task."""
-        return self.heads(self._fuse(x))
+        return self.from_tokens(self.tokens(x))
+
+    def from_tokens(self, tokens: list[torch.Tensor]) -> list[torch.Tensor]:
+        """List of (batch, tokens, dimension), one a view -> list of (batch, outputs), one a task.
+
+        The second half of `forward`, for whoever asks what each token does to the answers.
+        """
+        return self.heads(self._fuse(tokens))
 
 
 def _as_slice(block: IntArray) -> slice | None:

@@ -1,4 +1,4 @@
-"""The transport plans of a trained network, and how sharp they are."""
+"""The gates and transport plans of a trained network, and how sharp the plans are."""
 
 from __future__ import annotations
 
@@ -41,6 +41,32 @@ def network_plans(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list
             return asked.fusion.plans(asked.fusion.gate(asked.tokens(X)))
     finally:
         network.train(training)
+
+
+def network_gates(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list[torch.Tensor]:
+    """How far the gates of a network in evaluation mode are open for some inputs.
+
+    Parameters
+    ----------
+    network : MultiViewNetwork or Ensemble
+        Of any fusion.
+    X : Tensor of shape (n_samples, n_features)
+        Inputs.
+
+    Returns
+    -------
+    list of Tensor of shape (n_samples, L)
+        By view, the mean of sigmoid(x) over the entries of each token, in (0, 1); empty if the
+        network has no gates. Of an ensemble the tokens of its members follow one another.
+    """
+    asked: Any = network
+    if hasattr(network, "members"):
+        of_members = [network_gates(member, X) for member in asked.members]
+        return [torch.cat(gates, dim=1) for gates in zip(*of_members, strict=True)]
+    if not getattr(asked.fusion, "gated", False):
+        return []
+    with torch.inference_mode():
+        return [tokens.sigmoid().mean(dim=2) for tokens in asked.tokens(X)]
 
 
 def _blocks(plans: Sequence[torch.Tensor]) -> torch.Tensor:

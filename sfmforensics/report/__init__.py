@@ -18,6 +18,7 @@ from sfmforensics.report.certainty import format_comparisons, format_groups, for
 from sfmforensics.report.displays import (
     ConfusionDisplay,
     CorpusDisplay,
+    ExplanationDisplay,
     LearningCurveDisplay,
     ProjectionDisplay,
     ProtocolGapDisplay,
@@ -33,6 +34,7 @@ from sfmforensics.report.tables import format_summary, summarise, to_markdown, t
 __all__ = [
     "ConfusionDisplay",
     "CorpusDisplay",
+    "ExplanationDisplay",
     "LearningCurveDisplay",
     "ProjectionDisplay",
     "ProtocolGapDisplay",

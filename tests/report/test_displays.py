@@ -17,6 +17,7 @@ from sfmforensics.model_selection import TargetStratifiedKFold
 from sfmforensics.report import (
     ConfusionDisplay,
     CorpusDisplay,
+    ExplanationDisplay,
     LearningCurveDisplay,
     ProjectionDisplay,
     ProtocolGapDisplay,
@@ -80,6 +81,9 @@ DISPLAYS = {
         X, TARGET, task="age", ax=ax
     ),
     "transport": lambda model, scores, ax: TransportPlanDisplay.from_estimator(model, X, ax=ax),
+    "explanation": lambda model, scores, ax: ExplanationDisplay.from_estimator(
+        model, X, row=7, name="US$ of a recording", ax=ax
+    ),
     "training": lambda model, scores, ax: TrainingCurveDisplay.from_estimator(model, ax=ax),
     "learning": lambda model, scores, ax: LearningCurveDisplay.from_estimator(
         PerTask(), X, TARGET, cv=TargetStratifiedKFold(2), train_sizes=[0.5, 1.0], ax=ax

@@ -3,6 +3,7 @@
 from sfmforensics.report.displays._axes import new_axes
 from sfmforensics.report.displays.confusion import ConfusionDisplay
 from sfmforensics.report.displays.corpus import CorpusDisplay
+from sfmforensics.report.displays.explanation import ExplanationDisplay
 from sfmforensics.report.displays.gap import ProtocolGapDisplay
 from sfmforensics.report.displays.learning import LearningCurveDisplay
 from sfmforensics.report.displays.projection import ProjectionDisplay, project
@@ -13,6 +14,7 @@ from sfmforensics.report.displays.transport import TransportPlanDisplay
 __all__ = [
     "ConfusionDisplay",
     "CorpusDisplay",
+    "ExplanationDisplay",
     "LearningCurveDisplay",
     "ProjectionDisplay",
     "ProtocolGapDisplay",

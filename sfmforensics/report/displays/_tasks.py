@@ -1,11 +1,10 @@
-"""Which column of the targets is drawn, and which step of a pipeline."""
+"""Which column of the targets is drawn."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
@@ -13,8 +12,6 @@ from sfmforensics.targets import as_frame, task_kind
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from sklearn.base import BaseEstimator
 
     from sfmforensics._types import Targets, TaskKind
 
@@ -120,38 +117,6 @@ def choose_pair(
     if not known.any():
         raise TargetError(f"no label of {'the targets' if name is None else repr(name)} is known")
     return name, true[known], answers.iloc[:, place][known]
-
-
-def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, Any]:
-    """Go through a pipeline, or what a search found best, to the model itself.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X : array-like of shape (n_samples, ...) or None, default=None
-        What the pipeline takes.
-
-    Returns
-    -------
-    estimator
-        The last step.
-    X : array-like or None
-        What that takes.
-
-    Examples
-    --------
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> pipe = Pipeline([("scale", StandardScaler()), ("model", StandardScaler())])
-    >>> last_step(pipe.fit([[0.0], [4.0]]), [[4.0]])
-    (StandardScaler(), array([[1.]]))
-    """
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    while isinstance(estimator, Pipeline):
-        if X is not None and len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = getattr(estimator[-1], "best_estimator_", estimator[-1])
-    return estimator, X
 
 
 def as_text(labels: pd.Series) -> pd.Series:

@@ -12,10 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
 from threadpoolctl import threadpool_limits
 
+from sfmforensics._steps import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._labels import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes
-from sfmforensics.report.displays._tasks import as_text, choose_task, last_step
+from sfmforensics.report.displays._tasks import as_text, choose_task
 from sfmforensics.targets import REGRESSION, task_kind
 
 if TYPE_CHECKING:

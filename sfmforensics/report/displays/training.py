@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils.validation import check_is_fitted
 
+from sfmforensics._steps import last_step
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
-from sfmforensics.report.displays._tasks import last_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,13 @@ from matplotlib.colors import LogNorm
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from sfmforensics._steps import last_step
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import own_panels
-from sfmforensics.report.displays._tasks import last_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Self, TypeAlias
 
     from matplotlib.axes import Axes
@@ -158,10 +158,7 @@ class TransportPlanDisplay:
         n_columns = min(3, len(ratios))
         n_rows = -(-len(ratios) // n_columns)
         axes = own_panels(ax, len(ratios), (4.0 * n_columns + 0.9, 3.9 * n_rows), n_columns)
-        logs = np.concatenate(
-            [np.log(plan.clip(1 / STRONGEST)).ravel() for plan in ratios.values()]
-        )
-        most = float(np.clip(np.exp(np.abs(logs).max()), PALEST, STRONGEST))
+        most = ratio_limits(ratios.values())
         norm = LogNorm(1 / most, most, clip=True)
         for panel, (pair, ratio) in zip(axes, ratios.items(), strict=True):
             first, second = (figure_text(view) for view in pair)
@@ -182,6 +179,28 @@ class TransportPlanDisplay:
         bar.set_label(f"mean plan of {self.n_recordings:,} recordings\n(1 = uniform plan)")
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+
+def ratio_limits(ratios: Iterable[FloatArray]) -> float:
+    """How many times more, or less, than a uniform plan the strongest colours stand for.
+
+    Parameters
+    ----------
+    ratios : iterable of ndarray
+        Plans over the uniform plan.
+
+    Returns
+    -------
+    float
+        From 1.1 to 100.
+
+    Examples
+    --------
+    >>> ratio_limits([np.array([1.0, 4.0]), np.array([0.125])])
+    8.0
+    """
+    logs = np.concatenate([np.log(ratio.clip(1 / STRONGEST)).ravel() for ratio in ratios])
+    return float(np.clip(np.exp(np.abs(logs).max()), PALEST, STRONGEST).round(9))
 
 
 def plan_entropies(plans: Array) -> FloatArray:

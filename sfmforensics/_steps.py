@@ -1,0 +1,44 @@
+"""Which step of a pipeline, or which model of a search, is the one that answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sklearn.base import BaseEstimator
+
+
+def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, Any]:
+    """Go through a pipeline, or what a search found best, to the model itself.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : array-like of shape (n_samples, ...) or None, default=None
+        What the pipeline takes.
+
+    Returns
+    -------
+    estimator
+        The last step.
+    X : array-like or None
+        What that takes.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipe = Pipeline([("scale", StandardScaler()), ("model", StandardScaler())])
+    >>> last_step(pipe.fit([[0.0], [4.0]]), [[4.0]])
+    (StandardScaler(), array([[1.]]))
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    while isinstance(estimator, Pipeline):
+        if X is not None and len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = getattr(estimator[-1], "best_estimator_", estimator[-1])
+    return estimator, X

@@ -1,0 +1,241 @@
+"""What each view and each token adds to the answers of a fitted model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfmforensics._steps import last_step
+from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.exceptions import ParameterError, ViewError
+from sfmforensics.explanation._asked import (
+    answers_of,
+    labels_asked,
+    measure_of,
+    probabilities_of,
+)
+from sfmforensics.explanation._explanation import Explanation
+from sfmforensics.nn.attribution import attribute, frozen_copy, shapley_values
+from sfmforensics.nn.plans import network_gates, network_plans
+from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
+    from sfmforensics._types import Float32Array, FloatArray, Matrix, Recordings
+    from sfmforensics.explanation._explanation import ByTask
+
+MOST_VIEWS = 6
+"""Of which 64 sets are asked, and 192 ways of a view into a set; both double with each more."""
+
+
+def explain(
+    estimator: BaseEstimator,
+    X: Matrix | Recordings,
+    *,
+    classes: Mapping[Any, Hashable] | None = None,
+    reference: ArrayLike | None = None,
+    n_steps: int = 64,
+) -> Explanation:
+    """Tell what each view and each token adds to a model's answers.
+
+    Parameters
+    ----------
+    estimator : TANGO, ConcatFusion, SingleView, or a pipeline that ends in one
+        Fitted.
+    X : array-like of shape (n_recordings, ...)
+        What it takes. Each recording is explained by itself, in 0.1 to 5 s on one core.
+    classes : dict of task to label, or None, default=None
+        Classes to explain in the place of the most probable, such as ``{"speaker": "017"}``: what
+        speaks for this speaker, whoever was answered.
+    reference : array-like of shape (n_features,) or None, default=None
+        What stands for a view that is left out, in the units of the views; None takes the means
+        of the recordings that the model was fitted on.
+    n_steps : int, default=64
+        Points at which the gradient of the tokens is taken on each way; 0 leaves the tokens out,
+        which is a hundred times as fast. With 64, sums of tokens differed from their view by 1 % of
+        the largest view or less as a rule, and by 4 % at most.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ParameterError
+        The model is of another kind, it has no means to take (``scale=False``) and no `reference`
+        is given, the reference has another width or is not finite, or `n_steps` is negative.
+    TargetError
+        `classes` names a task or a label that the model does not know.
+    ViewError
+        There are more than 6 views.
+    NotFittedError
+        The model is not fitted.
+
+    Notes
+    -----
+    A view cannot be taken out of a network, so it is left out by putting the mean of the training
+    recordings in its place, which after standardisation is 0: an input that tells nothing of this
+    recording. What is said with every set of views is asked, and the difference between all and
+    none is shared out by Shapley's value [1]_, [2]_: what a view adds, on average over the orders
+    in which views could come in. So shares add up, and two views that tell the same thing share
+    it. `lost` is the plain ablation; it adds up only where views neither repeat nor need each
+    other, and is about 0 for each of two that say the same.
+
+    The share of a view goes to its tokens by integrated gradients along the way from the tokens of
+    the reference to those of the recording [3]_, averaged as Shapley's value averages the sets of
+    other views, so that tokens add up to their view. Leaving out one token at a time does not: the
+    tokens are maps of one vector, and repeat each other. They are what the encoder gives, before
+    the gate: what a token does through gate and plan, to the other view too, counts as its own.
+    For that, gradients pass through the plan even where ``grad`` had stopped them in training.
+
+    An explanation is of the model, not of the voice: it says which numbers moved the answer, not
+    that they should. A mean input is like no recording, and networks may answer it oddly; see
+    `empty`. Log10 odds that a view adds are no likelihood ratio: nothing here is calibrated.
+    Tokens of one network have nothing to do with those of another under the same number, and with
+    ``encoder="tokens"`` a token is no stretch of time. Nor do gates say much there: normalised
+    tokens have gates of about 0.5 on average. Those of ``"conv"`` are never negative, so that
+    their gates are 0.5 where the token says nothing, and above elsewhere.
+
+    Torch's generators and the model, its device too, are left as `predict` leaves them.
+
+    References
+    ----------
+    .. [1] L. S. Shapley, "A value for n-person games", Contributions to the Theory of Games II,
+       1953.
+    .. [2] S. M. Lundberg and S.-I. Lee, "A unified approach to interpreting model predictions",
+       NeurIPS 2017.
+    .. [3] M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep networks",
+       ICML 2017.
+    .. [4] The paper, section 4.1: gates and plans.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sfmforensics import ConcatFusion
+    >>> X = np.random.default_rng(0).normal(size=(200, 20)).astype("float32")
+    >>> label = np.where(X[:, :4].sum(axis=1) > 0, "high", "low")  # the first view alone tells
+    >>> model = ConcatFusion(views=[8, 12], random_state=0).fit(X, label)
+    >>> found = explain(model, X[:20], n_steps=0)
+    >>> added = found.views["y"].abs().mean()
+    >>> bool(added["x1"] > 3 * added["x2"])
+    True
+    >>> bool(np.allclose(found.empty["y"] + found.views["y"].sum(axis=1), found.full["y"]))
+    True
+    """
+    model = last_step(estimator)[0]
+    if not isinstance(model, (TANGO, ConcatFusion, SingleView)):
+        raise ParameterError(
+            f"{type(model).__name__} cannot be explained by its views and tokens; give TANGO, "
+            "ConcatFusion or SingleView, or a pipeline that ends in one"
+        )
+    check_is_fitted(model)
+    if n_steps < 0:
+        raise ParameterError(f"n_steps is {n_steps}; give 0, for no tokens, or more")
+    if len(model.views_) > MOST_VIEWS:
+        raise ViewError(
+            f"the model has {len(model.views_)} views, of which {2 ** len(model.views_)} sets "
+            f"would be asked; explain takes at most {MOST_VIEWS}"
+        )
+    codec = model._codec
+    asked = labels_asked(codec, classes or {})
+    X = last_step(estimator, X)[1]
+    index = getattr(X, "index", None)
+    inputs = as_tensor(validate_data(model, X, dtype=np.float32, reset=False))
+    away = _reference(model, reference)
+    outputs = model._outputs(X)
+    codes = codec.settle(outputs)
+    for place, code in asked.items():
+        codes[:, place] = code
+    network = frozen_copy(model.module_)
+    found = []
+    with one_thread():
+        gates, plans = _gates_and_plans(model, network, inputs)
+        for row, code in zip(inputs.split(1), codes, strict=True):
+            measures = [measure_of(codec, place, one) for place, one in enumerate(code)]
+            found.append(attribute(network, row, away, measures, n_steps))
+    index = None if callable(index) else index
+    form: dict[str, Any] = {"index": index, "columns": pd.Index(codec.names_)}
+    of_sets = np.stack([one.of_sets for one in found])  # (n_recordings, sets, n_tasks)
+    of_views = _of_views(of_sets, codec.names_, {"index": index, "columns": pd.Index(model.views_)})
+    return Explanation(
+        tasks=dict(model.tasks_),
+        answers=answers_of(codec, codes, of_sets[:, -1], form),
+        probabilities=probabilities_of(codec, codes, outputs, form),
+        full=pd.DataFrame(of_sets[:, -1], **form),
+        empty=pd.DataFrame(of_sets[:, 0], **form),
+        views=of_views[0],
+        lost=of_views[1],
+        tokens={
+            name: {
+                view: np.stack([one.tokens[j][i] for one in found])
+                for j, view in enumerate(model.views_)
+            }
+            for i, name in enumerate(codec.names_ if n_steps else [])
+        },
+        gates=gates,
+        plans=plans,
+        n_members=len(model._members()),
+    )
+
+
+def _of_views(of_sets: FloatArray, names: list[Any], form: dict[str, Any]) -> list[ByTask]:
+    """Shapley's values, and what is lost if one view is left out: by task, a frame of views."""
+    n_views = len(form["columns"])
+    every = 2**n_views - 1
+    added = np.stack([shapley_values(sets) for sets in of_sets])
+    lost = [of_sets[:, -1] - of_sets[:, every - 2**view] for view in range(n_views)]
+    return [
+        {name: pd.DataFrame(told[:, :, i], **form) for i, name in enumerate(names)}
+        for told in (added, np.stack(lost, axis=1))
+    ]
+
+
+def _reference(model: Any, reference: ArrayLike | None) -> torch.Tensor:
+    """What stands for a view that is left out: (1, n_features)."""
+    n_features = model.n_features_in_
+    if reference is None:
+        if not model._made_with["scale"]:
+            raise ParameterError(
+                "the model was fitted with scale=False, so that it does not know the means that "
+                "stand for a view that is left out; give reference=X_train.mean(axis=0)"
+            )
+        return model._members()[0].center[None].cpu()
+    given = np.asarray(reference, dtype=np.float32)
+    if given.shape != (n_features,) or not np.isfinite(given).all():
+        n_bad = int((~np.isfinite(given)).sum())
+        raise ParameterError(
+            f"reference has shape {given.shape} and {n_bad} entries that are not finite; give "
+            f"the {n_features} numbers of one recording, such as means"
+        )
+    return torch.from_numpy(given)[None]
+
+
+def _gates_and_plans(
+    model: Any, network: Any, inputs: torch.Tensor
+) -> tuple[dict[str, FloatArray], dict[tuple[str, str], Float32Array]]:
+    """By view and by pair of views, block by block as `TANGO.transport_plan`."""
+    pairs = getattr(model._members()[0].fusion, "pairs", [])
+    if not pairs:
+        return {}, {}
+    blocks = filled_blocks(inputs)
+    gates, plans = (
+        [torch.cat(parts)[: len(inputs)].numpy() for parts in zip(*found, strict=True)]
+        for found in (
+            [network_gates(network, block) for block in blocks],
+            [network_plans(network, block) for block in blocks],
+        )
+    )
+    names = model.views_
+    return (
+        {view: gate.astype(np.float64) for view, gate in zip(names, gates, strict=bool(gates))},
+        {(names[i], names[j]): plan for (i, j), plan in zip(pairs, plans, strict=True)},
+    )
