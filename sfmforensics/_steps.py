@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, Any]:
-    """Go through a pipeline, or what a search found best, to the model itself.
+    """Go through pipelines, searches and what was calibrated, to the model itself.
 
     Parameters
     ----------
@@ -36,9 +37,21 @@ def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, A
     >>> last_step(pipe.fit([[0.0], [4.0]]), [[4.0]])
     (StandardScaler(), array([[1.]]))
     """
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    estimator = _inside(estimator)
     while isinstance(estimator, Pipeline):
         if X is not None and len(estimator) > 1:
             X = estimator[:-1].transform(X)
-        estimator = getattr(estimator[-1], "best_estimator_", estimator[-1])
+        estimator = _inside(estimator[-1])
     return estimator, X
+
+
+def _inside(estimator: Any) -> Any:
+    """Open what a search found best, what is frozen, and what was calibrated."""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            inner = estimator.estimator
+        else:
+            inner = getattr(estimator, getattr(estimator, "_answers_by", "best_estimator_"), None)
+        if inner is None:
+            return estimator
+        estimator = inner

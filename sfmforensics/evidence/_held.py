@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.frozen import FrozenEstimator
 
 from sfmforensics._folds import joined_groups
+from sfmforensics._steps import last_step
 from sfmforensics.evidence._conformal import class_scores, speaker_weights
 from sfmforensics.evidence._posteriors import scale, temperature
 from sfmforensics.exceptions import TargetError
@@ -159,13 +159,13 @@ def answered(
     TargetError
         No label of a task is known.
     """
-    last = last_step(estimator)
+    last: Any = last_step(estimator)[0]
     answers = as_frame(estimator.predict(X))
     probabilities: dict[Any, tuple[Array, Array]] = {}
     if hasattr(estimator, "predict_proba"):
         found = estimator.predict_proba(X)
         parts = found if isinstance(found, list) else [found]
-        named = zip(task_classes(last), parts, strict=True)
+        named = zip(task_classes(estimator), parts, strict=True)
         probabilities = {task: (labels, part) for (task, labels), part in named}
     held = {}
     for place, (task, kind) in enumerate(last.tasks_.items()):
@@ -193,25 +193,19 @@ def answered(
     return held
 
 
-def last_step(estimator: Any) -> Any:
-    """Give the last step of a pipeline, or the estimator itself, frozen or not."""
-    if isinstance(estimator, FrozenEstimator):
-        estimator = estimator.estimator
-    return estimator[-1] if hasattr(estimator, "steps") else estimator
-
-
-def task_classes(last: Any) -> list[tuple[Any, Array]]:
+def task_classes(estimator: Any) -> list[tuple[Any, Array]]:
     """Give the classification tasks of a model, each with its labels, in column order.
 
     Parameters
     ----------
-    last : fitted estimator
-        With `tasks_` and `classes_`.
+    estimator : fitted estimator
+        With `tasks_` and `classes_`, or around one.
 
     Returns
     -------
     list of (task, ndarray)
     """
+    last: Any = last_step(estimator)[0]
     tasks = [task for task, kind in last.tasks_.items() if kind == CLASSIFICATION]
     classes = last.classes_ if isinstance(last.classes_, list) else [last.classes_]
     return list(zip(tasks, classes, strict=True))

@@ -12,8 +12,9 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sfmforensics._parameters import only_if
+from sfmforensics._steps import last_step
 from sfmforensics.estimators import TANGO
-from sfmforensics.evidence._held import answered, draw_sides, last_step, task_classes, voices_of
+from sfmforensics.evidence._held import answered, draw_sides, task_classes, voices_of
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._posteriors import scale
 from sfmforensics.evidence._scorers import PLDA
@@ -100,6 +101,8 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     >>> bool(np.mean((found["age_low"] <= age[120:]) & (age[120:] <= found["age_high"])) > 0.7)
     True
     """
+
+    _answers_by = "estimator_"  # for sfmforensics._steps
 
     def __init__(
         self,
@@ -226,7 +229,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         check_is_fitted(self)
         found = self.estimator_.predict_proba(X)
         parts = found if isinstance(found, list) else [found]
-        named = zip(task_classes(last_step(self.estimator_)), parts, strict=True)
+        named = zip(task_classes(self.estimator_), parts, strict=True)
         kept = [scale(part, self.temperatures_.get(task, 1.0)) for (task, _), part in named]
         return kept if isinstance(found, list) else kept[0]
 
@@ -250,10 +253,12 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     @property
     def tasks_(self) -> dict[Any, Any]:
         """Kind of each target column."""
-        return dict(last_step(self.estimator_).tasks_)
+        last: Any = last_step(self.estimator_)[0]
+        return dict(last.tasks_)
 
     @property
     def classes_(self) -> list[Array] | Array:
         """Labels of each classification column; the array itself for 1-D targets."""
-        found: list[Array] | Array = last_step(self.estimator_).classes_
+        last: Any = last_step(self.estimator_)[0]
+        found: list[Array] | Array = last.classes_
         return found

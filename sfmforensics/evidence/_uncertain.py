@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.evidence._conformal import class_sets, speaker_quantile, speaker_weights
-from sfmforensics.evidence._held import last_step, task_classes
+from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._posteriors import least_confidence
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
@@ -157,5 +157,5 @@ class UncertainAnswers:
             return []
         found = self.predict_proba(X)
         parts = found if isinstance(found, list) else [found]
-        named = zip(task_classes(last_step(self.estimator_)), parts, strict=True)
+        named = zip(task_classes(self.estimator_), parts, strict=True)
         return [(task, part, labels) for (task, labels), part in named if task in self._held]
