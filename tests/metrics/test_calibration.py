@@ -90,6 +90,9 @@ def test_values_by_hand():
     sure = [[0.8, 0.1, 0.1]] * 5
     assert expected_calibration_error(["high"] * 4 + ["low"], sure, CLASSES) == pytest.approx(0)
     assert expected_calibration_error(["high"] * 5, sure, CLASSES) == pytest.approx(0.2)
+    unequal = [[0.9, 0.1]] * 3 + [[0.6, 0.4]]
+    found = expected_calibration_error(["f"] * 4, unequal, ["f", "m"])
+    assert found == pytest.approx((3 * 0.1 + 0.4) / 4)
     # One bin hides that one half is too sure and the other not sure enough.
     pairs = [[0.9, 0.1]] * 2 + [[0.6, 0.4]] * 2
     y = ["f", "m", "f", "f"]
