@@ -53,10 +53,10 @@ class ReliabilityDisplay:
 
     Notes
     -----
-    Points below the diagonal are answers that are too sure. The number in the title is the
-    expected calibration error over these bins; its short name, ECE, is not used, since it also
-    means the empirical cross-entropy of likelihood ratios (`ECEDisplay`). Bins without a
-    recording have no point, and those with few a chance one: see the bars.
+    Points below the diagonal are answers that are too sure. The number in the title, or of each
+    set in the legend, is the expected calibration error over these bins; its short name, ECE, is
+    not used, since it also means the empirical cross-entropy of likelihood ratios (`ECEDisplay`).
+    Bins without a recording have no point; where the bars are low, a point is chance.
 
     References
     ----------
@@ -178,7 +178,7 @@ class ReliabilityDisplay:
         n = int(next(iter(self.bins.values()))["n"].sum())
         for place, (key, bins) in enumerate(self.bins.items()):
             style = next_style(diagram, GID)
-            several = f"{figure_text(key)}: {error} {100 * self.errors[key]:.1f} %"
+            several = f"{figure_text(key)}: {100 * self.errors[key]:.1f} %"
             diagram.plot(
                 100 * bins["confidence"],
                 100 * bins["accuracy"],
@@ -200,8 +200,8 @@ class ReliabilityDisplay:
                 edgecolor=style["color"],
                 linestyle=style["linestyle"],
             )
-        single = f"{error} {100 * next(iter(self.errors.values())):.1f} % (n = {n:,})"
-        heading = single if len(self.bins) == 1 else f"n = {n:,}"
+        single = f"{100 * self.errors[next(iter(self.errors))]:.1f} % "
+        heading = f"{error} {single if len(self.errors) == 1 else ''}(n = {n:,})"
         diagram.set_title("\n".join(filter(None, [heading_of(self.name), heading])))
         for panel in (diagram, counts):
             panel.set_xlim(-2, 102)

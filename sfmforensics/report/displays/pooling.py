@@ -159,8 +159,8 @@ class PAVDisplay:
             self.line_.set_marker("o")
         _draw_infinite(ax, points[~finite], edges)
         for kind, label, colour, place in (
-            (self.same, SAME, BLUE, (1 - TALL, 1)),
-            (~self.same, DIFFERENT, VERMILLION, (0, TALL)),
+            (self.same, f"{SAME}, above", BLUE, (1 - TALL, 1)),
+            (~self.same, f"{DIFFERENT}, below", VERMILLION, (0, TALL)),
         ):
             x = np.clip(_thinned(np.sort(self.log10_lr[kind])), *edges)
             label = f"{label} (n = {int(kind.sum()):,})"
@@ -180,7 +180,7 @@ class PAVDisplay:
             bbox_to_anchor=(0, 0.9),
             framealpha=0.85,
             edgecolor="none",
-            fontsize=9,
+            fontsize=8,
         )
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -70,7 +70,8 @@ class RiskCoverageDisplay:
     >>> for text in display.ax_.get_legend().get_texts():
     ...     print(text.get_text())
     AURC 0.062
-    confidence ≥ 0.7: 75.0 % answered, 0.0 % of them wrong
+    confidence ≥ 0.7: 75.0 % answered,
+    0.0 % of them wrong
     >>> plt.close(display.figure_)
     """
 
@@ -153,7 +154,13 @@ class RiskCoverageDisplay:
 
     @property
     def point(self) -> tuple[float, float] | None:
-        """Coverage and risk at the threshold, 0 to 1; None without one."""
+        """Coverage and risk at the threshold, 0 to 1; None without one.
+
+        Raises
+        ------
+        ParameterError
+            No confidence reaches the threshold.
+        """
         if self.threshold is None:
             return None
         n_reached = int((self.thresholds >= self.threshold).sum())
@@ -176,6 +183,11 @@ class RiskCoverageDisplay:
         Returns
         -------
         RiskCoverageDisplay
+
+        Raises
+        ------
+        ParameterError
+            No confidence reaches the threshold.
         """
         point = self.point
         ax = own_axes(ax, self.figsize)
@@ -191,7 +203,7 @@ class RiskCoverageDisplay:
         )
         if point is not None:
             share, error = (100 * part for part in point)
-            told = f"{share:.1f} % answered, {error:.1f} % of them wrong"
+            told = f"{share:.1f} % answered,\n{error:.1f} % of them wrong"
             label = f"confidence ≥ {self.threshold:g}: {told}"
             ax.plot(
                 share, error, "o", color=style["color"], markeredgecolor="black", ms=7, label=label
