@@ -61,6 +61,8 @@ class TestTrials:
             ReportError, match="2 same-speaker and 0 different-speaker trials; give"
         ):
             display.from_predictions([1, 2], [True, True])
+        with pytest.raises(ReportError, match="0 same-speaker and 2 different-speaker trials"):
+            display.from_predictions([1, 2], [False, False])
         with pytest.raises(ReportError, match="0 same-speaker and 0 different"):
             display.from_predictions([], [])
 
@@ -172,6 +174,13 @@ class TestDET:
         after = int(np.argmax(false - missed >= -1e-9))
         assert false[max(after - 1, 0)] - 1e-6 <= x <= false[after] + 1e-6
         assert missed[after] - 1e-6 <= y <= missed[max(after - 1, 0)] + 1e-6
+
+    def test_equal_scores_of_both_kinds_are_joined_in_percent(self):
+        display = DETDisplay.from_predictions([1, 1, 1], [True, False, False], ax=axes())
+        points = display.line_.get_xydata()
+        inner = points[(points > 2.5).all(axis=1)]
+        assert len(inner) > 15
+        np.testing.assert_allclose(inner.sum(axis=1), 100)
 
     def test_two_normal_distributions_are_a_straight_line(self):
         from scipy.stats import norm
@@ -360,6 +369,8 @@ class TestRiskCoverage:
         steps = [[0, 0], [25, 0], [75, 100 / 3], [100, 50]]
         np.testing.assert_allclose(display.line_.get_xydata(), steps)
         assert display.aurc == pytest.approx((0.5 / 3) + 0.25 / 2)
+        assert display.point == pytest.approx((0.75, 1 / 3))
+        display.threshold = 0.8  # who is just so sure is answered
         assert display.point == pytest.approx((0.75, 1 / 3))
         told = "confidence ≥ 0.6: 75.0 % answered,\n33.3 % of them wrong"
         assert legend(display) == ["TANGO: AURC 0.292", told]

@@ -182,7 +182,8 @@ class TippettDisplay:
         ax.set_ylabel("comparisons with at least that LR (%)")
         ax.grid(color="0.9")
         ax.set_axisbelow(True)
-        ax.legend(framealpha=0.85, edgecolor="none", fontsize=9)
+        # Few ratios are so low: both curves are high above that corner.
+        ax.legend(loc="lower left", framealpha=0.85, edgecolor="none", fontsize=8)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
