@@ -7,6 +7,12 @@ Examples
 """
 
 from sfmforensics.metrics._bootstrap import Interval, bootstrap_intervals, eer_interval
+from sfmforensics.metrics._calibration import (
+    brier_score,
+    calibration_bins,
+    expected_calibration_error,
+    risk_coverage,
+)
 from sfmforensics.metrics._comparison import (
     PairedTest,
     compare_models,
@@ -41,6 +47,8 @@ __all__ = [
     "Trials",
     "accuracy",
     "bootstrap_intervals",
+    "brier_score",
+    "calibration_bins",
     "ccc",
     "claim_trials",
     "cllr",
@@ -52,6 +60,7 @@ __all__ = [
     "eer_interval",
     "empirical_cross_entropy",
     "equal_error_rate",
+    "expected_calibration_error",
     "holm",
     "macro_f1",
     "mae",
@@ -59,6 +68,7 @@ __all__ = [
     "min_dcf",
     "pair_trials",
     "pav_log10_lr",
+    "risk_coverage",
     "rmse",
     "speaker_eer",
     "task_score",

@@ -73,7 +73,8 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = Non
     Returns
     -------
     float
-        Between 0 and 1: what is lost because scores cannot tell speakers apart.
+        Between 0 and 1: what is lost because scores cannot tell speakers apart. NaN where there are
+        no trials of one kind.
 
     Notes
     -----
@@ -85,7 +86,8 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = Non
     >>> cllr_min([5, 4, 3, 2], [True, True, False, False])
     0.0
     """
-    return cllr(pav_log10_lr(scores, same, weights), same, weights)
+    pooled = pav_log10_lr(scores, same, weights)
+    return float("nan") if np.isnan(pooled).any() else cllr(pooled, same, weights)
 
 
 def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -125,7 +127,7 @@ def pav_log10_lr(
     -------
     ndarray of shape (n_trials,)
         Logarithms to base 10, in the order of the scores, equal for equal ones. Infinite at both
-        ends, where all trials are of one kind.
+        ends, where all trials are of one kind. NaN where there are no trials of one kind at all.
 
     Examples
     --------
@@ -139,7 +141,8 @@ def pav_log10_lr(
     # Infinite scores stay in their place; the fit asks for the order alone.
     ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
     balanced = weights / np.where(same, *kinds)
-    regression = IsotonicRegression(y_min=0, y_max=1)
+    # The fit leaves trials of weight 0 out, which may lie beyond all others.
+    regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     found = regression.fit(ranks, same.astype(np.float64), balanced).predict(ranks)
     # Pools of one kind are 0 or 1, but for rounding.
     found = np.where(found < 1e-12, 0, np.where(found > 1 - 1e-12, 1, found))
@@ -277,7 +280,7 @@ def empirical_cross_entropy(
         against = np.where(same, -(values + prior), values + prior)
         costs = np.logaddexp2(0, against * _BITS)
         # Of a prior that leaves nothing open, nothing counts.
-        costs = np.where(share > 0, 2 * share * costs, 0)
+        costs = np.multiply(2 * share, costs, where=share > 0, out=np.zeros(len(costs)))
         found.append(_mean_of_both(costs, same, weights))
     return np.asarray(found).reshape(odds.shape)
 

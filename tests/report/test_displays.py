@@ -17,11 +17,17 @@ from sfmforensics.model_selection import TargetStratifiedKFold
 from sfmforensics.report import (
     ConfusionDisplay,
     CorpusDisplay,
+    DETDisplay,
+    ECEDisplay,
     ExplanationDisplay,
     LearningCurveDisplay,
+    PAVDisplay,
     ProjectionDisplay,
     ProtocolGapDisplay,
     RegressionDisplay,
+    ReliabilityDisplay,
+    RiskCoverageDisplay,
+    TippettDisplay,
     TrainingCurveDisplay,
     TransportPlanDisplay,
 )
@@ -40,6 +46,9 @@ TARGET = pd.DataFrame(
 )
 X = np.random.default_rng(0).normal(size=(60, 12)).astype("float32")
 X[:, 0] += 3 * (TARGET["gender"] == "f")
+SAME = TARGET["gender"] == "f"
+LOG10_LR = X[:, 0] - 1.5
+SURE = 1 / (1 + np.exp(-LOG10_LR.astype(float)))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +98,18 @@ DISPLAYS = {
         PerTask(), X, TARGET, cv=TargetStratifiedKFold(2), train_sizes=[0.5, 1.0], ax=ax
     ),
     "gap": lambda model, scores, ax: ProtocolGapDisplay.from_scores(scores, ax=ax),
+    "tippett": lambda model, scores, ax: TippettDisplay.from_predictions(
+        LOG10_LR, SAME, name="US$", bounds=(-1, 1), ax=ax
+    ),
+    "det": lambda model, scores, ax: DETDisplay.from_predictions(LOG10_LR, SAME, ax=ax),
+    "pav": lambda model, scores, ax: PAVDisplay.from_predictions(LOG10_LR, SAME, ax=ax),
+    "ece": lambda model, scores, ax: ECEDisplay.from_predictions(LOG10_LR, SAME, ax=ax),
+    "reliability": lambda model, scores, ax: ReliabilityDisplay.from_predictions(
+        SAME, np.column_stack([1 - SURE, SURE]), classes=[False, True], name="gender", ax=ax
+    ),
+    "risk": lambda model, scores, ax: RiskCoverageDisplay.from_predictions(
+        SAME, SURE > 0.5, np.abs(SURE - 0.5), threshold=0.3, ax=ax
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from sfmforensics.report._labels import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BLACK, YELLOW = COLOURS = (
     "#000000",
     "#F0E442",
 )
+LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 """One for each colour, so that a copy in grey can be read."""
 
@@ -56,6 +57,7 @@ def own_panels(
     n_columns: int | None = None,
     *,
     sharey: bool = False,
+    heights: Sequence[float] | None = None,
 ) -> Panels:
     """Give axes for several panels.
 
@@ -72,6 +74,8 @@ def own_panels(
         Panels side by side; None takes all.
     sharey : bool, default=False
         Whether the vertical axes are one.
+    heights : sequence of float of shape (n_rows,) or None, default=None
+        Heights of the rows, relative to each other; None makes all equal.
 
     Returns
     -------
@@ -89,11 +93,12 @@ def own_panels(
     """
     n_columns = n_columns or n_panels
     n_rows = -(-n_panels // n_columns)
+    ratios: dict[str, Any] = {"height_ratios": heights}
     if ax is None:
         import matplotlib.pyplot as plt
 
         figure = plt.figure(figsize=figsize, layout="constrained")
-        grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=sharey)
+        grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=sharey, **ratios)
     elif not isinstance(ax, Axes):
         given = np.asarray(ax, dtype=object).ravel()
         if len(given) != n_panels:
@@ -109,10 +114,43 @@ def own_panels(
                 f"divided; give {n_panels} axes, or one made by subplots"
             )
         ax.set_axis_off()
-        grid = place.subgridspec(n_rows, n_columns).subplots(squeeze=False, sharey=sharey)
+        inner = place.subgridspec(n_rows, n_columns, **ratios)
+        grid = inner.subplots(squeeze=False, sharey=sharey)
     for unused in grid.flat[n_panels:]:
         unused.remove()
     return np.array(list(grid.flat[:n_panels]), dtype=object)
+
+
+def next_style(ax: Axes, gid: str) -> dict[str, Any]:
+    """Give colour and line of the next curve of a kind, where several are drawn on one axes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where it will be drawn.
+    gid : str
+        What the curves of this kind are known by.
+
+    Returns
+    -------
+    dict
+        For `Axes.plot`; no two of the first 28 curves look alike.
+
+    Examples
+    --------
+    >>> ax = Figure().add_subplot()
+    >>> ax.plot([0, 1], [0, 1], **next_style(ax, "curve"))
+    [...]
+    >>> next_style(ax, "curve") == {"color": VERMILLION, "linestyle": "--", "gid": "curve"}
+    True
+    """
+    place = sum(line.get_gid() == gid for line in ax.lines)
+    colours = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+    return {
+        "color": colours[place % len(colours)],
+        "linestyle": LINES[place % len(LINES)],
+        "gid": gid,
+    }
 
 
 def heading_of(first: object, *others: object) -> str:
