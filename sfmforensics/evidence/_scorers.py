@@ -35,6 +35,8 @@ class CosineScorer(BaseEstimator):
     array([[0.707]])
     """
 
+    _learns = False  # whether speakers that it was fitted to are told apart too well
+
     def fit(self, X: Matrix, y: Column | None = None) -> Self:
         """Learn nothing but the number of columns.
 
@@ -145,6 +147,8 @@ class PLDA(CosineScorer):
     True
     """
 
+    _learns = True
+
     def __init__(self, n_components: int = 100, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
@@ -192,7 +196,7 @@ class PLDA(CosineScorer):
         _, values, axes = np.linalg.svd(X - self.mean_, full_matrices=False)
         n_components = min(int(self.n_components), int((values > 1e-6 * values[0]).sum()) or 1)
         spread = np.maximum(values[:n_components], np.finfo(float).tiny) / np.sqrt(len(X))
-        self.components_ = axes[:n_components].T / spread
+        self.components_ = np.ascontiguousarray(axes[:n_components].T / spread)
         # Until these are known they are left out: `project` is of use before.
         self.centre_, self.axes_ = np.zeros(n_components), np.eye(n_components)
         vectors = self.project(X)
@@ -214,7 +218,7 @@ class PLDA(CosineScorer):
         if not len(kept):
             kept = np.array([len(values) - 1])  # speakers do not differ: all scores are 0
         self.between_ = np.maximum(values[kept], 0)
-        self.axes_ = whiten @ vectors[:, kept]
+        self.axes_ = np.ascontiguousarray(whiten @ vectors[:, kept])
         return self
 
     def project(self, X: Matrix) -> FloatArray:

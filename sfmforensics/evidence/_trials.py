@@ -51,6 +51,30 @@ def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntA
     return rows, joined_groups(names[rows], numbers), numbers
 
 
+def means_by_speaker(
+    projected: FloatArray, speakers: Column | None
+) -> list[tuple[int, FloatArray]]:
+    """Average the recordings of each speaker.
+
+    Parameters
+    ----------
+    projected : ndarray of shape (n_recordings, n_components)
+        What a scorer's `project` gave.
+    speakers : array-like of shape (n_recordings,) or None
+        Who speaks; None takes each recording for a speaker.
+
+    Returns
+    -------
+    list of (int, ndarray of shape (1, n_components))
+        How many recordings, and their mean; speakers in the order in which they come.
+    """
+    speakers = np.arange(len(projected)) if speakers is None else speakers
+    check_consistent_length(projected, speakers)
+    who = pd.factorize(np.asarray(speakers, dtype=object))[0]
+    own = [projected[who == number] for number in range(who.max(initial=-1) + 1)]
+    return [(len(rows), rows.mean(axis=0, keepdims=True)) for rows in own]
+
+
 def known_trials(
     scorer: CosineScorer,
     projected: FloatArray,
@@ -172,6 +196,37 @@ def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     pairs = np.sort(np.column_stack([first, second]), axis=1)
     _, codes = np.unique(pairs, axis=0, return_inverse=True)
     return 1 / np.bincount(codes.ravel())[codes.ravel()]
+
+
+def pooled_trials(
+    parts: list[tuple[Any, IntArray, FloatArray]],
+    voices: IntArray,
+    copies: IntArray,
+    n_known: int,
+    seed: int,
+) -> Trials:
+    """Compare recordings within each part, by the scorer of that part.
+
+    Parameters
+    ----------
+    parts : list of (scorer, rows, projected)
+        As `left_out` gives them.
+    voices, copies : ndarray of shape (n_recordings,), int
+        Of all recordings.
+    n_known : int
+        Recordings in a set.
+    seed : int
+        Draws the sets.
+
+    Returns
+    -------
+    Trials
+    """
+    found = []
+    for scorer, rows, projected in parts:
+        part = known_trials(scorer, projected, voices[rows], copies[rows], n_known, seed)
+        found.append((part.scores, part.same, rows[part.first], rows[part.second]))
+    return Trials(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _drawn_sets(
