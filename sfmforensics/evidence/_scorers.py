@@ -109,7 +109,7 @@ class PLDA(CosineScorer):
 
     Parameters
     ----------
-    n_components : int, default=100
+    n_components : int, default=50
         Principal components that are kept, at most as many as the vectors have.
     shrinkage : float, default=0.1
         Between 0 and 1: how far the variation within speakers is drawn towards one that is equal in
@@ -149,7 +149,7 @@ class PLDA(CosineScorer):
 
     _learns = True
 
-    def __init__(self, n_components: int = 100, shrinkage: float = 0.1) -> None:
+    def __init__(self, n_components: int = 50, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
 
