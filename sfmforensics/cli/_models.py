@@ -40,7 +40,7 @@ from sfmforensics.cli._options import (
 from sfmforensics.exceptions import DatasetError, ParameterError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from pandas import DataFrame
 
 
 def train(
@@ -158,7 +158,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _print_answers(answers: pd.DataFrame, format: Format, confidence: str | None = None) -> None:
+def _print_answers(answers: DataFrame, format: Format, confidence: str | None = None) -> None:
     if format is Format.csv:
         named = answers.assign(path=[keep_name(path) for path in answers["path"]])
         for name in named.columns[named.columns.str.endswith("_set")]:
