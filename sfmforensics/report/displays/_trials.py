@@ -75,6 +75,52 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
     return numbers, kinds
 
 
+def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
+    """Read how much each trial counts.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_trials,)
+        Not negative.
+    same : ndarray of shape (n_trials,), bool
+        Kinds, as `checked_trials` gives them.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+
+    Raises
+    ------
+    ParameterError
+        There are more or fewer than trials, one is negative or not finite, or a kind has none.
+
+    Examples
+    --------
+    >>> checked_weights([0, 1], np.array([True, False]))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ParameterError: the weights of same-speaker trials sum to 0; give some
+    that count
+    """
+    try:
+        found = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"the weights must be numbers, but: {error}") from error
+    if found.shape != same.shape:
+        raise ParameterError(
+            f"weights have the shape {found.shape} and same {same.shape}; give one of each for "
+            "each trial"
+        )
+    if not (np.isfinite(found).all() and (found >= 0).all()):
+        raise ParameterError("weights are negative or not finite; give finite ones, 0 or more")
+    for kind, name in ((same, "same"), (~same, "different")):
+        if not found[kind].sum():
+            raise ParameterError(
+                f"the weights of {name}-speaker trials sum to 0; give some that count"
+            )
+    return found
+
+
 def bits(value: float) -> str:
     """Write a measure in bits, which is infinite where an infinite ratio is wrong.
 
