@@ -1,6 +1,7 @@
 """What the commands do, for those who call them from Python."""
 
 from sfmforensics._versions import versions
+from sfmforensics.workflow._case_report import write_case
 from sfmforensics.workflow._cases import Case, compare_files, identify_files
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
@@ -21,4 +22,5 @@ __all__ = [
     "train_model",
     "verify_results",
     "versions",
+    "write_case",
 ]

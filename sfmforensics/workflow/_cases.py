@@ -13,7 +13,7 @@ import pandas as pd
 
 from sfmforensics._files import write_atomically
 from sfmforensics._names import show_name
-from sfmforensics.audio import stream_audio
+from sfmforensics.audio import SAMPLE_RATE, stream_audio
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import OpenSetIdentifier, plain_sentences
@@ -56,6 +56,10 @@ class Case:
         What compared them.
     X : DataFrame or ndarray of shape (n_recordings, n_features)
         The vectors of the views, the questioned recording's first.
+    seconds : list of float
+        How long the recordings are, the questioned first.
+    confidence : float
+        Of the intervals and sets among the answers.
     """
 
     questioned: str
@@ -65,6 +69,8 @@ class Case:
     manifest: dict[str, Any]
     model: Pipeline
     X: Matrix
+    seconds: list[float]
+    confidence: float
 
     def to_dict(self) -> dict[str, Any]:
         """Give the comparison as JSON holds it.
@@ -143,9 +149,7 @@ def compare_files(
     check_same_views(model)
     files = [os.fsdecode(file) for file in (questioned, *known)]
     evidence = Evidence(files, verbose)
-    for file in files:
-        for _ in stream_audio(file, min_samples=least_samples(model)):
-            pass
+    seconds = [_seconds(model, file) for file in files]
     _refuse_copies(files)
     _warn_of_learnt(model, evidence)
     X = vectors_of(model, files, verbose)
@@ -157,10 +161,11 @@ def compare_files(
         model_file=getattr(model, "file_", None),
         model=getattr(model, "manifest_", None),
         comparison={name: _finite(value) for name, value in asdict(comparison).items()},
+        confidence=confidence,
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(told, indent=1))
-    return Case(files[0], files[1:], comparison, answers, told, model, X)
+    return Case(files[0], files[1:], comparison, answers, told, model, X, seconds, confidence)
 
 
 def identify_files(
@@ -208,8 +213,7 @@ def identify_files(
     check_same_views(model)
     asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
     for file in (*given, *asked):
-        for _ in stream_audio(file, min_samples=least_samples(model)):
-            pass
+        _seconds(model, file)
     ratio = calibrated._ratio()
     known = calibrated.transform(vectors_of(model, given, verbose))
     vectors = calibrated.transform(vectors_of(model, asked, verbose))
@@ -224,6 +228,12 @@ def identify_files(
             "log10_lr": ratios[np.arange(len(best)), best],
         }
     )
+
+
+def _seconds(model: Pipeline, file: str) -> float:
+    """How long a recording is; one that no view can use is refused here, before any works."""
+    blocks = stream_audio(file, min_samples=least_samples(model))
+    return sum(len(block) for block in blocks) / SAMPLE_RATE
 
 
 def _refuse_copies(files: list[str]) -> None:
