@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+import os
+import shlex
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from sfmforensics._names import show_name
 from sfmforensics.report._case_custody import share_text, text_of, time_of
 from sfmforensics.report._case_result import log_text
 from sfmforensics.report._markup import png, table, tag
@@ -17,6 +21,9 @@ from sfmforensics.report.figures import png_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
     from sfmforensics.evidence import Comparison
     from sfmforensics.metrics import Trials
@@ -79,13 +86,9 @@ def _kept_back(calibrate: Any) -> str:
 def _corpus(told: Mapping[str, Any]) -> Iterator[object]:
     if told:
         number = f"{len(told.get('recordings', [])):,} recordings"
-        kind = text_of(told.get("model", "model"))
-        yield f"The data: {number}, of which the model ({kind}) was made on "
-        yield f"{time_of(told.get('finished'))}"
-        if told.get("command"):
-            yield " by "
-            yield tag("code", text_of(told["command"]))
-        yield ". "
+        kind = text_of(told.get("model", "unknown"))
+        yield f"The data: {number}{_source(told.get('command'))}, by which the model ({kind}) was "
+        yield f"trained and calibrated on {time_of(told.get('finished'))}. "
     else:
         yield "Which data these were, the model does not say. "
     yield tag(
@@ -93,6 +96,20 @@ def _corpus(told: Mapping[str, Any]) -> Iterator[object]:
         "That the people and the recordings of this case are like them is an assumption, which the "
         "examiner must judge.",
     )
+
+
+def _source(command: object) -> str:
+    """Name the corpus, or the table of recordings, that a command names."""
+    try:
+        given = shlex.split(str(command or ""))
+    except ValueError:
+        return ""
+    options = dict(pairwise(given))
+    options |= dict(part.split("=", 1) for part in given if part[:2] == "--" and "=" in part)
+    corpus = options.get("--corpus", "")
+    if corpus == "manifest":
+        return f" of the table {show_name(os.path.basename(options.get('--root', '')))}"
+    return f" of the corpus {text_of(corpus)}" if corpus else ""
 
 
 def _measures(found: Comparison) -> Markup:
@@ -128,8 +145,13 @@ def _tippett(found: Comparison, trials: Trials) -> Markup:
         weights=trials.weights,
         bounds=bounds if -np.inf < found.lower < found.upper < np.inf else None,
         case=found.log10_lr,
-        ax=new_axes((5.4, 3.5)),
+        ax=new_axes((5.4, 3.9)),
     )
+    # Below, where it hides neither curve, wherever the case lies.
+    figure = cast("Figure", display.figure_)
+    cast("Legend", display.ax_.get_legend()).remove()
+    handles, labels = display.ax_.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     reached = [
         share_text(
             float(
@@ -153,5 +175,5 @@ def _tippett(found: Comparison, trials: Trials) -> Markup:
         f"Misleading were {wrong[0]} of the comparisons of one speaker, with a ratio below 1, and "
         f"{wrong[1]} of those of two, with one above 1."
     )
-    encoded = base64.b64encode(png_of(display.figure_)).decode("ascii")
+    encoded = base64.b64encode(png_of(figure)).decode("ascii")
     return png(encoded, alt, caption)

@@ -38,22 +38,24 @@ def time_of(told: object) -> str:
 
 
 def share_text(share: float, digits: int = 1) -> str:
-    """Write a share, so that none that is small looks like nothing, nor a large one like all.
+    r"""Write a share, so that none that is small looks like nothing, nor a large one like all.
 
     Examples
     --------
     >>> share_text(0.0), share_text(0.0004), share_text(0.1234), share_text(0.9999)
-    ('0 %', '< 0.1 %', '12.3 %', '> 99.9 %')
+    ('0\xa0%', '<\xa00.1\xa0%', '12.3\xa0%', '>\xa099.9\xa0%')
     >>> share_text(0.5, digits=0), share_text(0.996, digits=0)
-    ('50 %', '> 99 %')
+    ('50\xa0%', '>\xa099\xa0%')
     """
     least = 10.0**-digits
     percent = round(100 * share, digits)
     if 0 < share < 1 and percent < least:
-        return f"< {least:g} %"
-    if 0 < share < 1 and percent > 100 - least:
-        return f"> {100 - least:g} %"
-    return f"{percent:g} %"
+        told = f"< {least:g} %"
+    elif 0 < share < 1 and percent > 100 - least:
+        told = f"> {100 - least:g} %"
+    else:
+        told = f"{percent:g} %"
+    return told.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def names(answers: pd.DataFrame) -> list[str]:
@@ -105,14 +107,15 @@ def _commands(files: Sequence[str], manifest: Mapping[str, Any]) -> Iterator[str
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for place, record in enumerate(manifest.get("recordings", [])):
-        what = "questioned recording" if place == 0 else "known recording"
-        yield what, _file(record)
+        yield "known" if place else "questioned", _file(record)
     model = manifest.get("model_file")
     if model:
         yield "model", _file(model)
     trained = manifest.get("model") or {}
     if "sha256" in trained:
-        yield "manifest of the model", str(trained["sha256"])
+        yield "its manifest", str(trained["sha256"])
+    if trained.get("command"):
+        yield "made by", str(trained["command"])
     for name, view in manifest.get("views", {}).items():
         identity = view.get("identity") or {"embedder": view.get("embedder")}
         yield (
@@ -120,17 +123,16 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ", ".join(f"{key} {plain(identity[key])}" for key in identity),
         )
         for file, recorded in view.get("files", {}).items():
-            yield f"weights of {text_of(name)}", f"{show_name(file)}: {recorded}"
+            yield f"weights, {text_of(name)}", f"{show_name(file)}: {recorded}"
     versions, machine = manifest.get("versions", {}), manifest.get("hardware", {})
     told = [f"{one} {versions[one]}" for one in SOFTWARE if one in versions]
     told += [str(machine[key]) for key in ("system", "processor") if machine.get(key)]
-    yield "software, machine", ", ".join(told)
+    yield "computed with", ", ".join(told)
     yield "begun, ended", f"{manifest.get('started')}, {manifest.get('finished')}"
     if "sha256" in manifest:
-        yield "manifest of this", str(manifest["sha256"])
+        yield "this manifest", str(manifest["sha256"])
 
 
 def _file(record: Mapping[str, Any]) -> str:
-    size = f" ({record['bytes']:,} bytes)" if "bytes" in record else ""
     known = record.get("sha256") or record.get("found", "not identified")
-    return f"{show_name(record.get('path', 'signal'))}{size}: {known}"
+    return f"{show_name(record.get('path', 'signal'))}: {known}"

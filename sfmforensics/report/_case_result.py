@@ -123,7 +123,7 @@ def _scale(log10_lr: float) -> Markup:
     leasts = [1, *(least for least, _ in SCALE)]
     grades = ["neither supported", *(grade for _, grade in SCALE)]
     reached = grades.index(verbal_grade(log10_lr) or grades[0])
-    rows = []
+    rows: list[tuple[str, str]] = []
     for place, (least, grade) in enumerate(zip(leasts, grades, strict=True)):
         last = place + 1 == len(leasts)
         span = f"{least:,} or more" if last else f"{least:,} to {leasts[place + 1]:,}"

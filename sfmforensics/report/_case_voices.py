@@ -70,8 +70,8 @@ def _column(answers: pd.DataFrame, task: Any, kind: TaskKind, confidence: float)
         else:
             unit = unit_of(task) if task == "age" else ""
             answer = f"{row[task]:.0f} {unit}".rstrip()
-            ends = row.get(f"{task}_low"), row.get(f"{task}_high")
-            other = None if ends[0] is None else _interval(*ends)
+            ends = f"{task}_low", f"{task}_high"
+            other = _interval(*row[list(ends)]) if ends[0] in row else None
         small = [] if other is None else [tag("span", other, class_="quiet below")]
         cells.append(join([answer, *small]))
     return cells
@@ -102,8 +102,8 @@ def _genders(answers: list[Any], called: Sequence[str]) -> Iterator[Markup]:
         yield tag(
             "p",
             f"The model's answers on gender differ: {text_of(answers[0])} for the questioned "
-            f"recording, {', '.join(other)}. Any of them may be wrong, and the ratio is not computed "
-            "from them; it is a reason to listen to the recordings again.",
+            f"recording, {', '.join(other)}. Any of them may be wrong, and the ratio is not "
+            "computed from them; it is a reason to listen to the recordings again.",
             class_="note",
         )
 
@@ -122,7 +122,7 @@ def explanation_section(
     n_views = len(next(iter(views.views.values())).columns)
     n_columns = min(3, len(told))
     n_rows = -(-len(told) // n_columns)
-    size = (3.3 * n_columns + 0.6, (1.5 + 0.2 * n_views) * n_rows + 0.2)
+    size = (3.3 * n_columns + 0.6, (1.2 + 0.2 * n_views) * n_rows + 0.2)
     figure = Figure(figsize=size, layout="constrained")
     panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
     ExplanationDisplay(views, tasks=told).plot(panels[: len(told)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sklearn.utils import _safe_indexing
+
 from sfmforensics._files import write_atomically
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation import explain
@@ -58,7 +60,7 @@ def write_case(case: Case, path: PathLike) -> Path:
 
 def _explained(case: Case) -> Explanation | None:
     """Of the questioned recording, view by view: that takes no time to speak of."""
-    one = case.X.iloc[:1] if hasattr(case.X, "iloc") else case.X[:1]
+    one = _safe_indexing(case.X, [0])
     try:
         return explain(case.model[-1], one, n_steps=0)
     except (ParameterError, ViewError):  # a model of another kind, or of too many views
