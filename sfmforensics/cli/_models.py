@@ -321,7 +321,7 @@ def verify(
     elif format is Format.json:
         print(json.dumps(found.to_dict(orient="records"), indent=2))
     else:
-        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
+        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)  # noqa: PD010
         show_frame(counts.reset_index(), "looked at")
         differing = found[found["verdict"] != "same"]
         if len(differing):

@@ -29,7 +29,7 @@ from sfmforensics.workflow._results import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
     from sklearn.utils import Bunch
 
