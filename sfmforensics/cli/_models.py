@@ -76,7 +76,7 @@ def train(
 
     share = _share_or_folds(calibrate)
     loaded = load_corpus(corpus, root, allow_outside=allow_outside)
-    train_model(
+    trained = train_model(
         loaded,
         specs(views),
         output,
@@ -92,6 +92,12 @@ def train(
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
+    if calibrate is not None:
+        last = trained[-1]
+        tell(
+            f"Calibrated by {last.n_calibration_speakers_} speakers "
+            f"({len(last.calibration_rows_)} recordings)"
+        )
     tell_manifest(output)
     tell(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
 
@@ -315,7 +321,7 @@ def verify(
     elif format is Format.json:
         print(json.dumps(found.to_dict(orient="records"), indent=2))
     else:
-        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
+        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)  # noqa: PD010
         show_frame(counts.reset_index(), "looked at")
         differing = found[found["verdict"] != "same"]
         if len(differing):

@@ -29,7 +29,7 @@ from sfmforensics.workflow._results import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
     from sklearn.utils import Bunch
 
@@ -142,7 +142,7 @@ def train_model(
         preset=preset,
         seed=seed,
         parameters=parameters,
-        calibrate=calibrate,
+        calibration=_calibration(pipeline[-1]),
         tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
     )
     if format == "joblib":
@@ -151,3 +151,14 @@ def train_model(
     else:
         save_model(pipeline, output)
     return pipeline
+
+
+def _calibration(model: Any) -> dict[str, Any] | None:
+    """Who calibrated, for the manifest: recordings by their place among its recordings."""
+    if not isinstance(model, CalibratedModel):
+        return None
+    return {
+        "calibration": model.calibration,
+        "speakers": model.n_calibration_speakers_,
+        "recordings": model.calibration_rows_.tolist(),
+    }
