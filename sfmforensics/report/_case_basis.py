@@ -59,7 +59,8 @@ def _said(found: Comparison, manifest: Mapping[str, Any]) -> Iterator[Markup]:
     yield tag(
         "p",
         f"What the ratio is worth was learnt from {found.n_speakers:,} speakers, "
-        f"{_kept_back(told.get('calibrate'))}: {found.n_same:,} comparisons of one speaker and "
+        f"{_kept_back((told.get('calibration') or {}).get('calibration'))}: "
+        f"{found.n_same:,} comparisons of one speaker and "
         f"{found.n_different:,} of two, {each}in which every speaker, and every pair, counts "
         "alike.",
     )
@@ -86,9 +87,10 @@ def _kept_back(calibrate: Any) -> str:
 def _corpus(told: Mapping[str, Any]) -> Iterator[object]:
     if told:
         number = f"{len(told.get('recordings', [])):,} recordings"
+        rows = (told.get("calibration") or {}).get("recordings", [])
         kind = text_of(told.get("model", "unknown"))
         yield f"The data: {number}{_source(told.get('command'))}, by which the model ({kind}) was "
-        yield f"trained and calibrated on {time_of(told.get('finished'))}. "
+        yield f"trained on {time_of(told.get('finished'))}; {len(rows):,} of them calibrated. "
     else:
         yield "Which data these were, the model does not say. "
     yield tag(
