@@ -15,6 +15,7 @@ from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
     ModelFileError,
     SFMForensicsError,
+    TargetError,
 )
 from sfmforensics.saving import save_model
 from sfmforensics.targets import TargetCodec, task_kind
@@ -91,7 +92,7 @@ def train_model(
         The model can be saved with joblib alone, or the format is unknown.
     TargetError
         The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
-        name its answers by them.
+        name its answers by them; or nobody says who speaks, or too few do to calibrate.
     CustodyError
         A recording changed during training.
     OutputError
@@ -114,7 +115,14 @@ def train_model(
         )
     check_corpus(corpus)
     codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
-    answer_columns(dict(zip(codec.names_, codec.kinds_, strict=True)))
+    kinds = dict(zip(codec.names_, codec.kinds_, strict=True))
+    answer_columns(kinds, intervals=calibrate is not None)
+    if calibrate is not None and "speaker" not in corpus.target:
+        # Copies are groups too, so that else each recording would count as a voice of its own.
+        raise TargetError(
+            "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
+            "who speaks in each recording"
+        )
     started = Evidence(corpus.data, verbose)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     make_folder(output.parent)
