@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -63,11 +64,11 @@ def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
                 f"inconclusive ({share:.0%})" if label is None else f"{label} ({share:.0%})"
                 for label, share in pairs
             ]
-        if f"{name}_low" in answers:
+        if confidence and f"{name}_low" in answers:
             ends = zip(shown.pop(f"{name}_low"), shown.pop(f"{name}_high"), strict=True)
             texts = [_interval(low, high) for low, high in ends]
             shown.insert(list(shown).index(name) + 1, f"{name}, {confidence}", texts)
-        if f"{name}_set" in answers:
+        if confidence and f"{name}_set" in answers:
             texts = [" or ".join(map(str, labels)) for labels in answers[f"{name}_set"]]
             place = list(shown).index(f"{name}_set")
             shown = shown.drop(columns=f"{name}_set")
@@ -84,6 +85,11 @@ def show_comparison(questioned: str, known: list[str], found: Comparison) -> Non
     from sfmforensics.evidence import number_of_times, plain_sentences
 
     ends = [f"1/{number_of_times(found.lower)}", number_of_times(found.upper)]
+    limits = f"the calibration data support ratios from {ends[0]} to {ends[1]}"
+    if found.at_bound:
+        limits += "; without them it would be more extreme, by extrapolation"
+    if not (math.isfinite(found.lower) and math.isfinite(found.upper)):
+        limits = "none were set; what lies beyond the calibration data is extrapolation"
     ratio = number_of_times(found.log10_lr)
     lines = [
         ("questioned", show_name(questioned)),
@@ -94,15 +100,7 @@ def show_comparison(questioned: str, known: list[str], found: Comparison) -> Non
             f"(log10 {found.log10_lr:.2f})".replace("-", "\N{MINUS SIGN}"),
         ),
         ("in words", found.verbal),
-        (
-            "limits",
-            f"the calibration data support ratios from {ends[0]} to {ends[1]}"
-            + (
-                "; without them it would be more extreme, by extrapolation"
-                if found.at_bound
-                else ""
-            ),
-        ),
+        ("limits", limits),
         (
             "rests on",
             f"{found.n_speakers} speakers, {found.n_same:,} comparisons of one speaker and "

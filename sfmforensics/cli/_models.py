@@ -167,8 +167,9 @@ def predict(
 def _print_answers(answers: DataFrame, format: Format, confidence: str | None = None) -> None:
     if format is Format.csv:
         named = answers.assign(path=[keep_name(path) for path in answers["path"]])
-        for name in named.columns[named.columns.str.endswith("_set")]:
-            named[name] = [" | ".join(map(str, labels)) for labels in named[name]]
+        for name in named if confidence else ():
+            if f"{name}_set" in named:
+                named[f"{name}_set"] = [" | ".join(map(str, one)) for one in named[f"{name}_set"]]
         print(named.to_csv(index=False), end="")
     elif format is Format.json:
         rows = [
@@ -181,9 +182,10 @@ def _print_answers(answers: DataFrame, format: Format, confidence: str | None = 
 
 
 def _plain(value: Any) -> Any:
-    """As JSON holds it: no infinite number, no tuple."""
+    """As JSON holds it: no infinite number, no tuple, nothing of NumPy's."""
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(one) for one in value]
+    value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
