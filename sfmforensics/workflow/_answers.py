@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.base import clone
 
+from sfmforensics._names import show_name
 from sfmforensics.custody import describe_views
 from sfmforensics.evidence import CalibratedModel
-from sfmforensics.exceptions import CustodyError, ModelFileError
+from sfmforensics.exceptions import CustodyError, ModelFileError, ParameterError
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -37,11 +38,42 @@ def calibrated_step(model: Pipeline) -> CalibratedModel:
     """
     if isinstance(model[-1], CalibratedModel):
         return model[-1]
-    file = (getattr(model, "file_", None) or {}).get("path", "this model")
     raise ModelFileError(
-        f"{file}: it is not calibrated, so that it cannot say how far it can be trusted; make one "
-        "that is with: sfmforensics train --calibrate 0.33 ..."
+        f"{_file_of(model)}: it is not calibrated, so that it cannot say how far it can be "
+        "trusted; make one that is with: sfmforensics train --calibrate 0.33 ..."
     )
+
+
+def comparing_step(model: Pipeline) -> CalibratedModel:
+    """Give the calibrated model of a pipeline that can compare voices.
+
+    Parameters
+    ----------
+    model : Pipeline
+        From recordings to answers.
+
+    Returns
+    -------
+    CalibratedModel
+
+    Raises
+    ------
+    ModelFileError
+        It is not calibrated, or not to compare voices.
+    """
+    calibrated = calibrated_step(model)
+    if calibrated.likelihood_ratio_ is None:
+        raise ModelFileError(
+            f"{_file_of(model)}: it cannot compare voices: that takes a model that gives a "
+            "representation, as tango, concat and single do, and four speakers or more to "
+            f"calibrate by, but {calibrated.n_calibration_speakers_} were kept back; train it so"
+        )
+    return calibrated
+
+
+def _file_of(model: Pipeline) -> str:
+    file = getattr(model, "file_", None)
+    return show_name(file["path"]) if file else "this model"
 
 
 def check_same_views(model: Pipeline) -> None:
@@ -59,6 +91,12 @@ def check_same_views(model: Pipeline) -> None:
                 + "; ".join(f"{key} was {before.get(key)}, is {view[key]}" for key in changed)
                 + "; put the speech model of then in its place, or train anew"
             )
+
+
+def check_confidence(confidence: float, name: str = "confidence") -> None:
+    """Refuse what is no share before hours of embedding, not after them."""
+    if not 0 < confidence < 1:
+        raise ParameterError(f"{name} is {confidence}; use a number between 0 and 1")
 
 
 def least_samples(model: Pipeline) -> int:

@@ -12,16 +12,23 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._files import write_atomically
-from sfmforensics._names import show_name
+from sfmforensics._names import is_path, show_name
 from sfmforensics.audio import SAMPLE_RATE, stream_audio
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import OpenSetIdentifier, plain_sentences
-from sfmforensics.exceptions import AudioError, EvidenceWarning, ModelFileError
+from sfmforensics.exceptions import (
+    AudioError,
+    EvidenceWarning,
+    ParameterError,
+    TargetError,
+    shown,
+)
 from sfmforensics.workflow._answers import (
     answers_of,
-    calibrated_step,
+    check_confidence,
     check_same_views,
+    comparing_step,
     least_samples,
     vectors_of,
 )
@@ -85,7 +92,7 @@ class Case:
             "questioned": self.questioned,
             "known": self.known,
             **told,
-            "likelihood_ratio": _finite(10**found.log10_lr),
+            "likelihood_ratio": _finite(float(np.float64(10) ** found.log10_lr)),
             "at_bound": found.at_bound,
             "verbal": found.verbal,
             "meaning": plain_sentences(found.log10_lr),
@@ -125,7 +132,9 @@ def compare_files(
     Raises
     ------
     AudioError
-        A recording cannot be used, or is in question and known at once.
+        A recording cannot be used, is in question and known at once, or is known twice.
+    ParameterError
+        There are no known recordings, or the confidence is not between 0 and 1.
     ModelFileError
         The model is not calibrated to compare voices.
     CustodyError
@@ -140,12 +149,12 @@ def compare_files(
     EvidenceWarning
         The model has learnt from one of the recordings: it is no stranger.
     """
-    calibrated = calibrated_step(model)
-    if calibrated.likelihood_ratio_ is None:
-        raise ModelFileError(
-            "this model cannot compare voices: fewer than four speakers were kept back to "
-            "calibrate by; train it with more speakers"
+    calibrated = comparing_step(model)
+    if is_path(known) or not len(known):
+        raise ParameterError(
+            f"known is {shown(known)}; give a list of one recording or more of the known speaker"
         )
+    check_confidence(confidence)
     check_same_views(model)
     files = [os.fsdecode(file) for file in (questioned, *known)]
     evidence = Evidence(files, verbose)
@@ -203,23 +212,40 @@ def identify_files(
     Raises
     ------
     AudioError
-        A recording cannot be used.
+        A recording cannot be used, or is in question and enrolled at once.
+    ParameterError
+        The rate is not between 0 and 1.
     ModelFileError
         The model is not calibrated to compare voices.
+    TargetError
+        An enrolled recording has no speaker, there are none, or one has more recordings than can be
+        calibrated.
     CustodyError
-        A view is no longer what the model was trained with.
+        A view is no longer what the model was trained with, or a recording changed meanwhile.
+
+    Warns
+    -----
+    EvidenceWarning
+        The model has learnt from one of the recordings, or there are too few calibration speakers
+        for that rate.
     """
-    calibrated = calibrated_step(model)
+    calibrated = comparing_step(model)
     check_same_views(model)
     asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
+    evidence = Evidence([*given, *asked], verbose)
     for file in (*given, *asked):
         _seconds(model, file)
+    _refuse_enrolled(given, asked)
+    _warn_of_learnt(model, evidence)
     ratio = calibrated._ratio()
+    if not given:
+        raise TargetError("nobody is enrolled; give recordings of known speakers")
     known = calibrated.transform(vectors_of(model, given, verbose))
     vectors = calibrated.transform(vectors_of(model, asked, verbose))
     identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
     ratios = identifier.log10_lr(vectors)
     best = ratio.log10_lr(vectors, known, speakers, bounded=False).argmax(axis=1)
+    evidence.check()
     return pd.DataFrame(
         {
             "path": pd.Series(asked, dtype=object),
@@ -252,6 +278,19 @@ def _refuse_copies(files: list[str]) -> None:
             f"it holds the same samples as {show_name(files[first])}",
             "name each known recording once",
         )
+
+
+def _refuse_enrolled(given: list[str], asked: list[str]) -> None:
+    """Of a recording that is enrolled itself the answer would be that it is itself."""
+    labels = find_copies([*given, *asked])
+    enrolled = dict(zip(labels[: len(given)], given, strict=True))
+    for file, label in zip(asked, labels[len(given) :], strict=True):
+        if label in enrolled:
+            raise AudioError(
+                show_name(file),
+                f"it holds the same samples as {show_name(enrolled[label])}, which is enrolled",
+                "ask about other recordings, or leave that one out of those enrolled",
+            )
 
 
 def _warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:

@@ -22,6 +22,7 @@ from sfmforensics.saving import read_model
 from sfmforensics.workflow._answers import (
     answers_of,
     calibrated_step,
+    check_confidence,
     check_same_views,
     least_samples,
     vectors_of,
@@ -145,6 +146,8 @@ def predict_files(
         Intervals, or answers left out, were asked of a model that is not calibrated.
     ParameterError
         The confidence or the share is not between 0 and 1.
+    TargetError
+        Two columns of the answers would have one name.
     CustodyError
         A view is no longer what the model was trained with, so that its answers would mean
         nothing; or a recording changed meanwhile.
@@ -153,7 +156,12 @@ def predict_files(
     """
     if intervals or abstain is not None:
         calibrated_step(model)
-    answer_columns(getattr(model[-1], "tasks_", {}))  # of a model that was fitted elsewhere
+    if intervals:
+        check_confidence(confidence)
+    if abstain is not None:
+        check_confidence(abstain, "abstain")
+    # Of a model that was fitted elsewhere.
+    answer_columns(getattr(model[-1], "tasks_", {}), intervals=intervals)
     check_same_views(model)
     evidence = None if manifest is None else Evidence(files)
     usable, refused = [], []
