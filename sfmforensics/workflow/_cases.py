@@ -92,7 +92,7 @@ class Case:
             "questioned": self.questioned,
             "known": self.known,
             **told,
-            "likelihood_ratio": _finite(float(np.float64(10) ** found.log10_lr)),
+            "likelihood_ratio": 10**found.log10_lr if found.log10_lr < 308 else None,
             "at_bound": found.at_bound,
             "verbal": found.verbal,
             "meaning": plain_sentences(found.log10_lr),
