@@ -90,7 +90,8 @@ def _corpus(told: Mapping[str, Any]) -> Iterator[object]:
         rows = (told.get("calibration") or {}).get("recordings", [])
         kind = text_of(told.get("model", "unknown"))
         yield f"The data: {number}{_source(told.get('command'))}, by which the model ({kind}) was "
-        yield f"trained on {time_of(told.get('finished'))}; {len(rows):,} of them calibrated. "
+        yield f"trained on {time_of(told.get('finished'))}"
+        yield f"; {len(rows):,} of them calibrated. " if rows else ". "
     else:
         yield "Which data these were, the model does not say. "
     yield tag(
@@ -109,8 +110,9 @@ def _source(command: object) -> str:
     options = dict(pairwise(given))
     options |= dict(part.split("=", 1) for part in given if part[:2] == "--" and "=" in part)
     corpus = options.get("--corpus", "")
+    table = os.path.basename(options.get("--root", ""))
     if corpus == "manifest":
-        return f" of the table {show_name(os.path.basename(options.get('--root', '')))}"
+        return f" of the table {show_name(table)}" if table else ""
     return f" of the corpus {text_of(corpus)}" if corpus else ""
 
 

@@ -99,7 +99,7 @@ def case_page(
     """
     called = names_of(answers)
     parts = [
-        ("Result", [result.ratio(comparison), result.learnt(is_learnt(manifest), called)]),
+        ("Result", [result.learnt(is_learnt(manifest), called), result.ratio(comparison)]),
         ("What it rests on", basis.basis(comparison, manifest, trials)),
         (
             "What the model says of each recording",

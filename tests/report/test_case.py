@@ -225,10 +225,14 @@ class TestWords:
         answers = answers_of()
         told = manifest_of(answers, model=model_facts(5))
         assert "the model that compares here has heard all of them" in page_of(manifest=told).words
+        untold = model_facts() | {"calibration": None}
+        words = page_of(manifest=manifest_of(answers, model=untold)).words
+        assert "trained on 2026-01-02 03:04 UTC. That the people" in words
         assert "Which data these were, the model does not say" in page_of().words
         for command, words in (
             ("sfmforensics train --corpus=emodb --root x", "of the corpus emodb"),
             ("sfmforensics train --corpus manifest --root a/b.csv", "of the table b.csv"),
+            ("sfmforensics train --corpus manifest", "1,935 recordings, by which"),
             ("an unclosed ' quote", "1,935 recordings, by which"),
             ("", "1,935 recordings, by which"),
         ):
@@ -245,6 +249,7 @@ class TestWords:
         told = manifest_of(answers, model=model_facts(recordings=[{"sha256": "01" * 32}]))
         words = page_of(manifest=told).words
         assert "Not to be relied on: the model was trained or calibrated with k1.wav," in words
+        assert words.index("Not to be relied on") < words.index("Likelihood ratio")
         assert "Not to be relied on" not in page_of().words
 
     def test_tasks_that_are_not_named_are_not_shown(self, explanation):
