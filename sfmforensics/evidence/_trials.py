@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics._folds import balance, joined_groups
+from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
@@ -45,10 +46,14 @@ def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntA
         Speakers who share a copy are one voice.
     """
     check_consistent_length(X, y, copies)
-    names = np.asarray(y, dtype=object)
-    rows = np.flatnonzero(pd.Series(names).notna())
-    numbers = np.arange(len(rows)) if copies is None else pd.factorize(np.asarray(copies)[rows])[0]
-    return rows, joined_groups(names[rows], numbers), numbers
+    speakers = label_codes(y)[0]
+    rows = np.flatnonzero(speakers >= 0)
+    numbers = np.arange(len(rows))
+    if copies is not None:
+        given = label_codes(copies)[0][rows]
+        # Recordings without a number are copies of nothing, not of each other.
+        numbers = pd.factorize(np.where(given >= 0, given, -1 - numbers))[0]
+    return rows, joined_groups(speakers[rows], numbers), numbers
 
 
 def means_by_speaker(
@@ -67,10 +72,20 @@ def means_by_speaker(
     -------
     list of (int, ndarray of shape (1, n_components))
         How many recordings, and their mean; speakers in the order in which they come.
+
+    Raises
+    ------
+    TargetError
+        Nobody says who speaks in a recording.
     """
     speakers = np.arange(len(projected)) if speakers is None else speakers
     check_consistent_length(projected, speakers)
-    who = pd.factorize(np.asarray(speakers, dtype=object))[0]
+    who = label_codes(speakers)[0]
+    if (who < 0).any():
+        raise TargetError(
+            f"{int((who < 0).sum())} of {len(who)} known recordings have no speaker; name who "
+            "speaks in each, or leave them out"
+        )
     own = [projected[who == number] for number in range(who.max(initial=-1) + 1)]
     return [(len(rows), rows.mean(axis=0, keepdims=True)) for rows in own]
 
@@ -271,15 +286,16 @@ def left_out(
         There are fewer than four speakers.
     """
     codes = np.unique(voices, return_inverse=True)[1]
-    counts = np.bincount(codes)
-    n_folds = min(FOLDS, len(counts) // 2)
+    n_speakers = codes.max(initial=-1) + 1
+    n_folds = min(FOLDS, n_speakers // 2)
     if n_folds < 2:
         raise TargetError(
-            f"found {len(counts)} speakers; a scorer that learns is tried on speakers left out in "
+            f"found {n_speakers} speakers; a scorer that learns is tried on speakers left out in "
             "turn, at least two of four. Calibrate with more speakers, use scorer='cosine', or "
             "give one that is fitted"
         )
-    folds = balance(counts, n_folds, np.random.RandomState(seed))[codes]
+    # Equally many speakers, however often each was recorded: none is left to learn from alone.
+    folds = balance(np.ones(n_speakers), n_folds, np.random.RandomState(seed))[codes]
     parts = []
     for fold in range(n_folds):
         rows = np.flatnonzero(folds == fold)
