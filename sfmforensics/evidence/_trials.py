@@ -145,51 +145,6 @@ def known_trials(
     return Trials(scores[first, column], same, rows[first], rows[head[column]])
 
 
-def impostor_scores(
-    scorer: CosineScorer,
-    projected: FloatArray,
-    voices: IntArray,
-    n_known: int,
-    n_draws: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Compare recordings with every other speaker.
-
-    Parameters
-    ----------
-    scorer : CosineScorer or PLDA
-        What scores.
-    projected : ndarray of shape (n_recordings, n_components)
-        What the scorer's `project` gave.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    n_known : int
-        Recordings that are drawn to stand for a speaker; of one who has fewer, all.
-    n_draws : int
-        How often they are drawn.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_draws * n_recordings, n_speakers - 1)
-        Those of a recording in an order of chance.
-    weights : ndarray of shape (n_draws * n_recordings,)
-        Those of a speaker sum to 1.
-    """
-    rng = np.random.default_rng(0)
-    names, who = np.unique(voices, return_inverse=True)
-    others = ~np.eye(len(names), dtype=bool)[who]
-    found = []
-    for _ in range(n_draws):
-        columns = []
-        for name in range(len(names)):
-            own = np.flatnonzero(who == name)
-            drawn = rng.choice(own, min(n_known, len(own)), replace=False)
-            mean = projected[drawn].mean(axis=0, keepdims=True)
-            columns.append(scorer.match(projected, mean, len(drawn))[:, 0])
-        found.append(np.column_stack(columns)[others].reshape(len(who), -1))
-    weights = np.tile(1 / np.bincount(who)[who] / n_draws, n_draws)
-    return rng.permuted(np.concatenate(found), axis=1), weights
-
-
 def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     """Weights by which each speaker, and each pair of two, counts as much as each other.
 

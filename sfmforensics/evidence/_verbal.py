@@ -87,7 +87,7 @@ def verbal_grade(log10_lr: float) -> str | None:
     ratio = abs(log10_lr)
     if np.isnan(ratio):
         raise ParameterError(
-            "the likelihood ratio is not a number, which is no finding; find out where it comes from"
+            "the likelihood ratio is not a number, so no finding; see where it comes from"
         )
     # A ratio of 10 is one of 10, whatever its logarithm was rounded to.
     reached = [grade for least, grade in SCALE if ratio >= np.log10(least) - 1e-9]
