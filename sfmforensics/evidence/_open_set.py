@@ -177,7 +177,7 @@ def _highest(
     for scorer, rows, projected in ratio._parts:
         columns = [
             ratio._calibrated(n).unbounded(scorer.match(projected, mean, n)[:, 0])
-            for n, mean in means_by_speaker(scorer.project(known), speakers)
+            for n, mean in means_by_speaker(ratio._projected(scorer, known), speakers)
         ]
         highest.append(np.max(columns, axis=0))
         voices.append(ratio._voices[rows])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._trials import pooled_trials, trial_weights
+from sfmforensics.evidence._trials import copy_numbers, pooled_trials, trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials
 
@@ -66,8 +66,14 @@ class CalibratedScores:
         self
         """
         self._check_parameters()
-        copies = np.arange(len(voices)) if copies is None else pd.factorize(np.asarray(copies))[0]
-        return self._keep(scorer, voices, copies, parts)
+        return self._keep(scorer, voices, copy_numbers(copies, len(voices)), parts)
+
+    def _projected(self, scorer: Any, X: FloatArray) -> FloatArray:
+        """Project what was checked, under its columns' names where the scorer knows names."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None and hasattr(scorer, "feature_names_in_"):
+            return np.asarray(scorer.project(pd.DataFrame(X, columns=names)))
+        return np.asarray(scorer.project(X))
 
     def _keep(
         self,

@@ -48,12 +48,32 @@ def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntA
     check_consistent_length(X, y, copies)
     speakers = label_codes(y)[0]
     rows = np.flatnonzero(speakers >= 0)
-    numbers = np.arange(len(rows))
-    if copies is not None:
-        given = label_codes(copies)[0][rows]
-        # Recordings without a number are copies of nothing, not of each other.
-        numbers = pd.factorize(np.where(given >= 0, given, -1 - numbers))[0]
+    numbers = copy_numbers(copies, len(speakers))[rows]
     return rows, joined_groups(speakers[rows], numbers), numbers
+
+
+def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
+    """Number recordings so that copies have equal numbers, and all others numbers of their own.
+
+    Parameters
+    ----------
+    copies : array-like of shape (n_recordings,) or None
+        Recordings with equal numbers are one; one without a number is a copy of nothing.
+    n_recordings : int
+        How many there are.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings,), int
+
+    Examples
+    --------
+    >>> copy_numbers([7, None, 7, None], 4)
+    array([0, 1, 0, 2])
+    """
+    own = np.arange(n_recordings)
+    given = own if copies is None else label_codes(copies)[0]
+    return pd.factorize(np.where(given >= 0, given, -1 - own))[0]
 
 
 def means_by_speaker(
