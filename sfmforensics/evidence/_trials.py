@@ -153,7 +153,10 @@ def known_trials(
         scores = scorer.match(projected, projected)[first, second]
         return Trials(scores, voices[first] == voices[second], rows[first], rows[second])
     sets = _drawn_sets(voices, copies, n_known, rng)
-    means = np.stack([projected[chosen].mean(axis=0) for chosen in sets]) if sets else projected[:0]
+    if not sets:
+        none = np.empty(0, dtype=int)
+        return Trials(np.empty(0), np.empty(0, dtype=bool), none, none)
+    means = np.stack([projected[chosen].mean(axis=0) for chosen in sets])
     scores = scorer.match(projected, means, n_known)
     # A recording is not compared with a set that holds it, or a copy of it.
     apart = np.ones(scores.shape, dtype=bool)
