@@ -92,8 +92,8 @@ class OpenSetIdentifier(BaseEstimator):
         ParameterError
             The rate is not between 0 and 1.
         TargetError
-            A recording has no name, there are none, or there are more of one speaker than can be
-            calibrated.
+            A recording has no name, there are none, there are more of one speaker than can be
+            calibrated, or the ratios were calibrated by folds.
 
         Warns
         -----
@@ -105,6 +105,12 @@ class OpenSetIdentifier(BaseEstimator):
             raise ParameterError(f"false_alarm is {self.false_alarm}; use a share between 0 and 1")
         ratio = self.likelihood_ratio
         check_is_fitted(ratio, "scorer_")
+        if not ratio._one_space:
+            raise TargetError(
+                f"the ratios were calibrated by {len(ratio._parts)} folds, each with a "
+                "representation of its own, in which no enrolled speaker is; to identify, keep a "
+                "share of the speakers back, such as calibration=1/3"
+            )
         check_consistent_length(X, y)
         codes, names = label_codes(y)
         if not len(codes) or (codes < 0).any():

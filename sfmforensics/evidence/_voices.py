@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics.evidence._open_set import OpenSetIdentifier
@@ -24,8 +22,6 @@ class ComparesVoices:
 
     likelihood_ratio_: LikelihoodRatio | None
     n_calibration_speakers_: int
-    calibration: Any
-    estimator: Any
     transform: Any
 
     def log10_lr(
@@ -107,14 +103,6 @@ class ComparesVoices:
         TargetError
             Voices cannot be compared by this model, or it was calibrated by folds.
         """
-        if isinstance(self.calibration, Integral) and not isinstance(
-            self.estimator, FrozenEstimator
-        ):
-            raise TargetError(
-                f"the model was calibrated by {self.calibration} folds, each by a representation "
-                "of its own, in which no enrolled speaker is; to identify, keep a share of the "
-                "speakers back, such as calibration=1/3"
-            )
         identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
         return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
 

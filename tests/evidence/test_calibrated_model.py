@@ -15,6 +15,7 @@ from sfmforensics import TANGO, PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, LikelihoodRatio
 from sfmforensics.evidence._held import draw_sides, voices_of
 from sfmforensics.evidence._posteriors import scale
+from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 
 N_SPEAKERS, EACH = 30, 6
@@ -193,7 +194,9 @@ def test_voices_are_compared_by_speakers_kept_back(data, fitted):
     np.testing.assert_array_equal(found, expected)
     told = fitted.compare(X[:1], X[1:3])
     assert (told.n_known, told.n_speakers) == (2, 10)
-    names = fitted.identify(X[:8], X[rows[::3]], y["speaker"].iloc[rows[::3]], false_alarm=0.2)
+    saved = as_saved(fitted)
+    np.testing.assert_array_equal(saved.log10_lr(X[:4], X[:9]), fitted.log10_lr(X[:4], X[:9]))
+    names = saved.identify(X[:8], X[rows[::3]], y["speaker"].iloc[rows[::3]], false_alarm=0.2)
     assert set(names) <= {"s3", "s4", "s5", None}
 
 
@@ -321,6 +324,11 @@ class TestOtherEstimators:
         assert not hasattr(CalibratedModel(PerTask(LogisticRegression())), "transform")
 
 
+def as_saved(model):
+    plain, arrays = calibration_state(model)
+    return calibrated_from(model.estimator_, model.estimator, plain, arrays)
+
+
 class TestFolds:
     def test_every_speaker_calibrates_and_trains(self, data):
         X, y = data
@@ -344,8 +352,9 @@ class TestFolds:
         assert trials.same.any()
         assert not trials.same.all()
         assert model.log10_lr(X[:1], X[1:2]).shape == (1, 1)
-        with pytest.raises(TargetError, match="calibrated by 3 folds"):
-            model.identify(X[:1], X[1:3], ["a", "b"])
+        for same in (model, pickle.loads(pickle.dumps(model)), as_saved(model)):
+            with pytest.raises(TargetError, match="calibrated by 3 folds"):
+                same.identify(X[:1], X[1:3], ["a", "b"])
 
 
 def test_the_same_seed_gives_the_same_bits_and_nothing_else_is_touched(data):
