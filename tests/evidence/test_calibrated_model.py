@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -40,7 +40,7 @@ def data():
     sex = np.where(speaker % 2, "m", "f")
     X = rng.normal(size=(N_SPEAKERS, 10))[speaker] + 0.5 * rng.normal(size=(len(speaker), 10))
     X[:, 0] += age / 8
-    X[:, 1] += 2.5 * (speaker % 2)
+    X[:, 1] += 5.0 * (speaker % 2)
     y = pd.DataFrame({"speaker": [f"s{s}" for s in speaker], "age": age, "sex": sex})
     return X.astype(np.float32), y.astype({"speaker": object, "sex": object})
 
@@ -154,11 +154,24 @@ def test_intervals_hold_for_speakers_never_heard():
 def test_an_interval_is_never_upside_down():
     rng = np.random.default_rng(0)
     X, speaker = rng.normal(size=(80, 4)), np.repeat(np.arange(20), 4)
-    y = np.abs(X[:, 0]) * 1e-3
-    model = CalibratedModel(small(), random_state=0).fit(X, y, groups=speaker)
-    found = model.predict_interval(X - 50, 0.5)
-    assert (found["y_low"] <= found["y_high"]).all()
-    assert (found["y_low"] >= 0).all()
+    years = 10 + 2 * X[:, 0] + 0.1 * rng.normal(size=80)
+    model = CalibratedModel(PerTask(regressor=LinearRegression()), random_state=0)
+    model.fit(X, years, groups=speaker)
+    beyond = X - 50  # far outside: a line answers with what cannot be
+    assert (model.predict(beyond) < -50).all()
+    found = model.predict_interval(beyond, 0.5)
+    assert (found == 0).all(axis=None)
+
+
+def test_of_calibration_speakers_answers_are_wrong_no_more_often_than_the_risk(data):
+    X, y = data
+    model = CalibratedModel(small(max_epochs=80), random_state=0).fit(X, y)
+    held = model.calibration_rows_
+    found = model.predict_or_abstain(X[held], 0.3)["sex"].to_numpy()
+    answered = pd.notna(found)
+    assert answered.mean() > 0.3
+    # Each speaker has as many recordings as each other.
+    assert np.mean(found[answered] != y["sex"].to_numpy()[held][answered]) <= 0.3
 
 
 def test_who_abstains_says_nothing_and_else_what_the_model_says(data, fitted):
