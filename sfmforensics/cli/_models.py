@@ -64,8 +64,8 @@ def train(
         typer.Option(
             metavar="SHARE|FOLDS",
             help="Keep speakers back to find out how far the model can be trusted: a share of "
-            "them, such as 0.33, or a number of folds, such as 5. compare, identify and predict "
-            "--intervals, --abstain need it.",
+            "them, such as 0.33, or a number of folds, such as 5. compare and predict --intervals, "
+            "--abstain need it, identify a share.",
         ),
     ] = None,
     allow_outside: AllowOutside = False,

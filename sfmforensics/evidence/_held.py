@@ -69,6 +69,7 @@ def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntAr
     Returns
     -------
     ndarray of shape (n_recordings,), int
+        -1 where nobody says who speaks: that might be anybody, also one who was trained with.
 
     Raises
     ------
@@ -81,7 +82,9 @@ def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntAr
             f"the targets have no column {speaker!r}, and no groups were given; calibration keeps "
             "whole speakers back, so say who speaks in each recording"
         )
-    return joined_groups(*known, *([] if groups is None else [groups]))
+    voices = joined_groups(*known, *([] if groups is None else [groups]))
+    named = (known[0] if known else pd.Series(np.asarray(groups))).notna().to_numpy()
+    return np.where(np.isin(voices, voices[named]), voices, -1)
 
 
 def draw_sides(
@@ -98,7 +101,7 @@ def draw_sides(
     frame : DataFrame of shape (n_recordings, n_tasks)
         Targets.
     voices : ndarray of shape (n_recordings,), int
-        Who speaks.
+        Who speaks; recordings of -1 are trained with.
     calibration : float or int
         Share of the speakers, or number of folds of them.
     speaker : str
@@ -116,7 +119,7 @@ def draw_sides(
     TargetError
         There are too few speakers, or no choice leaves every label to training.
     """
-    names = np.unique(voices)
+    names = np.unique(voices[voices >= 0])
     folds = isinstance(calibration, Integral)
     n_held = 1 if folds else max(1, round(calibration * len(names)))
     if (len(names) < calibration) if folds else n_held >= len(names):
@@ -168,8 +171,9 @@ def answered(
     Raises
     ------
     TargetError
-        No label of a task is known.
+        No label of a task is known, or the model has a task of which there are no targets.
     """
+    frame = _of_tasks(frame, parts[0][0], speaker)
     told: dict[Any, list[tuple[Array, ...]]] = {}
     for estimator, rows in parts:
         for task, found in _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows]).items():
@@ -179,8 +183,6 @@ def answered(
             )
     held = {}
     for task, found in told.items():
-        if task == speaker:
-            continue
         *said, who = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
         if not len(who):
             raise TargetError(
@@ -195,6 +197,21 @@ def answered(
     return held
 
 
+def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str) -> pd.DataFrame:
+    """Targets of a model's tasks but the speaker; one column is that task, whatever its name."""
+    last: Any = last_step(estimator)[0]
+    tasks = [task for task in last.tasks_ if task != speaker]
+    missing = [task for task in tasks if task not in frame]
+    if missing and len(last.tasks_) == frame.shape[1] == 1:
+        return frame.set_axis(missing, axis=1)
+    if missing:
+        raise TargetError(
+            f"the model answers {missing[0]!r}, but the targets have only "
+            f"{', '.join(map(repr, frame))}; give targets of each task that it was trained with"
+        )
+    return frame[tasks]
+
+
 def _asked(estimator: Any, X: Any, frame: pd.DataFrame) -> dict[Any, tuple[Array, ...]]:
     """By task: probabilities and the columns of the truth, or how far numbers are off."""
     last: Any = last_step(estimator)[0]
@@ -203,10 +220,12 @@ def _asked(estimator: Any, X: Any, frame: pd.DataFrame) -> dict[Any, tuple[Array
         parts = estimator.predict_proba(X)
         parts = parts if isinstance(parts, list) else [parts]
         for (task, labels), part in zip(task_classes(estimator), parts, strict=True):
+            if task not in frame:
+                continue
             found[task] = (part, pd.Index(labels).get_indexer(pd.Index(frame[task])))
     answers = as_frame(estimator.predict(X))
     for place, (task, kind) in enumerate(last.tasks_.items()):
-        if kind != CLASSIFICATION:
+        if kind != CLASSIFICATION and task in frame:
             numbers = frame[task].to_numpy(dtype=np.float64)
             found[task] = (np.abs(answers.iloc[:, place].to_numpy(dtype=np.float64) - numbers),)
     return {task: found[task] for task in last.tasks_ if task in found}

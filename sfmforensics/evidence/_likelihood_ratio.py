@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Column, FloatArray, Matrix
 
-SCORES = ("plda", "cosine")
-
 
 class LikelihoodRatio(CalibratedScores, BaseEstimator):
     r"""How much more probable a recording is if this speaker made it, than if somebody else did.
@@ -40,7 +38,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
         What compares two vectors. An estimator, such as ``PLDA(50)``, is fitted to the calibration
         data and tried on speakers left out in turn. If it is fitted already, as on the speakers
         that the model was trained with, it is taken as it is: then all of the calibration data
-        calibrate.
+        calibrate. In ``sklearn.frozen.FrozenEstimator`` it also outlives `clone`, as in searches.
     calibration : {"logistic", "isotonic"}, default="logistic"
         How scores become likelihood ratios: by a logistic regression, or by pooling adjacent
         violators. With few speakers the first is the one to trust.
@@ -149,7 +147,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
             if getattr(scorer, "_learns", True):
                 parts = left_out(scorer, X, voices, self.random_state)
             scorer = clone(scorer).fit(X, voices)
-        parts = parts or [(scorer, np.arange(len(X)), scorer.project(X))]
+        parts = parts or [(scorer, np.arange(len(X)), self._projected(scorer, X))]
         return self._keep(scorer, voices, copies, parts)
 
     def log10_lr(
@@ -257,7 +255,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         kept, voices, copies = labelled(X, y, copies)
-        vectors = self.scorer_.project(X[kept])
+        vectors = self._projected(self.scorer_, X[kept])
         found = known_trials(self.scorer_, vectors, voices, copies, n_known, self.random_state)
         ratios = self._calibrated(n_known)(found.scores)
         weights = trial_weights(voices[found.first], voices[found.second])
@@ -284,8 +282,10 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
     ) -> list[tuple[int, FloatArray]]:
         """For each known speaker, the number of recordings and the scores (n_questioned,)."""
         check_is_fitted(self, "scorer_")
-        asked = self.scorer_.project(validate_data(self, questioned, dtype=float, reset=False))
-        given = self.scorer_.project(validate_data(self, known, dtype=float, reset=False))
+        asked, given = (
+            self._projected(self.scorer_, validate_data(self, side, dtype=float, reset=False))
+            for side in (questioned, known)
+        )
         found = []
         for n, mean in means_by_speaker(given, speakers):
             found.append((n, self.scorer_.match(asked, mean, n)[:, 0]))

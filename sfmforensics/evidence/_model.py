@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,10 @@ from sfmforensics.estimators import TANGO
 from sfmforensics.evidence._held import answered, draw_sides, task_classes, voices_of
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._posteriors import scale
+from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.evidence._uncertain import UncertainAnswers
 from sfmforensics.evidence._voices import ComparesVoices
-from sfmforensics.exceptions import ParameterError
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -39,10 +41,16 @@ if TYPE_CHECKING:
     )
 
 
+def _taught(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
+    """A scorer of its own, fitted to the recordings of which somebody says who speaks."""
+    return clone(ratio.new_scorer()).fit(vectors[voices >= 0], voices[voices >= 0])
+
+
 def _delegates(name: str) -> Callable[[Any], bool]:
     def has(model: Any) -> bool:
         fitted = getattr(model, "estimator_", None)
-        return hasattr(model.estimator if fitted is None else fitted, name)
+        unfitted = TANGO if model.estimator is None else model.estimator
+        return hasattr(unfitted if fitted is None else fitted, name)
 
     return has
 
@@ -76,7 +84,8 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     estimator_ : estimator
         Fitted.
     likelihood_ratio_ : LikelihoodRatio or None
-        Fitted; None where the estimator gives no representation or nobody is named.
+        Fitted; None where the estimator gives no representation, or the calibration speakers are
+        too few or have too few recordings, of which a warning tells.
     temperatures_ : dict of str to float
         By classification task, see `temperature`; not for the speakers, whom the model has to know.
     n_calibration_speakers_ : int
@@ -160,7 +169,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         voices = voices_of(frame, self.speaker, groups)
         every = np.arange(len(frame))
         if isinstance(self.estimator, FrozenEstimator):
-            self.estimator_, sides = self.estimator, [(every[:0], every)]
+            self.estimator_, sides = self.estimator, [(every[:0], np.flatnonzero(voices >= 0))]
             models = [self.estimator_]
         else:
             rng = check_random_state(self.random_state)
@@ -173,8 +182,21 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         parts = list(zip(models, held, strict=True))
         self._held = answered(parts, X, frame, voices, self.speaker)
         self._remember_temperatures()
-        copies = None if groups is None or self.speaker not in frame else np.asarray(groups)
-        self._fit_ratio(X, voices, copies, models, sides)
+        copies = None
+        if groups is not None and self.speaker in frame:
+            copies = copy_numbers(groups, len(frame))
+            # Groups of whole speakers tell voices, not copies of recordings.
+            if len(np.unique(copies)) == len(np.unique(voices)):
+                copies = None
+        self.likelihood_ratio_ = None
+        try:
+            self._fit_ratio(X, voices, copies, models, sides)
+        except TargetError as error:
+            if self.likelihood_ratio is not None:
+                raise
+            self.likelihood_ratio_ = None
+            told = f"voices cannot be compared by this model: {error}"
+            warnings.warn(told, EvidenceWarning, stacklevel=2)
         return self
 
     def _trained(self, X: Any, y: Any, voices: IntArray, rows: IntArray) -> Any:
@@ -192,7 +214,6 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     def _fit_ratio(
         self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
     ) -> None:
-        self.likelihood_ratio_ = None
         if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
             return
         ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
@@ -200,18 +221,20 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
             for model, side in zip(models, sides, strict=True)
         ]
-        self.likelihood_ratio_ = clone(ratio)
+        fitted = clone(ratio)
         if vectors[0][0] is None:
-            self.likelihood_ratio_.fit(vectors[0][1], voices, copies)
+            ((_, held),) = sides
+            copies = None if copies is None else copies[held]
+            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[held], copies)
             return
         # Compared by what the speakers trained with have taught, calibrated by the others.
         parts = []
         for (train, held), (told, asked) in zip(sides, vectors, strict=True):
-            scorer = ratio.new_scorer().fit(told, voices[train])
+            scorer = _taught(ratio, told, voices[train])
             parts.append((scorer, held, scorer.project(asked)))
         if len(parts) > 1:
-            scorer = ratio.new_scorer().fit(self.estimator_.transform(X), voices)
-        self.likelihood_ratio_.fit_parts(scorer, parts, voices, copies)
+            scorer = _taught(ratio, self.estimator_.transform(X), voices)
+        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
 
     def predict(self, X: Matrix | Recordings) -> Answers:
         """Answer all tasks, as the estimator does.

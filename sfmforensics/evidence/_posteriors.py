@@ -116,7 +116,8 @@ def least_confidence(
     -------
     float
         The least confidence at or above which the share of wrong answers is within the risk.
-        Infinite where none is: then every answer is inconclusive.
+        Infinite where none is: then every answer is inconclusive. Minus infinity for a risk of 1,
+        which lets every answer pass.
 
     Raises
     ------
@@ -138,6 +139,8 @@ def least_confidence(
     """
     if not 0 <= risk <= 1:
         raise ParameterError(f"the risk is {risk}; use a share between 0 and 1")
+    if risk == 1:
+        return -float("inf")
     correct, confidence = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=float)
     weights = np.ones(len(correct)) if weights is None else np.asarray(weights, dtype=float)
     order = np.argsort(-confidence, kind="stable")

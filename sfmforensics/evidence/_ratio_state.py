@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._trials import pooled_trials, trial_weights
+from sfmforensics.evidence._trials import copy_numbers, pooled_trials, trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials
 
@@ -34,6 +34,7 @@ class CalibratedScores:
     _voices: IntArray
     _copies: IntArray
     _parts: list[tuple[Any, IntArray, FloatArray]]
+    _one_space: bool
 
     def new_scorer(self) -> Any:
         """Give the scorer that the parameters name, not yet fitted, or the one that they hold."""
@@ -55,7 +56,8 @@ class CalibratedScores:
             Fitted: what compares from now on.
         parts : list of (scorer, rows, projected)
             Fitted scorers, the recordings that each has not seen, and what its `project` makes of
-            them. Recordings of different parts are not compared.
+            them. Recordings of different parts are not compared: each may come from a model of its
+            own, and vectors of one say nothing in another.
         voices : ndarray of shape (n_recordings,), int
             Who speaks.
         copies : array-like of shape (n_recordings,) or None, default=None
@@ -66,8 +68,15 @@ class CalibratedScores:
         self
         """
         self._check_parameters()
-        copies = np.arange(len(voices)) if copies is None else pd.factorize(np.asarray(copies))[0]
-        return self._keep(scorer, voices, copies, parts)
+        numbers = copy_numbers(copies, len(voices))
+        return self._keep(scorer, voices, numbers, parts, one_space=len(parts) == 1)
+
+    def _projected(self, scorer: Any, X: FloatArray) -> FloatArray:
+        """Project what was checked, under its columns' names where the scorer knows names."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None and hasattr(scorer, "feature_names_in_"):
+            return np.asarray(scorer.project(pd.DataFrame(X, columns=names)))
+        return np.asarray(scorer.project(X))
 
     def _keep(
         self,
@@ -75,7 +84,11 @@ class CalibratedScores:
         voices: IntArray,
         copies: IntArray,
         parts: list[tuple[Any, IntArray, FloatArray]],
+        *,
+        one_space: bool = True,
     ) -> Self:
+        # Whether the vectors of all parts come from one model, that of `scorer`.
+        self._one_space = one_space
         self.scorer_, self.n_features_in_ = scorer, scorer.n_features_in_
         self._voices, self._copies, self._parts = voices, copies, parts
         used = np.concatenate([rows for _, rows, _ in parts])

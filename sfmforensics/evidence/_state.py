@@ -69,7 +69,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
             parts.append(_scorer_state(scorer, f"scorer.{place}", arrays))
             if rows is not None and projected is not None:
                 arrays |= {f"part.{place}.rows": rows, f"part.{place}.projected": projected}
-        plain["ratio"] = _parameters(ratio) | {"parts": parts}
+        plain["ratio"] = _parameters(ratio) | {"parts": parts, "one_space": ratio._one_space}
     return plain, arrays
 
 
@@ -131,7 +131,8 @@ def calibrated_from(
         ]
         if len(parts) == 1:
             parts = [(states[0], *parts[0][1:])]
-        ratio._keep(states[0], voices, copies, parts)
+        one_space = bool(plain["ratio"]["one_space"])
+        ratio._keep(states[0], voices, copies, parts, one_space=one_space)
         model.likelihood_ratio_ = ratio
     return model
 

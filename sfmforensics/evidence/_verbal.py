@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfmforensics.exceptions import ParameterError
+
 SCALE = (
     (2, "weak"),
     (10, "moderate"),
@@ -31,6 +33,11 @@ def verbal_scale(log10_lr: float) -> str:
     str
         A sentence about the findings, never about who spoke: how probable it is that both are of
         one speaker also depends on everything else that is known in a case.
+
+    Raises
+    ------
+    ParameterError
+        It is not a number.
 
     References
     ----------
@@ -67,12 +74,21 @@ def verbal_grade(log10_lr: float) -> str | None:
     str or None
         None where neither proposition is supported: a ratio between 1/2 and 2.
 
+    Raises
+    ------
+    ParameterError
+        It is not a number.
+
     Examples
     --------
     >>> verbal_grade(-2.5), verbal_grade(0.2)
     ('moderately strong', None)
     """
     ratio = abs(log10_lr)
+    if np.isnan(ratio):
+        raise ParameterError(
+            "the likelihood ratio is not a number, so no finding; see where it comes from"
+        )
     # A ratio of 10 is one of 10, whatever its logarithm was rounded to.
     reached = [grade for least, grade in SCALE if ratio >= np.log10(least) - 1e-9]
     return reached[-1] if reached else None
