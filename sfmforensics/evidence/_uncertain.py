@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._conformal import class_sets, speaker_quantile, speaker_weights
+from sfmforensics.evidence._conformal import class_sets, speaker_quantile
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._posteriors import least_confidence
 from sfmforensics.exceptions import TargetError
@@ -119,8 +119,8 @@ class UncertainAnswers:
 
         Notes
         -----
-        The share is estimated from the calibration speakers; it is no guarantee. See
-        `least_confidence`.
+        The share is estimated from the calibration speakers, with a margin for their number; see
+        `least_confidence`. Where confidence says nothing about strangers, nothing is answered.
         """
         answers = self._answers(X).copy()
         for task, probabilities, _ in self._posteriors(X):
@@ -156,8 +156,7 @@ class UncertainAnswers:
                 f"{list(self.temperatures_)}"
             )
         held = self._held[task]
-        weights = speaker_weights(held.speakers)
-        return least_confidence(held.correct, held.confidence, risk, weights)
+        return least_confidence(held.correct, held.confidence, risk, held.speakers)
 
     def _answers(self, X: Any) -> pd.DataFrame:
         """Answers by task, which those to 1-D targets have lost the name of."""

@@ -165,13 +165,13 @@ def test_an_interval_is_never_upside_down():
 
 def test_of_calibration_speakers_answers_are_wrong_no_more_often_than_the_risk(data):
     X, y = data
-    model = CalibratedModel(small(max_epochs=80), random_state=0).fit(X, y)
+    model = CalibratedModel(small(max_epochs=80), calibration=0.6, random_state=0).fit(X, y)
     held = model.calibration_rows_
-    found = model.predict_or_abstain(X[held], 0.3)["sex"].to_numpy()
+    found = model.predict_or_abstain(X[held], 0.45)["sex"].to_numpy()
     answered = pd.notna(found)
     assert answered.mean() > 0.3
     # Each speaker has as many recordings as each other.
-    assert np.mean(found[answered] != y["sex"].to_numpy()[held][answered]) <= 0.3
+    assert np.mean(found[answered] != y["sex"].to_numpy()[held][answered]) <= 0.45
 
 
 def test_who_abstains_says_nothing_and_else_what_the_model_says(data, fitted):
