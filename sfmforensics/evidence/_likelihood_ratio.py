@@ -218,7 +218,8 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
                 f"{len(column)} questioned recordings; compare one, or use log10_lr"
             )
         calibration, trials = self._calibrated(n_known), self._weighed(n_known)
-        judged: Any = (trials.scores, trials.same, trials.weights)
+        truth: Any = (trials.same, trials.weights)
+        scores = calibration.trials.scores  # without bounds, beyond which all are alike
         return Comparison(
             log10_lr=float(calibration(column)[0]),
             unbounded=float(calibration.unbounded(column)[0]),
@@ -229,9 +230,9 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
             n_speakers=self.n_speakers_,
             n_same=int(trials.same.sum()),
             n_different=int((~trials.same).sum()),
-            cllr=cllr(*judged),
-            cllr_min=cllr_min(*judged),
-            eer=float(equal_error_rate(*judged)),
+            cllr=cllr(trials.scores, *truth),
+            cllr_min=cllr_min(scores, *truth),
+            eer=float(equal_error_rate(scores, *truth)),
         )
 
     def trials(

@@ -137,16 +137,18 @@ def number_of_times(log10_lr: float) -> str:
     Returns
     -------
     str
-        Two digits; of a ratio beyond 10^15 the power.
+        Two digits, rounded towards 1; of a ratio beyond 10^15 the power.
 
     Examples
     --------
     >>> number_of_times(-1.37), number_of_times(0.2), number_of_times(4.0)
-    ('23', '1.6', '10,000')
+    ('23', '1.5', '10,000')
     """
     power = abs(log10_lr)
     if power > 15:
-        return f"10^{power:.0f}"
-    ratio = 10**power
-    digits = 1 - int(np.floor(power + 1e-12))
-    return f"{round(ratio, digits):,.{max(digits, 0)}f}"
+        return f"10^{power:.0f}" if np.isfinite(power) else "infinitely many"
+    # Towards 1, so that no number is of a higher grade than its ratio.
+    ratio = float(f"{10**power:.12g}")
+    step = 10.0 ** (np.floor(np.log10(ratio) + 1e-12) - 1)
+    shown = np.floor(ratio / step + 1e-9) * step
+    return f"{shown:,.1f}" if step < 1 else f"{shown:,.0f}"
