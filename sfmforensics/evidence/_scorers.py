@@ -112,8 +112,8 @@ class PLDA(CosineScorer):
     Parameters
     ----------
     n_components : int, default=50
-        Principal components that are kept, at most as many as the vectors have, and one less than
-        there are speakers.
+        Principal components that are kept: at most as many as the vectors have, and a quarter of
+        the recordings beyond one a speaker, from which the variation within speakers is learnt.
     shrinkage : float, default=0.1
         Between 0 and 1: how far the variation within speakers is drawn towards one that is equal in
         all directions. Vectors of few recordings vary in hardly any but by chance.
@@ -204,9 +204,9 @@ class PLDA(CosineScorer):
             )
         self.mean_ = X.mean(axis=0)
         _, values, axes = np.linalg.svd(X - self.mean_, full_matrices=False)
-        # Means of K speakers differ in K - 1 directions; with as many as recordings span, all
-        # recordings are equally far apart once they have been given variance 1 and one length.
-        most = min(int((values > 1e-6 * values[0]).sum()), len(names) - 1)
+        # With as many directions as recordings span, all recordings are equally far apart once
+        # they have been given variance 1 and one length.
+        most = min(int((values > 1e-6 * values[0]).sum()), (len(X) - len(names)) // 4)
         n_components = min(int(self.n_components), max(1, most))
         # Recordings that are all alike have no directions: nothing is divided by nothing.
         spread = np.where(values > 0, values, 1)[:n_components] / np.sqrt(len(X))
