@@ -75,6 +75,44 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
     return numbers, kinds
 
 
+def checked_weights(weights: ArrayLike | None, same: BoolArray) -> FloatArray:
+    """Read how much each trial counts.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_trials,) or None
+        None for all alike.
+    same : ndarray of shape (n_trials,), bool
+        Whether both sides are one speaker.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+
+    Raises
+    ------
+    ParameterError
+        There is not one for each trial, one is negative or not finite, or those of a kind are all
+        0.
+
+    Examples
+    --------
+    >>> checked_weights(None, np.array([True, False]))
+    array([1., 1.])
+    """
+    if weights is None:
+        return np.ones(len(same))
+    found = np.asarray(weights, dtype=np.float64)
+    if found.shape != same.shape or not np.isfinite(found).all() or (found < 0).any():
+        raise ParameterError(
+            f"weights have the shape {found.shape}; give one for each of {len(same)} trials, "
+            "finite and not negative"
+        )
+    if not found[same].any() or not found[~same].any():
+        raise ParameterError("all weights of one kind of trials are 0; give some that are not")
+    return found
+
+
 def bits(value: float) -> str:
     """Write a measure in bits, which is infinite where an infinite ratio is wrong.
 

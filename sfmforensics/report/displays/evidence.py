@@ -12,6 +12,7 @@ from sfmforensics.report.displays._trials import (
     DIFFERENT,
     SAME,
     checked_trials,
+    checked_weights,
     finite_span,
 )
 
@@ -37,6 +38,8 @@ class TippettDisplay:
         Whether both sides are one speaker. There are trials of both kinds.
     bounds : (float, float) or None, default=None
         Lowest and highest log10 LR that the system reports.
+    weights : ndarray of shape (n_trials,) or None, default=None
+        How much each trial counts.
     name : str or None, default=None
         What was measured, in the title.
 
@@ -78,11 +81,13 @@ class TippettDisplay:
         same: BoolArray,
         *,
         bounds: tuple[float, float] | None = None,
+        weights: FloatArray | None = None,
         name: str | None = None,
     ) -> None:
         self.log10_lr = log10_lr
         self.same = same
         self.bounds = bounds
+        self.weights = checked_weights(weights, same)
         self.name = name
 
     @classmethod
@@ -91,6 +96,7 @@ class TippettDisplay:
         log10_lr: ArrayLike,
         same: ArrayLike,
         *,
+        weights: ArrayLike | None = None,
         name: str | None = None,
         bounds: tuple[float, float] | None = None,
         ax: Axes | None = None,
@@ -103,6 +109,8 @@ class TippettDisplay:
             Logarithm to base 10 of each likelihood ratio; may be infinite.
         same : array-like of shape (n_trials,), bool
             Whether both sides are one speaker.
+        weights : array-like of shape (n_trials,) or None, default=None
+            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the title.
         bounds : (float, float) or None, default=None
@@ -129,15 +137,18 @@ class TippettDisplay:
                     f"bounds are ({low}, {high}); give the lowest and the highest log10 LR, which "
                     "is more"
                 )
-        return cls(values, kinds, bounds=bounds, name=name).plot(ax)
+        told = checked_weights(weights, kinds)
+        return cls(values, kinds, bounds=bounds, weights=told, name=name).plot(ax)
 
     @property
     def misleading(self) -> tuple[float, float]:
         """Shares, 0 to 1: of the same speaker with LR < 1, of different ones with LR > 1."""
-        return (
-            float((self.log10_lr[self.same] < 0).mean()),
-            float((self.log10_lr[~self.same] > 0).mean()),
+        misleads = np.where(self.same, self.log10_lr < 0, self.log10_lr > 0)
+        same, different = (
+            float(np.average(misleads[kind], weights=self.weights[kind]))
+            for kind in (self.same, ~self.same)
         )
+        return same, different
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
@@ -159,7 +170,7 @@ class TippettDisplay:
             values = self.log10_lr[kind]
             n_infinite = int(np.isinf(values).sum())
             label = f"{label} (n = {len(values):,}{f'; {n_infinite:,} ∞' if n_infinite else ''})"
-            x, share = share_at_least(values)
+            x, share = share_at_least(values, self.weights[kind])
             ax.plot(
                 np.append(low, np.minimum(x, high)),
                 100 * np.append(share[0], share),
@@ -188,13 +199,17 @@ class TippettDisplay:
         return self
 
 
-def share_at_least(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def share_at_least(
+    values: FloatArray, weights: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Share of the values that are at least so high, at each of them.
 
     Parameters
     ----------
     values : ndarray of shape (n_values,)
         Without NaN.
+    weights : ndarray of shape (n_values,) or None, default=None
+        How much each counts; None for all alike.
 
     Returns
     -------
@@ -209,4 +224,7 @@ def share_at_least(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     (array([ 1.,  2., inf]), array([0.75, 0.25, 0.  ]))
     """
     x = np.append(np.unique(values[np.isfinite(values)]), np.inf)
-    return x, 1 - np.searchsorted(np.sort(values), x, side="left") / len(values)
+    order = np.argsort(values, kind="stable")
+    weights = np.ones(len(values)) if weights is None else weights
+    below = np.append(0.0, np.cumsum(weights[order]))
+    return x, 1 - below[np.searchsorted(values[order], x, side="left")] / below[-1]
