@@ -146,6 +146,10 @@ def assess(
         raise ParameterError(
             f"n_known is {n_known} and n_resamples {n_resamples}; use numbers of at least 1"
         )
+    if not 0 < confidence < 1 or not 0 <= risk <= 1:
+        raise ParameterError(
+            f"confidence is {confidence} and risk {risk}; use shares between 0 and 1"
+        )
     frame = as_frame(y).reset_index(drop=True)
     check_consistent_length(X, frame, groups)
     named = model.speaker in frame
