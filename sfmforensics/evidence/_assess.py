@@ -105,10 +105,11 @@ def assess(
     Intervals are of 95 %, by resampling speakers [4]_; those who share a recording are one. A
     comparison of two counts as the product of how often each was drawn. Below five speakers there
     is none; below twenty or so it is too narrow. Differences are of the same resamples, so that
-    speakers who are on both sides, as of emotions, cancel out. Of more than 512 different ratios
-    resamples tell 512 levels apart, for `cllr_min`, `eer` and `min_dcf`. Expected calibration
-    errors of resamples are higher by chance, and `cllr_min` is lower: their intervals are moved so
-    far that their median is the value. The model's own training and calibration are not repeated.
+    speakers who are on both sides, as of emotions, cancel out. Resamples tell up to 512 ratios
+    apart; more are binned, which costs `cllr_min`, `eer` and `min_dcf` 0.001 or so. Expected
+    calibration errors of resamples are too high by chance, and their `cllr_min` is too low: the
+    intervals of these, and of `cllr_cal`, are moved so far that their median is the value. The
+    model's own training and calibration are not repeated.
 
     This is what guidelines on validation ask for [1]_ [2]_ [3]_: accuracy, discrimination and
     calibration, with their uncertainty, on data that reflect the conditions of the case, which only

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sfmforensics import TANGO, PerTask
@@ -13,12 +15,14 @@ from sfmforensics.evidence._answers import TaskAnswers
 from sfmforensics.evidence._assessment import measured
 from sfmforensics.evidence._compared import LEVELS, Comparisons
 from sfmforensics.evidence._conformal import speaker_weights
+from sfmforensics.evidence._resampled import Estimate, measure_answers
 from sfmforensics.evidence._trials import trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import (
     Trials,
     brier_score,
     cllr,
+    cllr_cal,
     cllr_min,
     equal_error_rate,
     expected_calibration_error,
@@ -249,16 +253,36 @@ class TestIntervals:
         assert not (known["high"] > 1).any()
 
     def test_all_right_has_a_bound_still(self):
-        n = 20
-        truth = np.repeat("a", n).astype(object)
+        # Seven times 1 / 49 and the like do not sum to 1 to the last digit.
+        n, voices = 20, np.repeat(np.arange(20), np.arange(40, 60))
+        truth = np.repeat("a", len(voices)).astype(object)
         told = {"g": TaskAnswers("classification", truth, truth)}
         names = np.array([f"s{k}" for k in range(n)], dtype=object)
-        labels = pd.DataFrame(index=range(n))
-        found = measured(None, told, labels, np.arange(n), names, None, 0.9, 0.1, 1, 50, 0)
+        labels = pd.DataFrame(index=range(len(voices)))
+        found = measured(None, told, labels, voices, names, None, 0.9, 0.1, 1, 50, 0)
         assert cell(found, "g", "accuracy", column="high") == 1
         # Clopper and Pearson, of 20: 1 - 0.025 ** (1 / 20) are wrong at most.
         low = cell(found, "g", "accuracy", column="low")
         assert low == pytest.approx(0.025 ** (1 / 20))
+
+    def test_resamples_that_are_too_high_by_chance_are_moved(self):
+        drawn = np.linspace(0.2, 0.4, 101)
+        low, high = Estimate(0.25, drawn, 9, centred=True).bounds
+        assert (low, high) == pytest.approx((0.155, 0.345))
+        assert Estimate(0.05, drawn, 9, centred=True).bounds[0] == 0
+        less = Estimate(0.05, drawn, 9, centred=True).less(Estimate(0.1, 0 * drawn, 9))
+        assert less.bounds == pytest.approx((-0.145, 0.045))
+        assert Estimate(0.25, drawn, 9).bounds == pytest.approx((0.205, 0.395))
+
+    def test_measures_that_are_moved(self, found):
+        moved = ["ece_before", "ece_after", "cllr_min", "cllr_cal"]
+        trials, voices = found.trials, found.voices
+        (drawn,) = _resamples(len(found.names), 200, 0)
+        rows = np.arange(len(trials.same))
+        made = Comparisons(trials, voices).measured(rows, drawn).estimates
+        every = np.ones(len(voices), dtype=bool)
+        made |= measure_answers(found.answers["emotion"], every, voices, drawn, own=False).estimates
+        assert {name for name, one in made.items() if one.centred} == set(moved)
 
     def test_the_same_draws_by_a_slow_loop(self):
         """Each resample is made of trials that are written down as often as they count."""
@@ -277,6 +301,7 @@ class TestIntervals:
             for name, function in (
                 ("cllr", cllr),
                 ("cllr_min", cllr_min),
+                ("cllr_cal", cllr_cal),
                 ("eer", equal_error_rate),
                 ("min_dcf", lambda s, t, w: min_dcf(s, t, weights=w)),
                 ("misleading_same", lambda s, t, w: np.average(s[t] < 0, weights=w[t])),
@@ -303,8 +328,6 @@ class TestIntervals:
             sets=sets,
             answered=np.arange(n) % 3 > 0,
         )
-        from sfmforensics.evidence._resampled import measure_answers
-
         (drawn,) = _resamples(6, 40, 0)
         held = np.ones(n, dtype=bool)
         made = measure_answers(told, held, voices, drawn, own=False).estimates
@@ -332,16 +355,16 @@ class TestIntervals:
 
     def test_many_ratios_are_told_apart_well_enough(self):
         rng = np.random.default_rng(0)
-        voices = np.repeat(np.arange(20), 12)
+        voices = np.repeat(np.arange(20), 40)
         first, second = np.triu_indices(len(voices), k=1)
         same = voices[first] == voices[second]
-        scores = rng.normal(size=len(first)) + 2 * same
+        scores = rng.normal(size=len(first)) + 2.5 * same
         assert len(np.unique(scores)) > 10 * LEVELS
         trials = Trials(scores, same, first, second)
         every = np.ones((1, 20))
         made = Comparisons(trials, voices).measured(np.arange(len(first)), every).estimates
-        for name in ("cllr", "cllr_min", "eer", "min_dcf"):
-            assert made[name].drawn[0] == pytest.approx(made[name].value, abs=3e-3), name
+        for name, apart in (("cllr", 1e-12), ("cllr_min", 1e-3), ("eer", 1e-3), ("min_dcf", 1e-3)):
+            assert made[name].drawn[0] == pytest.approx(made[name].value, abs=apart), name
 
     def test_many_speakers_are_counted_as_few_are(self, monkeypatch):
         rng = np.random.default_rng(0)
@@ -431,11 +454,11 @@ class TestWhatIsMissing:
         right = (model.predict(X[TEST])["gender"].to_numpy() == Y["gender"].iloc[TEST]).mean()
         assert of_gender["value"].iloc[0] == pytest.approx(right)
 
-    def test_a_frozen_model_is_asked_as_any_other(self, model):
-        frozen = FrozenEstimator(model.estimator_)
-        calibrated = CalibratedModel(frozen).fit(
-            X[model.calibration_rows_], Y.loc[model.calibration_rows_, TASKS]
-        )
+    def test_a_frozen_pipeline_is_asked_as_any_other(self, model):
+        scale = StandardScaler(with_mean=False, with_std=False).fit(X)
+        frozen = FrozenEstimator(Pipeline([("scale", scale), ("model", model.estimator_)]))
+        rows = model.calibration_rows_
+        calibrated = CalibratedModel(frozen).fit(X[rows], Y.loc[rows, TASKS])
         found = assess(calibrated, X[TEST], Y.iloc[TEST], n_resamples=10)
         assert set(found.table["task"]) == set(TASKS)
 
@@ -489,6 +512,7 @@ class TestPooling:
         assert counts[0] == counts[1] + counts[2]
         trials = pooled.trials
         assert ((pooled.voices[trials.first] < 7) == (pooled.voices[trials.second] < 7)).all()
+        assert set(trials.first) | set(trials.second) == set(range(len(TEST)))
         who = pooled.names[pooled.voices]
         assert ((who[trials.first] == who[trials.second]) == trials.same).all()
 
