@@ -220,7 +220,7 @@ def _forest(
     factor = 100 if MEASURES[measure][1] == "%" else 1
     promised = {"set_coverage": assessment.confidence, "interval_coverage": assessment.confidence}
     promised |= {"error_answered": assessment.risk, "cllr": 1.0}
-    if measure in promised:
+    if measure in promised and part["value"].notna().any():
         ax.axvline(factor * promised[measure], color="black", linewidth=1.2, linestyle=":")
     for place, row in enumerate(rows):
         if row not in part.index:
@@ -236,11 +236,15 @@ def _forest(
         filled = colour if np.isfinite(low) else "white"
         if np.isfinite(value):
             ax.plot(value, place, marker, color=colour, markersize=5, markerfacecolor=filled)
+    if part["value"].isna().all():
+        ax.set_xticks([])
+        ax.text(0.5, 0.5, "not defined", transform=ax.transAxes, ha="center", fontsize=8)
+    else:
+        ax.locator_params(axis="x", nbins=4)
     names = [f"{figure_text(by)}: {figure_text(group)}" if by else "all" for by, group in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="x", labelsize=8)
-    ax.locator_params(axis="x", nbins=4)
     bys = [by for by, _ in rows]
     for place in (place for place in range(1, len(bys)) if bys[place] != bys[place - 1]):
         ax.axhline(place - 0.5, color="0.8", linewidth=0.8)

@@ -1,5 +1,7 @@
 """Validations as figures and tables."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,6 +128,16 @@ class TestFigures:
         lines = {line.get_ydata()[0]: line.get_xdata() for line in axes[0].lines[1::2]}
         for place, row in enumerate(rows.to_dict("records")):
             np.testing.assert_allclose(lines[place], [row["low"], row["high"]])
+
+    def test_a_measure_of_nothing_says_so(self, found):
+        told = replace(found.answers["emotion"], answered=np.zeros(N, dtype=bool))
+        parts = (found.labels, found.voices, found.names, None, 0.9, 0.1, 1, 20, 0)
+        panels = {
+            ax.get_title(): [text.get_text() for text in ax.texts]
+            for ax in assessment_figures(measured(None, {"emotion": told}, *parts))["groups"].axes
+        }
+        assert panels["wrong if answered (%)"] == ["not defined"]
+        assert panels["accuracy (%)"] == []
 
     def test_every_measure_has_a_name(self, found):
         assert set(found.table["measure"]) == set(MEASURES)
