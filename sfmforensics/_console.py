@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sfmforensics._types import PathLike
+    from sfmforensics.evidence import Comparison
 
 _logger = logging.getLogger(__name__)
 # No emoji: the name of a file may hold ":warning:", and is shown as it is.
@@ -48,15 +50,70 @@ def _cell(value: object) -> str | Text:
     return "" if value is None else Text(escape_text(str(value)))  # not to be taken for markup
 
 
-def show_answers(answers: pd.DataFrame) -> None:
-    """Print the answers of a model, each label with its probability behind it."""
+def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
+    """Print the answers of a model, each label with its probability behind it.
+
+    What was left out is inconclusive; intervals and sets stand in columns of their own, under the
+    confidence.
+    """
     shown = answers.assign(path=[show_name(path) for path in answers["path"]])
     for name in answers.columns:
-        probability = f"{name}_probability"
-        if probability in answers:
-            pairs = zip(answers[name], shown.pop(probability), strict=True)
-            shown[name] = [f"{label} ({share:.0%})" for label, share in pairs]
+        if f"{name}_probability" in answers:
+            pairs = zip(answers[name], shown.pop(f"{name}_probability"), strict=True)
+            shown[name] = [
+                f"inconclusive ({share:.0%})" if label is None else f"{label} ({share:.0%})"
+                for label, share in pairs
+            ]
+        if confidence and f"{name}_low" in answers:
+            ends = zip(shown.pop(f"{name}_low"), shown.pop(f"{name}_high"), strict=True)
+            texts = [_interval(low, high) for low, high in ends]
+            shown.insert(list(shown).index(name) + 1, f"{name}, {confidence}", texts)
+        if confidence and f"{name}_set" in answers:
+            texts = [" or ".join(map(str, labels)) for labels in answers[f"{name}_set"]]
+            place = list(shown).index(f"{name}_set")
+            shown = shown.drop(columns=f"{name}_set")
+            shown.insert(place, f"{name}, {confidence}", texts)
     show_frame(shown, "")
+
+
+def _interval(low: float, high: float) -> str:
+    return "anything" if high == float("inf") else f"{low:.0f} to {high:.0f}"
+
+
+def show_comparison(questioned: str, known: list[str], found: Comparison) -> None:
+    """Print a likelihood ratio, its bounds, what it rests on and what it means."""
+    from sfmforensics.evidence import number_of_times, plain_sentences
+
+    ends = [f"1/{number_of_times(found.lower)}", number_of_times(found.upper)]
+    limits = f"the calibration data support ratios from {ends[0]} to {ends[1]}"
+    if found.at_bound:
+        limits += "; without them it would be more extreme, by extrapolation"
+    if not (math.isfinite(found.lower) and math.isfinite(found.upper)):
+        limits = "none were set; what lies beyond the calibration data is extrapolation"
+    ratio = number_of_times(found.log10_lr)
+    lines = [
+        ("questioned", show_name(questioned)),
+        ("known", ", ".join(map(show_name, known))),
+        (
+            "likelihood ratio",
+            f"{ratio if found.log10_lr >= 0 else f'1/{ratio}'} "
+            f"(log10 {found.log10_lr:.2f})".replace("-", "\N{MINUS SIGN}"),
+        ),
+        ("in words", found.verbal),
+        ("limits", limits),
+        (
+            "rests on",
+            f"{found.n_speakers} speakers, {found.n_same:,} comparisons of one speaker and "
+            f"{found.n_different:,} of two, each with {found.n_known} known recording"
+            f"{'s' if found.n_known > 1 else ''}; Cllr {found.cllr:.2f} (at best "
+            f"{found.cllr_min:.2f}), equal error rate {found.eer:.1%}",
+        ),
+        ("meaning", plain_sentences(found.log10_lr)),
+    ]
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, text in lines:
+        table.add_row(Text(name, style="bold"), Text(escape_text(text), overflow="fold"))
+    out.print(table)
 
 
 def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Any
 
-    from sfmforensics._types import Array, Float32Array, FloatArray, Targets
+    from sfmforensics._types import Array, Column, Float32Array, FloatArray, IntArray, Targets
 
 _MOST_POINTS = 200
 
@@ -68,6 +68,30 @@ def as_frame(y: Targets) -> pd.DataFrame:
     else:
         columns = {"y": column_or_1d(values, warn=True)}
     return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
+
+
+def label_codes(labels: Column) -> tuple[IntArray, Array]:
+    """Number labels of any type, tuples included, in the order in which they come.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Labels; missing ones are None or NaN.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,), int
+        -1 for a missing label.
+    names : ndarray of shape (n_labels,), object
+
+    Examples
+    --------
+    >>> label_codes([("a", 1), None, ("a", 2), ("a", 1)])[0]
+    array([ 0, -1,  1,  0])
+    """
+    if getattr(labels, "ndim", 1) != 1:
+        labels = column_or_1d(labels, warn=True)
+    return pd.factorize(pd.Series(list(labels), dtype=object).to_numpy())
 
 
 def refuse_odd_labels(frame: pd.DataFrame) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +19,8 @@ from sfmforensics._files import write_atomically
 from sfmforensics._plain import NO_CODE, pack, unpack
 from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.evidence import CalibratedModel
+from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
@@ -25,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from sfmforensics._types import IntArray, PathLike
+    from sfmforensics._types import Array, IntArray, PathLike
 
-_FORMAT = "sfmforensics model 1"
+_FORMAT, _CALIBRATED = "sfmforensics model 1", "sfmforensics model 2"
 _MANIFEST = "manifest"
 """Name of a tensor that no network has; a header may not be as long as this can get."""
+_ARRAYS = "calibration."
+"""With which names of a calibration's arrays begin."""
 _ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
 _FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_", "n_features_in_")
 _FITTED += ("feature_names_in_", "_made_with", "_split_seed")
@@ -37,13 +43,16 @@ _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_"
 _CODEC += ("center_", "scale_")
 
 
-def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLike) -> None:
+def save_model(
+    model: Pipeline | TANGO | ConcatFusion | SingleView | CalibratedModel, path: PathLike
+) -> None:
     """Save a fitted model as one safetensors file.
 
     Parameters
     ----------
-    model : Pipeline, TANGO, ConcatFusion or SingleView
-        Fitted: an estimator, or a pipeline of views (`make_views`) and an estimator.
+    model : Pipeline, TANGO, ConcatFusion, SingleView or CalibratedModel
+        Fitted: an estimator, a `CalibratedModel` of one, or a pipeline of views (`make_views`) and
+        either.
     path : path-like
         The file; what was there is replaced once the new one is whole.
 
@@ -81,9 +90,17 @@ def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLi
     """
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *views, estimator = steps
+    told: dict[str, Any] | None = None
+    arrays: dict[str, Array] = {}
+    if type(estimator) is CalibratedModel:
+        check_is_fitted(estimator)
+        told, arrays = calibration_state(estimator)
+        estimator = estimator.estimator_
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
     kind = type(estimator).__name__
     if _ESTIMATORS.get(kind) is not type(estimator) or len(views) > 1:
-        names = " and ".join(type(step).__name__ for step in steps)
+        names = " and ".join(type(step).__name__ for step in [*views, estimator])
         raise ModelFileError(
             f"a model of {names} cannot be saved without code, only {', '.join(_ESTIMATORS)}, each "
             f"alone or behind make_views; {NO_CODE}"
@@ -91,7 +108,7 @@ def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLi
     check_is_fitted(estimator)
     codec = estimator._codec
     content = {
-        "format": _FORMAT,
+        "format": _FORMAT if told is None else _CALIBRATED,
         "views": _views(views[0]) if views else None,
         "estimator": kind,
         "parameters": pack(estimator.get_params(deep=False), kind),
@@ -99,18 +116,24 @@ def save_model(model: Pipeline | TANGO | ConcatFusion | SingleView, path: PathLi
         "targets": pack(_attributes(codec, _CODEC), "the targets"),
         "codec": pack({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
     }
+    if told is not None:
+        content["calibration"] = pack(told, "the calibration")
     text = json.dumps(content, sort_keys=True)
     # Members share what tells their columns; a file must not.
     state = estimator.module_.state_dict()
     tensors = {name: value.cpu().clone().contiguous() for name, value in state.items()}
+    for name, value in arrays.items():
+        tensors[f"{_ARRAYS}{name}"] = torch.tensor(value).contiguous()
     if getattr(model, "manifest_", None) is not None:
-        told = json.dumps(model.manifest_, sort_keys=True).encode()
-        tensors[_MANIFEST] = torch.frombuffer(bytearray(told), dtype=torch.uint8)
+        manifest = json.dumps(model.manifest_, sort_keys=True).encode()
+        tensors[_MANIFEST] = torch.frombuffer(bytearray(manifest), dtype=torch.uint8)
     # One entry: the order of several would differ from file to file.
     write_atomically(path, save(tensors, {"model": f"{_digest(text, tensors)} {text}"}))
 
 
-def read_model(path: PathLike) -> Pipeline | TANGO | ConcatFusion | SingleView:
+def read_model(
+    path: PathLike,
+) -> Pipeline | TANGO | ConcatFusion | SingleView | CalibratedModel:
     """Read a model that `save_model` wrote. Nothing in the file is run.
 
     Parameters
@@ -168,9 +191,9 @@ def read_model(path: PathLike) -> Pipeline | TANGO | ConcatFusion | SingleView:
         ) from error
 
 
-def _model(content: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> Any:
-    if content["format"] != _FORMAT:
-        raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
+def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
+    if content["format"] not in (_FORMAT, _CALIBRATED):
+        raise ValueError(f"its format is {content['format']!r}, not {_CALIBRATED!r} or before")
     estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
     estimator._validate_params()
     codec = TargetCodec(**unpack(content["codec"]))
@@ -183,13 +206,21 @@ def _model(content: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> Any:
             if name in values:
                 setattr(target, name, values[name])
     estimator._codec = codec
+    arrays = {
+        name.removeprefix(_ARRAYS): tensors.pop(name).numpy()
+        for name in list(tensors)
+        if name.startswith(_ARRAYS)
+    }
     estimator.module_ = _module(estimator, codec, tensors)
     estimator._compare_versions()
+    if content["format"] == _CALIBRATED:
+        told = unpack(content["calibration"])
+        estimator = calibrated_from(estimator, clone(estimator), told, arrays)
     if content["views"] is None:
         return estimator
     union = FeatureUnion([_embedder(view) for view in content["views"]])
     steps = [("featureunion", union.set_output(transform="pandas"))]
-    return Pipeline([*steps, (content["estimator"].lower(), estimator)])
+    return Pipeline([*steps, (type(estimator).__name__.lower(), estimator)])
 
 
 def _module(estimator: Any, codec: TargetCodec, tensors: Mapping[str, torch.Tensor]) -> Any:

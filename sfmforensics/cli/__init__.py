@@ -14,7 +14,7 @@ from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._log import event, logging_to
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
-from sfmforensics.cli._models import predict, train, verify
+from sfmforensics.cli._models import compare, identify, predict, train, verify
 from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
 )
-for command in (demo, describe, embed, evaluate, reproduce, train, predict, report, verify):
+for command in (
+    *(demo, describe, embed, evaluate, reproduce, train, predict),
+    *(compare, identify, report, verify),
+):
     app.command()(command)
 
 _INTERRUPTED = 130

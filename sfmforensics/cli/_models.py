@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sfmforensics._console import say, show_answers, show_frame, tell, tell_manifest
+from sfmforensics._console import (
+    say,
+    show_answers,
+    show_comparison,
+    show_frame,
+    tell,
+    tell_manifest,
+)
 from sfmforensics._files import file_hash
-from sfmforensics._names import escape_text, keep_name
+from sfmforensics._names import escape_text, keep_name, show_name
 from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
     Cache,
+    Confidence,
     Corpus,
     Device,
     Epochs,
@@ -28,6 +37,10 @@ from sfmforensics.cli._options import (
     Views,
     specs,
 )
+from sfmforensics.exceptions import DatasetError, ParameterError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def train(
@@ -46,14 +59,24 @@ def train(
         ModelFormat | None,
         typer.Option(help="Form of the file: data alone, or with code; by its name."),
     ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE|FOLDS",
+            help="Keep speakers back to find out how far the model can be trusted: a share of "
+            "them, such as 0.33, or a number of folds, such as 5. compare and predict --intervals, "
+            "--abstain need it, identify a share.",
+        ),
+    ] = None,
     allow_outside: AllowOutside = False,
 ) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import train_model
 
+    share = _share_or_folds(calibrate)
     loaded = load_corpus(corpus, root, allow_outside=allow_outside)
-    train_model(
+    trained = train_model(
         loaded,
         specs(views),
         output,
@@ -64,12 +87,35 @@ def train(
         cache=cache,
         device=device,
         format=format,  # type: ignore[arg-type]  # whose members are these words
+        calibrate=share,
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
+    if calibrate is not None:
+        last = trained[-1]
+        tell(
+            f"Calibrated by {last.n_calibration_speakers_} speakers "
+            f"({len(last.calibration_rows_)} recordings)"
+        )
     tell_manifest(output)
     tell(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
+
+
+def _share_or_folds(text: str | None) -> float | int | None:
+    """Read a share between 0 and 1, or a whole number of folds."""
+    if text is None:
+        return None
+    try:
+        found = float(text) if "." in text else int(text)
+    except ValueError:
+        found = 0
+    if not (0 < found < 1 or (isinstance(found, int) and found >= 2)):
+        raise ParameterError(
+            f"--calibrate {text}: give a share of the speakers between 0 and 1, such as 0.33, or a "
+            "number of folds, 2 or more"
+        )
+    return found
 
 
 def predict(
@@ -83,27 +129,168 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
     ] = None,
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Give intervals of ages and sets of labels as well."),
+    ] = False,
+    confidence: Confidence = 0.9,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RISK",
+            help="Call inconclusive what is too unsure, so that no more than this share of the "
+            "answers is wrong.",
+        ),
+    ] = None,
 ) -> None:
     """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
     answers, refused = predict_files(
-        load_model(model, trust=trust), files, verbose=len(files) > 3, manifest=manifest
+        load_model(model, trust=trust),
+        files,
+        verbose=len(files) > 3,
+        manifest=manifest,
+        intervals=intervals,
+        confidence=confidence,
+        abstain=abstain,
     )
-    if format is Format.csv:
-        named = answers.assign(path=[keep_name(path) for path in answers["path"]])
-        print(named.to_csv(index=False), end="")
-    elif format is Format.json:
-        text = json.dumps(answers.to_dict(orient="records"), indent=2, ensure_ascii=False)
-        print(escape_text(text))  # which JSON reads as what was escaped
-    elif len(answers):
-        show_answers(answers)
+    _print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
     for error in refused:
         say(error)
     if manifest is not None:
         say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
     if refused:
         raise typer.Exit(1)
+
+
+def _print_answers(answers: DataFrame, format: Format, confidence: str | None = None) -> None:
+    if format is Format.csv:
+        named = answers.assign(path=[keep_name(path) for path in answers["path"]])
+        for name in named if confidence else ():
+            if f"{name}_set" in named:
+                named[f"{name}_set"] = [" | ".join(map(str, one)) for one in named[f"{name}_set"]]
+        print(named.to_csv(index=False), end="")
+    elif format is Format.json:
+        rows = [
+            {name: _plain(value) for name, value in row.items()}
+            for row in answers.to_dict(orient="records")
+        ]
+        print(escape_text(json.dumps(rows, indent=2, ensure_ascii=False)))  # JSON reads it back
+    elif len(answers):
+        show_answers(answers, confidence)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it: no infinite number, no tuple, nothing of NumPy's."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def compare(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    questioned: Annotated[
+        str,
+        typer.Argument(metavar="QUESTIONED", help="The recording whose speaker is in question."),
+    ],
+    known: Annotated[
+        list[str], typer.Argument(metavar="KNOWN...", help="Recordings of one known speaker.")
+    ],
+    format: Annotated[Format, typer.Option(help="Form of the answer.")] = Format.table,
+    confidence: Confidence = 0.9,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a case report, a page of HTML.")
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what the comparison rests on to this file."),
+    ] = None,
+) -> None:
+    """Weigh the evidence that a recording is of a known speaker: a likelihood ratio."""
+    from pandas import DataFrame
+
+    from sfmforensics.workflow import compare_files, load_model, write_case
+
+    case = compare_files(
+        load_model(model, trust=trust),
+        questioned,
+        known,
+        confidence=confidence,
+        manifest=manifest,
+    )
+    if format is Format.json:
+        print(escape_text(json.dumps(case.to_dict(), indent=2, ensure_ascii=False)))
+    elif format is Format.csv:
+        told = case.to_dict()
+        told["known"] = " | ".join(map(keep_name, told["known"]))
+        told["questioned"] = keep_name(told["questioned"])
+        print(DataFrame([told]).to_csv(index=False), end="")
+    else:
+        show_comparison(case.questioned, case.known, case.comparison)
+    if report is not None:
+        write_case(case, report)
+        say(f"case report: {report}, sha256 {file_hash(report)}")
+    if manifest is not None:
+        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
+
+
+def identify(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Recordings whose speaker is in question."),
+    ],
+    enrolled: Annotated[
+        Path,
+        typer.Option(metavar="TABLE", help="CSV with columns path and speaker: who is enrolled."),
+    ],
+    false_alarm: Annotated[
+        float,
+        typer.Option(
+            metavar="RATE", help="How often somebody who is not enrolled may be given a name."
+        ),
+    ] = 0.05,
+    format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Tell which enrolled speaker recordings are of, or that they are of none of them."""
+    from sfmforensics.datasets import load_manifest
+    from sfmforensics.workflow import identify_files, load_model
+
+    table = load_manifest(enrolled, allow_outside=allow_outside)
+    if "speaker" not in table.target:
+        raise DatasetError(
+            f"{enrolled}: it has no column 'speaker'; add one that says who speaks in each "
+            "recording"
+        )
+    found = identify_files(
+        load_model(model, trust=trust),
+        files,
+        table.data,
+        table.target["speaker"].tolist(),
+        false_alarm=false_alarm,
+        verbose=len(files) + len(table.data) > 3,
+    )
+    if format is Format.table:
+        shown = found.assign(
+            path=[show_name(path) for path in found["path"]],
+            speaker=found["speaker"].fillna("none of them"),
+        )
+        show_frame(shown, "")
+    else:
+        _print_answers(found, format)
 
 
 def verify(
@@ -136,7 +323,7 @@ def verify(
     elif format is Format.json:
         print(json.dumps(found.to_dict(orient="records"), indent=2))
     else:
-        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
+        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)  # noqa: PD010
         show_frame(counts.reset_index(), "looked at")
         differing = found[found["verdict"] != "same"]
         if len(differing):

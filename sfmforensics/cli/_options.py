@@ -80,6 +80,13 @@ Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Seed of the folds and of the models.")
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data; the preset's.")]
+Confidence = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="How often intervals and sets hold the truth, over voices that were never heard.",
+    ),
+]
 Folds = Annotated[int, typer.Option(min=2, help="Number of folds.")]
 Repeats = Annotated[int, typer.Option(min=1, help="How often the folds are drawn.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Fits at a time, each in a process of its own.")]

@@ -13,7 +13,12 @@ from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._open_set import OpenSetIdentifier
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._verbal import verbal_grade, verbal_scale
+from sfmforensics.evidence._verbal import (
+    number_of_times,
+    plain_sentences,
+    verbal_grade,
+    verbal_scale,
+)
 
 __all__ = [
     "PLDA",
@@ -24,6 +29,8 @@ __all__ = [
     "LikelihoodRatio",
     "OpenSetIdentifier",
     "assess",
+    "number_of_times",
+    "plain_sentences",
     "pool_assessments",
     "verbal_grade",
     "verbal_scale",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.evidence._held import task_classes
-from sfmforensics.targets import CLASSIFICATION, as_frame
+from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -95,7 +95,7 @@ def answers_of(
     dict of TaskAnswers
         By task.
     """
-    answers = as_frame(model.predict(X))
+    answers = model._answers(X)
     sets, given = model.predict_set(X, confidence), model.predict_or_abstain(X, risk)
     intervals = model.predict_interval(X, confidence)
     before = _by_task(model.estimator_, X)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._folds import joined_groups
 from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
 from sfmforensics.evidence._assessment import measured
+from sfmforensics.evidence._held import voices_of
+from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.targets import as_frame
@@ -55,7 +56,8 @@ def assess(
     X : array-like of shape (n_recordings, ...)
         What its estimator takes, of other speakers, in conditions such as those of the case.
     y : DataFrame or array-like of shape (n_recordings,) or (n_recordings, n_tasks)
-        Targets, and columns to group by; labels may be missing.
+        Targets, and columns to group by; labels may be missing. Recordings of nobody known are left
+        out: they might be of anybody.
     groups : array-like of shape (n_recordings,) or None, default=None
         As for `CalibratedModel.fit`: copies of one recording; without a column of speakers, the
         speakers.
@@ -159,16 +161,27 @@ def assess(
             f"the targets have no column {model.speaker!r}, and no groups were given; speakers are "
             "resampled as a whole, so say who speaks in each recording"
         )
-    voices, names = _voices(frame[model.speaker] if named else None, groups)
+    voices = voices_of(frame, model.speaker, groups)
+    rows = np.flatnonzero(voices >= 0)
+    if not len(rows):
+        raise TargetError("no recording has a speaker; name who speaks in each")
+    if len(rows) < len(voices):
+        X, frame, voices = _safe_indexing(X, rows), frame.iloc[rows], voices[rows]
+        frame = frame.reset_index(drop=True)
+        groups = None if groups is None else _safe_indexing(groups, rows)
+    called = frame[model.speaker] if named else pd.Series(groups)
+    voices, names = _numbered(voices, called)
     model = asked_once(model)
     answers = answers_of(model, X, frame, confidence, risk)
     trials, bounds = None, None
-    who = frame[model.speaker] if named else pd.Series(groups).reset_index(drop=True)
-    if model.likelihood_ratio_ is not None and who.notna().any():
+    if model.likelihood_ratio_ is not None:
+        copies = None
+        if groups is not None and named:
+            copies = copy_numbers(groups, len(voices))
+            # Groups of whole speakers tell voices, not copies of recordings, as in `fit`.
+            copies = None if copies.max() + 1 == len(names) else copies
         ratio = model.likelihood_ratio_
-        spoken = np.where(who.notna(), voices, None)  # type: ignore[call-overload]
-        copies = groups if named else None
-        trials = ratio.trials(model.transform(X), spoken, copies, n_known=n_known)
+        trials = ratio.trials(model.transform(X), voices, copies, n_known=n_known)
         calibration = ratio._calibrated(n_known)
         bounds = (calibration.lower, calibration.upper)
     if trials is None and not answers:
@@ -257,17 +270,14 @@ def pool_assessments(
     return measured(*whole, n_resamples, random_state)
 
 
-def _voices(speakers: pd.Series | None, groups: Column | None) -> tuple[IntArray, Array]:
-    """Number the voices by their names, so that the order of the recordings does not matter."""
-    given = [] if groups is None else [groups]
-    codes = joined_groups(*([] if speakers is None else [speakers]), *given)
-    called = pd.Series(groups).reset_index(drop=True) if speakers is None else speakers
-    called = called.astype(object).where(called.notna(), None)
-    names = [None] * (int(codes.max(initial=-1)) + 1)
-    for code, name in zip(codes, called, strict=True):
-        if name is not None and (names[code] is None or str(name) < str(names[code])):
+def _numbered(voices: IntArray, called: pd.Series) -> tuple[IntArray, Array]:
+    """Number voices by their names, so that the order of the recordings does not matter."""
+    codes = pd.factorize(voices)[0]
+    names: list[Any] = [None] * (int(codes.max(initial=-1)) + 1)
+    for code, name in zip(codes, called.astype(object), strict=True):
+        if not pd.isna(name) and (names[code] is None or str(name) < str(names[code])):
             names[code] = name
-    order = sorted(range(len(names)), key=lambda code: (names[code] is None, str(names[code])))
+    order = sorted(range(len(names)), key=lambda code: str(names[code]))
     place = np.empty(len(names), dtype=int)
     place[order] = np.arange(len(names))
     found = np.empty(len(names), dtype=object)

@@ -39,16 +39,16 @@ class Assessment:
     differences : DataFrame
         Columns ``task, measure, by, group, other, value, low, high``: the group less the rest.
     trials : Trials or None
-        Comparisons of voices, with logarithms to base 10 of likelihood ratios and weights. None
-        where the model does not compare voices.
+        Comparisons of voices, with logarithms to base 10 of likelihood ratios and weights; rows are
+        those of `labels`. None where the model does not compare voices.
     answers : dict of str to TaskAnswers
         Answers, probabilities before and after calibration, sets or intervals, and the truth.
     labels : DataFrame of shape (n_recordings, n_labels)
-        What recordings were grouped by.
+        What recordings were grouped by, of those whose speaker is known.
     voices : ndarray of shape (n_recordings,), int
         Who speaks.
     names : ndarray of shape (n_voices,), object
-        Name of each voice; None where nobody is named.
+        Name of each voice.
     bounds : (float, float) or None
         Lowest and highest log10 LR that the model gives; None of several models that differ.
     confidence, risk, n_known

@@ -106,8 +106,9 @@ def calibrate(trials: Trials, voices: IntArray, how: str, bounds: str | None) ->
 def _logistic(scores: FloatArray, same: BoolArray, weights: FloatArray) -> Calibrator:
     # Hardly shrunk at all: where scores tell all apart, the slope would be without end.
     found = LogisticRegression(C=1e3).fit(scores[:, None], same, weights)
-    slope, offset = max(float(found.coef_[0, 0]), 0.0), float(found.intercept_[0])
-    return Line(slope, offset)
+    slope, offset = float(found.coef_[0, 0]), float(found.intercept_[0])
+    # Scores that are the lower, the more alike, say nothing: all ratios are 1.
+    return Line(slope, offset) if slope > 0 else Line(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,9 @@ def _limits(
     found = []
     for _ in range(DRAWN):
         drawn = order[starts + (rng.uniform(size=len(counts)) * counts).astype(int)]
-        found.append(bounder.calculate_bounds(ratios[drawn], same[drawn].astype(int)))
+        try:
+            found.append(bounder.calculate_bounds(ratios[drawn], same[drawn].astype(int)))
+        except IndexError:  # lir's IVBounder, where no ratio at all is supported
+            found.append((0.0, 0.0))
     lower, upper = np.median(np.asarray(found, dtype=float), axis=0)
     return min(float(lower), 0.0), max(float(upper), 0.0)

@@ -27,8 +27,10 @@ class Comparison:
         Voices that calibrated.
     n_same, n_different : int
         Comparisons of one and of two speakers among these.
-    cllr, cllr_min, eer : float
-        How good the calibration is on the comparisons that made it: flattering.
+    cllr : float
+        Of the bounded ratios of the comparisons that calibrated: flattering.
+    cllr_min, eer : float
+        Of their scores: what no calibration and no bounds could better.
     """
 
     log10_lr: float

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
@@ -29,12 +29,22 @@ def speaker_weights(speakers: Column) -> FloatArray:
     ndarray of shape (n_recordings,)
         Sums to the number of speakers.
 
+    Raises
+    ------
+    TargetError
+        A recording has no speaker.
+
     Examples
     --------
     >>> speaker_weights(["a", "a", "b"])
     array([0.5, 0.5, 1. ])
     """
-    codes = pd.factorize(np.asarray(speakers, dtype=object))[0]
+    codes = label_codes(speakers)[0]
+    if (codes < 0).any():
+        raise TargetError(
+            f"{int((codes < 0).sum())} of {len(codes)} recordings have no speaker; name who speaks "
+            "in each, or leave them out"
+        )
     return 1 / np.bincount(codes)[codes]
 
 
@@ -60,7 +70,7 @@ def speaker_quantile(scores: ArrayLike, speakers: Column, confidence: float) -> 
     ParameterError
         The confidence is not between 0 and 1, or a score is not a number.
     TargetError
-        There are no recordings.
+        There are no recordings, or one has no speaker.
 
     Notes
     -----

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import _safe_indexing
 
 from sfmforensics._folds import joined_groups
 from sfmforensics._steps import last_step
@@ -46,8 +48,8 @@ class Held:
 
     scores: FloatArray
     speakers: IntArray
-    correct: BoolArray
-    confidence: FloatArray
+    correct: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
+    confidence: FloatArray = field(default_factory=lambda: np.empty(0))
     temperature: float = 1.0
     floor: float = -np.inf
 
@@ -67,6 +69,7 @@ def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntAr
     Returns
     -------
     ndarray of shape (n_recordings,), int
+        -1 where nobody says who speaks: that might be anybody, also one who was trained with.
 
     Raises
     ------
@@ -79,12 +82,18 @@ def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntAr
             f"the targets have no column {speaker!r}, and no groups were given; calibration keeps "
             "whole speakers back, so say who speaks in each recording"
         )
-    return joined_groups(*known, *([] if groups is None else [groups]))
+    voices = joined_groups(*known, *([] if groups is None else [groups]))
+    named = (known[0] if known else pd.Series(np.asarray(groups))).notna().to_numpy()
+    return np.where(np.isin(voices, voices[named]), voices, -1)
 
 
 def draw_sides(
-    frame: pd.DataFrame, voices: IntArray, share: float, speaker: str, rng: np.random.RandomState
-) -> Split:
+    frame: pd.DataFrame,
+    voices: IntArray,
+    calibration: float,
+    speaker: str,
+    rng: np.random.RandomState,
+) -> list[Split]:
     """Keep speakers back, each as likely as each other.
 
     Parameters
@@ -92,9 +101,9 @@ def draw_sides(
     frame : DataFrame of shape (n_recordings, n_tasks)
         Targets.
     voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    share : float
-        Of the speakers.
+        Who speaks; recordings of -1 are trained with.
+    calibration : float or int
+        Share of the speakers, or number of folds of them.
     speaker : str
         Column of the speakers, whose labels training need not have.
     rng : RandomState
@@ -102,19 +111,22 @@ def draw_sides(
 
     Returns
     -------
-    train, held : ndarray of int
+    list of (train, held), ndarray of int
+        One, or one for each fold.
 
     Raises
     ------
     TargetError
         There are too few speakers, or no choice leaves every label to training.
     """
-    names = np.unique(voices)
-    n_held = max(1, round(share * len(names)))
-    if n_held >= len(names):
+    names = np.unique(voices[voices >= 0])
+    folds = isinstance(calibration, Integral)
+    n_held = 1 if folds else max(1, round(calibration * len(names)))
+    if (len(names) < calibration) if folds else n_held >= len(names):
+        how = f"{calibration} folds" if folds else f"those to train by and {calibration:.0%} others"
         raise TargetError(
-            f"{len(names)} speakers cannot be divided into those to train by and {share:.0%} to "
-            "calibrate by; use more speakers, or a smaller share"
+            f"{len(names)} speakers cannot be divided into {how}; use more speakers, or another "
+            "calibration"
         )
     labels = [
         pd.factorize(frame[task])[0]
@@ -122,75 +134,101 @@ def draw_sides(
         if task != speaker and task_kind(frame[task]) == CLASSIFICATION
     ]
     for _ in range(DRAWS):
-        held = np.isin(voices, rng.permutation(names)[:n_held])
-        if all(set(codes[held]) <= {-1, *codes[~held]} for codes in labels):
-            return np.flatnonzero(~held), np.flatnonzero(held)
+        drawn = rng.permutation(names)
+        chosen = np.array_split(drawn, int(calibration)) if folds else [drawn[:n_held]]
+        sides = [np.isin(voices, group) for group in chosen]
+        if all(set(codes[held]) <= {-1, *codes[~held]} for held in sides for codes in labels):
+            return [(np.flatnonzero(~held), np.flatnonzero(held)) for held in sides]
     raise TargetError(
-        f"whichever {n_held} of {len(names)} speakers are kept back, training lacks a label that "
-        "only they have; leave out labels that one speaker has, or use a smaller share"
+        f"whichever of {len(names)} speakers are kept back, training lacks a label that only they "
+        "have; leave out labels that one speaker has, or keep fewer back"
     )
 
 
 def answered(
-    estimator: Any, X: Any, frame: pd.DataFrame, voices: IntArray, speaker: str
+    parts: list[tuple[Any, IntArray]], X: Any, frame: pd.DataFrame, voices: IntArray, speaker: str
 ) -> dict[Any, Held]:
-    """Ask a model about recordings of speakers from whom it has not learnt.
+    """Ask models about recordings of speakers from whom they have not learnt.
 
     Parameters
     ----------
-    estimator : fitted estimator
-        Or a pipeline that ends in one.
+    parts : list of (estimator, rows)
+        Fitted, and the recordings to ask about.
     X : array-like of shape (n_recordings, ...)
-        What it takes.
+        What they take.
     frame : DataFrame of shape (n_recordings, n_tasks)
         Targets.
     voices : ndarray of shape (n_recordings,), int
         Who speaks.
     speaker : str
-        The column of the speakers, which is no task here: the model does not know them.
+        The column of the speakers, which is no task here: the models do not know them.
 
     Returns
     -------
     dict of Held
-        By task: numbers, and classes of whose probabilities the model speaks.
+        By task: numbers, and classes of whose probabilities the models speak.
 
     Raises
     ------
     TargetError
-        No label of a task is known.
+        No label of a task is known, or the model has a task of which there are no targets.
     """
-    last: Any = last_step(estimator)[0]
-    answers = as_frame(estimator.predict(X))
-    probabilities: dict[Any, tuple[Array, Array]] = {}
-    if hasattr(estimator, "predict_proba"):
-        found = estimator.predict_proba(X)
-        parts = found if isinstance(found, list) else [found]
-        named = zip(task_classes(estimator), parts, strict=True)
-        probabilities = {task: (labels, part) for (task, labels), part in named}
+    frame = _of_tasks(frame, parts[0][0], speaker)
+    told: dict[Any, list[tuple[Array, ...]]] = {}
+    for estimator, rows in parts:
+        for task, found in _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows]).items():
+            known = frame.iloc[rows][task].notna().to_numpy()
+            told.setdefault(task, []).append(
+                (*(part[known] for part in found), voices[rows][known])
+            )
     held = {}
-    for place, (task, kind) in enumerate(last.tasks_.items()):
-        truth = frame.iloc[:, place]
-        known = truth.notna().to_numpy()
-        if task == speaker or (kind == CLASSIFICATION and task not in probabilities):
-            continue
-        if not known.any():
+    for task, found in told.items():
+        *said, who = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+        if not len(who):
             raise TargetError(
                 f"no speaker kept back for calibration has a label of {task!r}; label more "
                 "speakers, or leave the column out"
             )
-        who = voices[known]
-        if kind == CLASSIFICATION:
-            labels, part = probabilities[task]
-            held[task] = _of_classes(
-                part[known], pd.Index(labels).get_indexer(pd.Index(truth[known])), who
-            )
+        if len(said) == 2:
+            held[task] = _of_classes(said[0], said[1], who)
         else:
-            numbers = truth[known].to_numpy(dtype=np.float64)
-            errors = np.abs(answers.iloc[:, place][known].to_numpy(dtype=np.float64) - numbers)
-            floor = 0.0 if (numbers >= 0).all() else -np.inf
-            nothing = np.empty(0)
-            held[task] = Held(errors, who, nothing.astype(bool), nothing, floor=floor)
+            numbers = frame[task].dropna()
+            held[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
     return held
+
+
+def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str) -> pd.DataFrame:
+    """Targets of a model's tasks but the speaker; one column is that task, whatever its name."""
+    last: Any = last_step(estimator)[0]
+    tasks = [task for task in last.tasks_ if task != speaker]
+    missing = [task for task in tasks if task not in frame]
+    if missing and len(last.tasks_) == frame.shape[1] == 1:
+        return frame.set_axis(missing, axis=1)
+    if missing:
+        raise TargetError(
+            f"the model answers {missing[0]!r}, but the targets have only "
+            f"{', '.join(map(repr, frame))}; give targets of each task that it was trained with"
+        )
+    return frame[tasks]
+
+
+def _asked(estimator: Any, X: Any, frame: pd.DataFrame) -> dict[Any, tuple[Array, ...]]:
+    """By task: probabilities and the columns of the truth, or how far numbers are off."""
+    last: Any = last_step(estimator)[0]
+    found: dict[Any, tuple[Array, ...]] = {}
+    if hasattr(estimator, "predict_proba"):
+        parts = estimator.predict_proba(X)
+        parts = parts if isinstance(parts, list) else [parts]
+        for (task, labels), part in zip(task_classes(estimator), parts, strict=True):
+            if task not in frame:
+                continue
+            found[task] = (part, pd.Index(labels).get_indexer(pd.Index(frame[task])))
+    answers = as_frame(estimator.predict(X))
+    for place, (task, kind) in enumerate(last.tasks_.items()):
+        if kind != CLASSIFICATION and task in frame:
+            numbers = frame[task].to_numpy(dtype=np.float64)
+            found[task] = (np.abs(answers.iloc[:, place].to_numpy(dtype=np.float64) - numbers),)
+    return {task: found[task] for task in last.tasks_ if task in found}
 
 
 def task_classes(estimator: Any) -> list[tuple[Any, Array]]:

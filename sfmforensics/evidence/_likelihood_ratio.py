@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
 from sfmforensics.evidence._comparison import Comparison
-from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.evidence._trials import known_trials, labelled, left_out, trial_weights
+from sfmforensics.evidence._ratio_state import CalibratedScores
+from sfmforensics.evidence._trials import (
+    known_trials,
+    labelled,
+    left_out,
+    means_by_speaker,
+    trial_weights,
+)
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
 
@@ -22,10 +25,8 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Column, FloatArray, Matrix
 
-SCORES = ("plda", "cosine")
 
-
-class LikelihoodRatio(BaseEstimator):
+class LikelihoodRatio(CalibratedScores, BaseEstimator):
     r"""How much more probable a recording is if this speaker made it, than if somebody else did.
 
     Recordings are compared by vectors, such as the fused representation (`TANGO.transform`), and
@@ -37,7 +38,7 @@ class LikelihoodRatio(BaseEstimator):
         What compares two vectors. An estimator, such as ``PLDA(50)``, is fitted to the calibration
         data and tried on speakers left out in turn. If it is fitted already, as on the speakers
         that the model was trained with, it is taken as it is: then all of the calibration data
-        calibrate.
+        calibrate. In ``sklearn.frozen.FrozenEstimator`` it also outlives `clone`, as in searches.
     calibration : {"logistic", "isotonic"}, default="logistic"
         How scores become likelihood ratios: by a logistic regression, or by pooling adjacent
         violators. With few speakers the first is the one to trust.
@@ -52,12 +53,8 @@ class LikelihoodRatio(BaseEstimator):
     ----------
     scorer_ : estimator
         Fitted.
-    bounds_ : tuple of float
-        Bounds of ``log10_lr`` for one known recording.
     n_speakers_ : int
         Voices that calibrate; speakers who share a copy are one.
-    calibration_trials_ : Trials
-        The comparisons that calibrate, their scores the calibrated logarithms.
     n_features_in_ : int
 
     Notes
@@ -66,8 +63,7 @@ class LikelihoodRatio(BaseEstimator):
               \text{different speakers})}
 
     It is the weight of the evidence, not the probability that the speaker is the same: that also
-    depends on the odds before, :math:`\text{odds after} = LR \times \text{odds before}`, which are
-    not the examiner's to set.
+    depends on the odds before, which are not the examiner's to set.
 
     Of several known recordings of one speaker the mean is compared, and calibrated by as many
     recordings of each calibration speaker. The calibration data decide what "different speakers"
@@ -139,26 +135,20 @@ class LikelihoodRatio(BaseEstimator):
             )
         known, voices, copies = labelled(X, y, copies)
         X = X[known]
-        self.n_speakers_ = len(np.unique(voices))
-        if self.n_speakers_ < 2:
+        if len(np.unique(voices)) < 2:
             raise TargetError(
-                f"found 1 class, that is one speaker, in y ({len(X)} recordings); likelihood "
-                "ratios are calibrated by comparing at least two, better twenty or more"
+                f"found 1 class, that is one speaker, in y ({len(X)} recordings); compare "
+                "twenty or more to calibrate, and at least two"
             )
-        scorer = {"plda": PLDA(), "cosine": CosineScorer()}.get(str(self.scorer), self.scorer)
-        learns = not hasattr(scorer, "n_features_in_")
-        self.scorer_ = clone(scorer).fit(X, voices) if learns else scorer
-        self._voices, self._copies = voices, copies
-        # A scorer that has seen these speakers tells them apart too well to calibrate by them.
-        if learns:
-            self._parts = left_out(scorer, X, voices, self.random_state)
-        else:
-            self._parts = [(scorer, np.arange(len(X)), scorer.project(X))]
-        self._calibrations: dict[int, Calibration] = {}
-        calibration = self._calibrated(1)
-        self.bounds_ = (calibration.lower, calibration.upper)
-        self.calibration_trials_ = self._weighed(1)
-        return self
+        parts = None
+        scorer = self.new_scorer()
+        if not hasattr(scorer, "n_features_in_"):
+            # What has seen these speakers tells them apart too well to calibrate by them.
+            if getattr(scorer, "_learns", True):
+                parts = left_out(scorer, X, voices, self.random_state)
+            scorer = clone(scorer).fit(X, voices)
+        parts = parts or [(scorer, np.arange(len(X)), self._projected(scorer, X))]
+        return self._keep(scorer, voices, copies, parts)
 
     def log10_lr(
         self,
@@ -228,7 +218,8 @@ class LikelihoodRatio(BaseEstimator):
                 f"{len(column)} questioned recordings; compare one, or use log10_lr"
             )
         calibration, trials = self._calibrated(n_known), self._weighed(n_known)
-        judged: Any = (trials.scores, trials.same, trials.weights)
+        truth: Any = (trials.same, trials.weights)
+        scores = calibration.trials.scores  # without bounds, beyond which all are alike
         return Comparison(
             log10_lr=float(calibration(column)[0]),
             unbounded=float(calibration.unbounded(column)[0]),
@@ -239,9 +230,9 @@ class LikelihoodRatio(BaseEstimator):
             n_speakers=self.n_speakers_,
             n_same=int(trials.same.sum()),
             n_different=int((~trials.same).sum()),
-            cllr=cllr(*judged),
-            cllr_min=cllr_min(*judged),
-            eer=float(equal_error_rate(*judged)),
+            cllr=cllr(trials.scores, *truth),
+            cllr_min=cllr_min(scores, *truth),
+            eer=float(equal_error_rate(scores, *truth)),
         )
 
     def trials(
@@ -265,7 +256,7 @@ class LikelihoodRatio(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         kept, voices, copies = labelled(X, y, copies)
-        vectors = self.scorer_.project(X[kept])
+        vectors = self._projected(self.scorer_, X[kept])
         found = known_trials(self.scorer_, vectors, voices, copies, n_known, self.random_state)
         ratios = self._calibrated(n_known)(found.scores)
         weights = trial_weights(voices[found.first], voices[found.second])
@@ -287,63 +278,16 @@ class LikelihoodRatio(BaseEstimator):
         found = self.trials(X, y, copies)
         return -cllr(found.scores, found.same, found.weights)
 
-    def _weighed(self, n_known: int) -> Trials:
-        """Give the comparisons that calibrated, with logarithms of ratios and weights."""
-        calibration = self._calibrated(n_known)
-        found = calibration.trials
-        weights = trial_weights(self._voices[found.first], self._voices[found.second])
-        ratios = calibration(found.scores)
-        return Trials(ratios, found.same, found.first, found.second, weights)
-
     def _scored(
         self, questioned: Matrix, known: Matrix, speakers: Column | None
     ) -> list[tuple[int, FloatArray]]:
         """For each known speaker, the number of recordings and the scores (n_questioned,)."""
         check_is_fitted(self, "scorer_")
-        asked = self.scorer_.project(validate_data(self, questioned, dtype=float, reset=False))
-        given = self.scorer_.project(validate_data(self, known, dtype=float, reset=False))
-        speakers = np.arange(len(given)) if speakers is None else speakers
-        check_consistent_length(given, speakers)
-        who = pd.factorize(np.asarray(speakers, dtype=object))[0]
-        found = []
-        for number in range(who.max() + 1):
-            own = given[who == number]
-            mean = own.mean(axis=0, keepdims=True)
-            found.append((len(own), self.scorer_.match(asked, mean, len(own))[:, 0]))
-        return found
-
-    def _calibrated(self, n_known: int) -> Calibration:
-        if n_known not in self._calibrations:
-            self._calibrations[n_known] = self._calibrate(n_known)
-        return self._calibrations[n_known]
-
-    def _calibrate(self, n_known: int) -> Calibration:
-        found = []
-        for scorer, rows, projected in self._parts:
-            voices, copies = self._voices[rows], self._copies[rows]
-            part = known_trials(scorer, projected, voices, copies, n_known, self.random_state)
-            found.append(Trials(part.scores, part.same, rows[part.first], rows[part.second]))
-        trials = Trials(
-            *(
-                np.concatenate([getattr(part, name) for part in found])
-                for name in ("scores", "same", "first", "second")
-            )
+        asked, given = (
+            self._projected(self.scorer_, validate_data(self, side, dtype=float, reset=False))
+            for side in (questioned, known)
         )
-        if not trials.same.any() or trials.same.all():
-            kind = "of one speaker" if not trials.same.any() else "of two speakers"
-            raise TargetError(
-                f"the calibration data hold no comparison {kind} with {n_known} known "
-                f"recording{'s' if n_known > 1 else ''}; give fewer known recordings, or calibrate "
-                "with more recordings of each speaker"
-            )
-        return calibrate(trials, self._voices, self.calibration, self.bounds)
-
-    def _check_parameters(self) -> None:
-        for name, known in (("calibration", CALIBRATIONS), ("bounds", (*BOUNDS, None))):
-            if getattr(self, name) not in known:
-                raise ParameterError(f"{name} is {getattr(self, name)!r}; use one of {known}")
-        is_scorer = hasattr(self.scorer, "project") and hasattr(self.scorer, "match")
-        if not is_scorer and self.scorer not in SCORES:
-            raise ParameterError(
-                f"scorer is {self.scorer!r}; use 'plda', 'cosine', or an estimator such as PLDA(50)"
-            )
+        found = []
+        for n, mean in means_by_speaker(given, speakers):
+            found.append((n, self.scorer_.match(asked, mean, n)[:, 0]))
+        return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
@@ -17,10 +18,10 @@ from sfmforensics.estimators import TANGO
 from sfmforensics.evidence._held import answered, draw_sides, task_classes, voices_of
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._posteriors import scale
-from sfmforensics.evidence._scorers import PLDA
+from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.evidence._uncertain import UncertainAnswers
 from sfmforensics.evidence._voices import ComparesVoices
-from sfmforensics.exceptions import ParameterError
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -35,14 +36,21 @@ if TYPE_CHECKING:
         IntArray,
         Matrix,
         Recordings,
+        Split,
         Targets,
     )
+
+
+def _taught(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
+    """A scorer of its own, fitted to the recordings of which somebody says who speaks."""
+    return clone(ratio.new_scorer()).fit(vectors[voices >= 0], voices[voices >= 0])
 
 
 def _delegates(name: str) -> Callable[[Any], bool]:
     def has(model: Any) -> bool:
         fitted = getattr(model, "estimator_", None)
-        return hasattr(model.estimator if fitted is None else fitted, name)
+        unfitted = TANGO if model.estimator is None else model.estimator
+        return hasattr(unfitted if fitted is None else fitted, name)
 
     return has
 
@@ -57,8 +65,12 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         ``TANGO()``. One that is fitted already stays as it is in
         ``sklearn.frozen.FrozenEstimator``: then all recordings calibrate, which must be of speakers
         whom it has not heard.
-    calibration : float, default=1/3
-        Share of the speakers who are kept back from training, drawn at random.
+    calibration : float or int, default=1/3
+        A share: so many of the speakers are kept back from training, drawn at random. A whole
+        number: so many folds of speakers, each answered by a model that was trained with the
+        others; the model that is kept is trained with all. That takes longer and uses all speakers
+        for both, but what it promises is no longer proven: the models that calibrate are not the
+        one that answers, which has heard more.
     speaker : str, default="speaker"
         Column of the targets that says who speaks. Without it, `fit` needs `groups`.
     likelihood_ratio : LikelihoodRatio or None, default=None
@@ -72,12 +84,14 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     estimator_ : estimator
         Fitted.
     likelihood_ratio_ : LikelihoodRatio or None
-        Fitted; None where the estimator gives no representation or nobody is named.
+        Fitted; None where the estimator gives no representation, or the calibration speakers are
+        too few or have too few recordings, of which a warning tells.
     temperatures_ : dict of str to float
         By classification task, see `temperature`; not for the speakers, whom the model has to know.
     n_calibration_speakers_ : int
+        Voices; speakers who share a copy are one.
     calibration_rows_ : ndarray of int
-        The recordings that were kept back.
+        The recordings that calibrated: those that were kept back, or all.
 
     Notes
     -----
@@ -87,6 +101,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from sfmforensics import TANGO
     >>> rng = np.random.default_rng(0)
     >>> age = np.repeat(rng.uniform(20, 60, 45), 4)
@@ -108,7 +123,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         self,
         estimator: Any = None,
         *,
-        calibration: float = 1 / 3,
+        calibration: float | int = 1 / 3,
         speaker: str = "speaker",
         likelihood_ratio: LikelihoodRatio | None = None,
         random_state: Any = None,
@@ -139,60 +154,87 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         Raises
         ------
         ParameterError
-            The share is not between 0 and 1.
+            `calibration` is no share and no number of folds.
         TargetError
             Nobody says who speaks, or there are too few speakers.
         """
-        if not 0 < self.calibration < 1:
+        folds = isinstance(self.calibration, Integral)
+        if not (self.calibration >= 2 if folds else 0 < self.calibration < 1):
             raise ParameterError(
-                f"calibration is {self.calibration}; use a share of the speakers between 0 and 1"
+                f"calibration is {self.calibration}; use a share of the speakers between 0 and 1, "
+                "or a number of folds, 2 or more"
             )
         frame = as_frame(y)
         check_consistent_length(X, frame, groups)
         voices = voices_of(frame, self.speaker, groups)
         every = np.arange(len(frame))
         if isinstance(self.estimator, FrozenEstimator):
-            train, held = every[:0], every
-            self.estimator_ = self.estimator
+            self.estimator_, sides = self.estimator, [(every[:0], np.flatnonzero(voices >= 0))]
+            models = [self.estimator_]
         else:
             rng = check_random_state(self.random_state)
-            train, held = draw_sides(frame, voices, self.calibration, self.speaker, rng)
-            self.estimator_ = TANGO() if self.estimator is None else clone(self.estimator)
-            own = {"groups": voices[train]} if has_fit_parameter(self.estimator_, "groups") else {}
-            self.estimator_.fit(_safe_indexing(X, train), _safe_indexing(y, train), **own)
-        self.calibration_rows_ = held
-        self.n_calibration_speakers_ = len(np.unique(voices[held]))
-        self._held = answered(
-            self.estimator_, _safe_indexing(X, held), frame.iloc[held], voices[held], self.speaker
-        )
+            sides = draw_sides(frame, voices, self.calibration, self.speaker, rng)
+            models = [self._trained(X, y, voices, train) for train, _ in sides]
+            self.estimator_ = self._trained(X, y, voices, every) if folds else models[0]
+        held = [rows for _, rows in sides]
+        self.calibration_rows_ = np.sort(np.concatenate(held))
+        self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
+        parts = list(zip(models, held, strict=True))
+        self._held = answered(parts, X, frame, voices, self.speaker)
+        self._remember_temperatures()
+        copies = None
+        if groups is not None and self.speaker in frame:
+            copies = copy_numbers(groups, len(frame))
+            # Groups of whole speakers tell voices, not copies of recordings.
+            if len(np.unique(copies)) == len(np.unique(voices)):
+                copies = None
+        self.likelihood_ratio_ = None
+        try:
+            self._fit_ratio(X, voices, copies, models, sides)
+        except TargetError as error:
+            if self.likelihood_ratio is not None:
+                raise
+            self.likelihood_ratio_ = None
+            told = f"voices cannot be compared by this model: {error}"
+            warnings.warn(told, EvidenceWarning, stacklevel=2)
+        return self
+
+    def _trained(self, X: Any, y: Any, voices: IntArray, rows: IntArray) -> Any:
+        estimator = TANGO() if self.estimator is None else clone(self.estimator)
+        own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
+        return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
+
+    def _remember_temperatures(self) -> None:
         self.temperatures_ = {
             task: found.temperature
             for task, found in self._held.items()
             if self.tasks_[task] == CLASSIFICATION
         }
-        self._fit_ratio(X, frame, voices, groups, train, held)
-        return self
 
     def _fit_ratio(
-        self,
-        X: Any,
-        frame: pd.DataFrame,
-        voices: IntArray,
-        groups: Column | None,
-        train: IntArray,
-        held: IntArray,
+        self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
     ) -> None:
-        self.likelihood_ratio_ = None
         if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
             return
         ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
-        ratio = clone(ratio)
-        if ratio.scorer == "plda" and len(train):
-            told = self.estimator_.transform(_safe_indexing(X, train))
-            ratio.set_params(scorer=PLDA().fit(told, voices[train]))
-        vectors = self.estimator_.transform(_safe_indexing(X, held))
-        copies = None if groups is None or self.speaker not in frame else np.asarray(groups)[held]
-        self.likelihood_ratio_ = ratio.fit(vectors, voices[held], copies)
+        vectors: list[list[Any]] = [
+            [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
+            for model, side in zip(models, sides, strict=True)
+        ]
+        fitted = clone(ratio)
+        if vectors[0][0] is None:
+            ((_, held),) = sides
+            copies = None if copies is None else copies[held]
+            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[held], copies)
+            return
+        # Compared by what the speakers trained with have taught, calibrated by the others.
+        parts = []
+        for (train, held), (told, asked) in zip(sides, vectors, strict=True):
+            scorer = _taught(ratio, told, voices[train])
+            parts.append((scorer, held, scorer.project(asked)))
+        if len(parts) > 1:
+            scorer = _taught(ratio, self.estimator_.transform(X), voices)
+        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
 
     def predict(self, X: Matrix | Recordings) -> Answers:
         """Answer all tasks, as the estimator does.

@@ -6,23 +6,20 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.special import gammaln
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics.evidence._trials import impostor_scores
+from sfmforensics._labels import label_codes
+from sfmforensics.evidence._conformal import speaker_quantile
+from sfmforensics.evidence._trials import means_by_speaker
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from sfmforensics._types import Array, Column, FloatArray, Matrix
+    from sfmforensics._types import Array, Column, FloatArray, IntArray, Matrix
     from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
-
-DRAWS = 5
-"""How often recordings of each calibration speaker are drawn to stand for an enrolled one."""
 
 
 class OpenSetIdentifier(BaseEstimator):
@@ -32,7 +29,7 @@ class OpenSetIdentifier(BaseEstimator):
     ----------
     likelihood_ratio : LikelihoodRatio
         Fitted. It says how alike recordings are, and its calibration speakers stand for those who
-        are not enrolled.
+        are not enrolled: enrol none of them.
     false_alarm : float, default=0.05
         How often a recording of somebody who is not enrolled may be given a name.
 
@@ -49,10 +46,12 @@ class OpenSetIdentifier(BaseEstimator):
 
     Notes
     -----
-    The more speakers are enrolled, the higher the highest of their ratios is by chance. How high,
-    the calibration speakers show: each is compared with as many others as are enrolled. With K of
-    them no rate below 1 / (K + 1) can be promised, as with `speaker_quantile`; beyond K - 1
-    enrolled speakers the rates of groups of them add up, at most.
+    The more speakers are enrolled, and the more alike to anybody, the higher the highest of their
+    ratios is by chance. How high, the calibration speakers show, none of whom is enrolled: each is
+    compared with those who are. The threshold is the quantile of their highest ratios
+    that a new speaker keeps, see `speaker_quantile`: it holds however many speakers are enrolled
+    and however many recordings there are of each, but with K calibration speakers no rate below
+    1 / (K + 1) can be promised.
 
     A name is the best of those enrolled, not a finding that it is that speaker: report the
     likelihood ratio.
@@ -93,25 +92,47 @@ class OpenSetIdentifier(BaseEstimator):
         ParameterError
             The rate is not between 0 and 1.
         TargetError
-            A recording has no name, or there are none.
+            A recording has no name, there are none, there are more of one speaker than can be
+            calibrated, or the ratios were calibrated by folds.
+
+        Warns
+        -----
+        EvidenceWarning
+            There are too few calibration speakers for the rate.
         """
-        if not 0 < self.false_alarm < 1:
+        rate = self.false_alarm
+        if not 0 < rate < 1:
             raise ParameterError(f"false_alarm is {self.false_alarm}; use a share between 0 and 1")
-        check_is_fitted(self.likelihood_ratio, "scorer_")
+        ratio = self.likelihood_ratio
+        check_is_fitted(ratio, "scorer_")
+        if not ratio._one_space:
+            raise TargetError(
+                f"the ratios were calibrated by {len(ratio._parts)} folds, each with a "
+                "representation of its own, in which no enrolled speaker is; to identify, keep a "
+                "share of the speakers back, such as calibration=1/3"
+            )
         check_consistent_length(X, y)
-        codes, names = pd.factorize(np.asarray(y, dtype=object))
+        codes, names = label_codes(y)
         if not len(codes) or (codes < 0).any():
             raise TargetError(
                 f"{int((codes < 0).sum())} of {len(codes)} recordings to enrol have no speaker; "
                 "name who speaks in each, or leave them out"
             )
         self.classes_: Array = names
-        self._known, self._speakers = np.asarray(X), codes
-        counts = np.bincount(codes)
-        n_known = int(np.median(counts))
-        self.threshold_, self.promised_ = _threshold(
-            self.likelihood_ratio, len(names), n_known, self.false_alarm
-        )
+        ratio.log10_lr(_safe_indexing(X, [0]), X, codes)  # refuses what cannot be compared
+        self._known, self._speakers = X, codes
+        scores, voices = _highest(ratio, np.asarray(X, dtype=np.float64), codes)
+        n_voices = ratio.n_speakers_
+        self.threshold_, self.promised_ = speaker_quantile(scores, voices, 1 - rate), rate
+        if np.isinf(self.threshold_):
+            self.threshold_, self.promised_ = float(scores.max()), 1 / (n_voices + 1)
+            warnings.warn(
+                f"{n_voices} calibration speakers can promise a false-alarm rate of "
+                f"{self.promised_:.1%} at best, not {rate:.1%}; that is what the answers have. "
+                "Calibrate with more speakers for less",
+                EvidenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def log10_lr(self, X: Matrix) -> FloatArray:
@@ -151,57 +172,19 @@ class OpenSetIdentifier(BaseEstimator):
         return names
 
 
-def _threshold(
-    ratio: LikelihoodRatio, n_enrolled: int, n_known: int, rate: float
-) -> tuple[float, float]:
-    """Give the threshold, and the rate that it promises."""
-    scores, weights = _impostors(ratio, n_known)
-    n_voices, n_others = ratio.n_speakers_, scores.shape[1]
-    groups = -(-n_enrolled // n_others)
-    n_drawn = min(n_enrolled, n_others)
-    # Of n drawn from the others, the r-th lowest is the highest in C(r-1, n-1) of C(others, n).
-    ranks = np.arange(1, n_others + 1)
-    with np.errstate(invalid="ignore"):
-        logs = np.where(ranks >= n_drawn, _log_choose(ranks - 1, n_drawn - 1), -np.inf)
-    share = np.exp(logs - _log_choose(np.array(n_others), n_drawn))
-    values = np.sort(scores, axis=1)
-    counted = (weights[:, None] * share).ravel()
-    order = np.argsort(values.ravel())
-    counted, values = counted[order], values.ravel()[order]
-    # The weight above each value, and that of one speaker more, who might be above all.
-    above = (counted.sum() - np.cumsum(counted) + 1) / (n_voices + 1)
-    reached = np.flatnonzero(groups * above <= rate + 1e-12)
-    if len(reached):
-        return float(values[reached[0]]), rate
-    promised = min(1.0, groups / (n_voices + 1))
-    warnings.warn(
-        f"{n_voices} calibration speakers and {n_enrolled} enrolled can promise a false-alarm rate "
-        f"of {promised:.1%} at best, not {rate:.1%}; that is what the answers have. Calibrate with "
-        "more speakers for less",
-        EvidenceWarning,
-        stacklevel=3,
-    )
-    return float(values[-1]), promised
+def _highest(
+    ratio: LikelihoodRatio, known: FloatArray, speakers: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """For each calibration recording the highest ratio with an enrolled speaker, and its voice.
 
-
-def _impostors(ratio: LikelihoodRatio, n_known: int) -> tuple[FloatArray, FloatArray]:
-    """Compare calibration recordings with other speakers; the weights of each sum to 1.
-
-    Both are new to the scorer, so that one that was fitted to the calibration data compares those
-    alone that were left out together.
+    A scorer that was fitted to the calibration data compares those alone that were left out.
     """
-    unbounded = ratio._calibrated(n_known).unbounded
-    parts = []
+    highest, voices = [], []
     for scorer, rows, projected in ratio._parts:
-        voices = ratio._voices[rows]
-        found, weights = impostor_scores(scorer, projected, voices, n_known, DRAWS)
-        parts.append((unbounded(found), weights))
-    n_others = min(found.shape[1] for found, _ in parts)
-    return (
-        np.concatenate([found[:, :n_others] for found, _ in parts]),
-        np.concatenate([weights for _, weights in parts]),
-    )
-
-
-def _log_choose(n: Array, k: int) -> Array:
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+        columns = [
+            ratio._calibrated(n).unbounded(scorer.match(projected, mean, n)[:, 0])
+            for n, mean in means_by_speaker(ratio._projected(scorer, known), speakers)
+        ]
+        highest.append(np.max(columns, axis=0))
+        voices.append(ratio._voices[rows])
+    return np.concatenate(highest), np.concatenate(voices)

@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from scipy.stats import t as student
+from sklearn.utils import check_consistent_length
 
+from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from sfmforensics._types import FloatArray
+    from sfmforensics._types import Column, FloatArray
 
 COLDEST, HOTTEST = 0.05, 20.0
+LEVELS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Of confidence, at which it is tried to answer."""
+
+DOUBT = 0.1
+"""How often a level may be taken by chance."""
 
 
 def temperature(
@@ -97,26 +105,26 @@ def scale(probabilities: FloatArray, temperature: float) -> FloatArray:
 
 
 def least_confidence(
-    correct: ArrayLike, confidence: ArrayLike, risk: float, weights: ArrayLike | None = None
+    correct: ArrayLike, confidence: ArrayLike, risk: float, speakers: Column | None = None
 ) -> float:
-    """Find from which confidence on answers are wrong no more often than a risk that is taken.
+    r"""Find from which confidence on answers are wrong no more often than a risk that is taken.
 
     Parameters
     ----------
     correct : array-like of shape (n_recordings,), bool
         Whether the model's answer was right, of recordings from which it has not learnt.
     confidence : array-like of shape (n_recordings,)
-        How sure it was.
+        How sure it was, between 0 and 1.
     risk : float
         Share of the answers that may be wrong, between 0 and 1.
-    weights : array-like of shape (n_recordings,) or None, default=None
-        How much each counts.
+    speakers : array-like of shape (n_recordings,) or None, default=None
+        Who speaks; None takes each recording for a speaker.
 
     Returns
     -------
     float
-        The least confidence at or above which the share of wrong answers is within the risk.
-        Infinite where none is: then every answer is inconclusive.
+        The least of some levels at or above which the answers keep within the risk; 0 where all
+        do. Infinite where none is: then every answer is inconclusive.
 
     Raises
     ------
@@ -125,30 +133,48 @@ def least_confidence(
 
     Notes
     -----
-    One recording more, and wrong, is counted among the answers, so that a few right ones prove
-    nothing. It is an estimate by the recordings given, not a guarantee.
+    Each speaker k counts alike: a share :math:`A_k` of the recordings is answered at a level, and a
+    share :math:`W_k` wrong. The level is taken if both
+
+    .. math:: \hat r + t_{K-1} \frac{s(W - \hat r A)}{\sqrt K \, \bar A} \le \text{risk},
+              \qquad \hat r = \frac{\sum W_k}{\sum A_k}
+
+    and the same with one speaker more, all of whose answers are wrong: few speakers prove little.
+    The quantile t is that of 90 %, shared among the eight levels that are tried, lest the best of
+    them be best by chance. It is an approximation for tens of speakers, not a guarantee. Where
+    confidence says nothing about strangers, nothing is answered.
 
     Examples
     --------
-    >>> correct = np.arange(100) >= 40  # the surer, the better
-    >>> least_confidence(correct, np.arange(100) / 100, 0.05)
-    0.38
-    >>> least_confidence([False], [0.9], 0.05)
-    inf
+    >>> rng = np.random.default_rng(0)
+    >>> confidence = rng.uniform(0.5, 1, 400)
+    >>> correct = rng.uniform(size=400) < confidence
+    >>> speakers = np.arange(400) // 8
+    >>> [least_confidence(correct, confidence, risk, speakers) for risk in (0.3, 0.2, 0.05)]
+    [0.0, 0.7, inf]
     """
     if not 0 <= risk <= 1:
         raise ParameterError(f"the risk is {risk}; use a share between 0 and 1")
+    if risk == 1:
+        return 0.0
     correct, confidence = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=float)
-    weights = np.ones(len(correct)) if weights is None else np.asarray(weights, dtype=float)
-    order = np.argsort(-confidence, kind="stable")
-    ranked = confidence[order]
-    wrong = np.cumsum(np.where(correct, 0, weights)[order])
-    answered = np.cumsum(weights[order])
-    one = weights.mean() if len(weights) else 1.0
-    within = (wrong + one) / (answered + one) <= risk
-    ends = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
-    places = np.flatnonzero(within & ends)
-    return float(ranked[places[-1]]) if len(places) else float("inf")
+    who = np.arange(len(correct)) if speakers is None else label_codes(speakers)[0]
+    check_consistent_length(correct, confidence, who)
+    counts = np.bincount(who)
+    if len(counts) < 2:
+        return float("inf")
+    quantile = student.ppf(1 - DOUBT / len(LEVELS), len(counts) - 1)
+    for level in LEVELS:
+        sure = confidence >= level
+        answered, wrong = (np.bincount(who, part) / counts for part in (sure, sure & ~correct))
+        if not answered.any():
+            continue
+        rate = wrong.sum() / answered.sum()
+        spread = (wrong - rate * answered).std(ddof=1) / np.sqrt(len(counts)) / answered.mean()
+        one_more = (wrong.sum() + 1) / (answered.sum() + 1)
+        if max(rate + quantile * spread, one_more) <= risk:
+            return level
+    return float("inf")
 
 
 def _logs(probabilities: FloatArray) -> FloatArray:

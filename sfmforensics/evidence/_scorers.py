@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class CosineScorer(BaseEstimator):
     >>> scorer.score_pairs([[2.0, 0.0]], [[1.0, 1.0]]).round(3)
     array([[0.707]])
     """
+
+    _learns = False  # whether speakers that it was fitted to are told apart too well
 
     def fit(self, X: Matrix, y: Column | None = None) -> Self:
         """Learn nothing but the number of columns.
@@ -107,8 +111,9 @@ class PLDA(CosineScorer):
 
     Parameters
     ----------
-    n_components : int, default=100
-        Principal components that are kept, at most as many as the vectors have.
+    n_components : int, default=50
+        Principal components that are kept, at most as many as the vectors have, and one less than
+        there are speakers.
     shrinkage : float, default=0.1
         Between 0 and 1: how far the variation within speakers is drawn towards one that is equal in
         all directions. Vectors of few recordings vary in hardly any but by chance.
@@ -145,7 +150,9 @@ class PLDA(CosineScorer):
     True
     """
 
-    def __init__(self, n_components: int = 100, shrinkage: float = 0.1) -> None:
+    _learns = True
+
+    def __init__(self, n_components: int = 50, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
 
@@ -179,9 +186,16 @@ class PLDA(CosineScorer):
             raise ParameterError(
                 "This PLDA estimator requires y to be passed, but the target y is None."
             )
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        names, who = np.unique(y, return_inverse=True)
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        check_consistent_length(X, y)
+        who = label_codes(y)[0]
+        if (who < 0).any():
+            raise TargetError(
+                f"{int((who < 0).sum())} of {len(who)} recordings have no speaker in y; Input y "
+                "contains NaN, so name who speaks in each, or leave them out"
+            )
         counts = np.bincount(who)
+        names = np.arange(len(counts))
         if len(names) < 2 or counts.max() < 2:
             found = "1 class" if len(names) < 2 else "no speaker with two recordings"
             raise TargetError(
@@ -190,12 +204,16 @@ class PLDA(CosineScorer):
             )
         self.mean_ = X.mean(axis=0)
         _, values, axes = np.linalg.svd(X - self.mean_, full_matrices=False)
-        n_components = min(int(self.n_components), int((values > 1e-6 * values[0]).sum()) or 1)
-        spread = np.maximum(values[:n_components], np.finfo(float).tiny) / np.sqrt(len(X))
-        self.components_ = axes[:n_components].T / spread
+        # Means of K speakers differ in K - 1 directions; with as many as recordings span, all
+        # recordings are equally far apart once they have been given variance 1 and one length.
+        most = min(int((values > 1e-6 * values[0]).sum()), len(names) - 1)
+        n_components = min(int(self.n_components), max(1, most))
+        # Recordings that are all alike have no directions: nothing is divided by nothing.
+        spread = np.where(values > 0, values, 1)[:n_components] / np.sqrt(len(X))
+        self.components_ = np.ascontiguousarray(axes[:n_components].T / spread)
         # Until these are known they are left out: `project` is of use before.
         self.centre_, self.axes_ = np.zeros(n_components), np.eye(n_components)
-        vectors = self.project(X)
+        vectors = self._projected(X)
         self.centre_ = vectors.mean(axis=0)
         vectors = vectors - self.centre_
         means = np.zeros((len(names), n_components))
@@ -214,7 +232,7 @@ class PLDA(CosineScorer):
         if not len(kept):
             kept = np.array([len(values) - 1])  # speakers do not differ: all scores are 0
         self.between_ = np.maximum(values[kept], 0)
-        self.axes_ = whiten @ vectors[:, kept]
+        self.axes_ = np.ascontiguousarray(whiten @ vectors[:, kept])
         return self
 
     def project(self, X: Matrix) -> FloatArray:
@@ -231,7 +249,9 @@ class PLDA(CosineScorer):
             Each speaker varies by 1 in all of them.
         """
         check_is_fitted(self, "components_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._projected(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _projected(self, X: FloatArray) -> FloatArray:
         vectors = normalize((X - self.mean_) @ self.components_)
         return (vectors * np.sqrt(vectors.shape[1]) - self.centre_) @ self.axes_
 

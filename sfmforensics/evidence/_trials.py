@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics._folds import balance, joined_groups
+from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
@@ -45,10 +46,68 @@ def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntA
         Speakers who share a copy are one voice.
     """
     check_consistent_length(X, y, copies)
-    names = np.asarray(y, dtype=object)
-    rows = np.flatnonzero(pd.Series(names).notna())
-    numbers = np.arange(len(rows)) if copies is None else pd.factorize(np.asarray(copies)[rows])[0]
-    return rows, joined_groups(names[rows], numbers), numbers
+    speakers = label_codes(y)[0]
+    rows = np.flatnonzero(speakers >= 0)
+    numbers = copy_numbers(copies, len(speakers))[rows]
+    return rows, joined_groups(speakers[rows], numbers), numbers
+
+
+def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
+    """Number recordings so that copies have equal numbers, and all others numbers of their own.
+
+    Parameters
+    ----------
+    copies : array-like of shape (n_recordings,) or None
+        Recordings with equal numbers are one; one without a number is a copy of nothing.
+    n_recordings : int
+        How many there are.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings,), int
+
+    Examples
+    --------
+    >>> copy_numbers([7, None, 7, None], 4)
+    array([0, 1, 0, 2])
+    """
+    own = np.arange(n_recordings)
+    given = own if copies is None else label_codes(copies)[0]
+    return pd.factorize(np.where(given >= 0, given, -1 - own))[0]
+
+
+def means_by_speaker(
+    projected: FloatArray, speakers: Column | None
+) -> list[tuple[int, FloatArray]]:
+    """Average the recordings of each speaker.
+
+    Parameters
+    ----------
+    projected : ndarray of shape (n_recordings, n_components)
+        What a scorer's `project` gave.
+    speakers : array-like of shape (n_recordings,) or None
+        Who speaks; None takes each recording for a speaker.
+
+    Returns
+    -------
+    list of (int, ndarray of shape (1, n_components))
+        How many recordings, and their mean; speakers in the order in which they come.
+
+    Raises
+    ------
+    TargetError
+        Nobody says who speaks in a recording.
+    """
+    speakers = np.arange(len(projected)) if speakers is None else speakers
+    check_consistent_length(projected, speakers)
+    who = label_codes(speakers)[0]
+    if (who < 0).any():
+        raise TargetError(
+            f"{int((who < 0).sum())} of {len(who)} known recordings have no speaker; name who "
+            "speaks in each, or leave them out"
+        )
+    own = [projected[who == number] for number in range(who.max(initial=-1) + 1)]
+    return [(len(rows), rows.mean(axis=0, keepdims=True)) for rows in own]
 
 
 def known_trials(
@@ -94,7 +153,10 @@ def known_trials(
         scores = scorer.match(projected, projected)[first, second]
         return Trials(scores, voices[first] == voices[second], rows[first], rows[second])
     sets = _drawn_sets(voices, copies, n_known, rng)
-    means = np.stack([projected[chosen].mean(axis=0) for chosen in sets]) if sets else projected[:0]
+    if not sets:
+        none = np.empty(0, dtype=int)
+        return Trials(np.empty(0), np.empty(0, dtype=bool), none, none)
+    means = np.stack([projected[chosen].mean(axis=0) for chosen in sets])
     scores = scorer.match(projected, means, n_known)
     # A recording is not compared with a set that holds it, or a copy of it.
     apart = np.ones(scores.shape, dtype=bool)
@@ -104,51 +166,6 @@ def known_trials(
     head = np.array([chosen[0] for chosen in sets], dtype=int)
     same = voices[first] == voices[head[column]]
     return Trials(scores[first, column], same, rows[first], rows[head[column]])
-
-
-def impostor_scores(
-    scorer: CosineScorer,
-    projected: FloatArray,
-    voices: IntArray,
-    n_known: int,
-    n_draws: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Compare recordings with every other speaker.
-
-    Parameters
-    ----------
-    scorer : CosineScorer or PLDA
-        What scores.
-    projected : ndarray of shape (n_recordings, n_components)
-        What the scorer's `project` gave.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    n_known : int
-        Recordings that are drawn to stand for a speaker; of one who has fewer, all.
-    n_draws : int
-        How often they are drawn.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_draws * n_recordings, n_speakers - 1)
-        Those of a recording in an order of chance.
-    weights : ndarray of shape (n_draws * n_recordings,)
-        Those of a speaker sum to 1.
-    """
-    rng = np.random.default_rng(0)
-    names, who = np.unique(voices, return_inverse=True)
-    others = ~np.eye(len(names), dtype=bool)[who]
-    found = []
-    for _ in range(n_draws):
-        columns = []
-        for name in range(len(names)):
-            own = np.flatnonzero(who == name)
-            drawn = rng.choice(own, min(n_known, len(own)), replace=False)
-            mean = projected[drawn].mean(axis=0, keepdims=True)
-            columns.append(scorer.match(projected, mean, len(drawn))[:, 0])
-        found.append(np.column_stack(columns)[others].reshape(len(who), -1))
-    weights = np.tile(1 / np.bincount(who)[who] / n_draws, n_draws)
-    return rng.permuted(np.concatenate(found), axis=1), weights
 
 
 def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
@@ -172,6 +189,37 @@ def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     pairs = np.sort(np.column_stack([first, second]), axis=1)
     _, codes = np.unique(pairs, axis=0, return_inverse=True)
     return 1 / np.bincount(codes.ravel())[codes.ravel()]
+
+
+def pooled_trials(
+    parts: list[tuple[Any, IntArray, FloatArray]],
+    voices: IntArray,
+    copies: IntArray,
+    n_known: int,
+    seed: int,
+) -> Trials:
+    """Compare recordings within each part, by the scorer of that part.
+
+    Parameters
+    ----------
+    parts : list of (scorer, rows, projected)
+        As `left_out` gives them.
+    voices, copies : ndarray of shape (n_recordings,), int
+        Of all recordings.
+    n_known : int
+        Recordings in a set.
+    seed : int
+        Draws the sets.
+
+    Returns
+    -------
+    Trials
+    """
+    found = []
+    for scorer, rows, projected in parts:
+        part = known_trials(scorer, projected, voices[rows], copies[rows], n_known, seed)
+        found.append((part.scores, part.same, rows[part.first], rows[part.second]))
+    return Trials(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _drawn_sets(
@@ -216,15 +264,16 @@ def left_out(
         There are fewer than four speakers.
     """
     codes = np.unique(voices, return_inverse=True)[1]
-    counts = np.bincount(codes)
-    n_folds = min(FOLDS, len(counts) // 2)
+    n_speakers = codes.max(initial=-1) + 1
+    n_folds = min(FOLDS, n_speakers // 2)
     if n_folds < 2:
         raise TargetError(
-            f"found {len(counts)} speakers; a scorer that learns is tried on speakers left out in "
+            f"found {n_speakers} speakers; a scorer that learns is tried on speakers left out in "
             "turn, at least two of four. Calibrate with more speakers, use scorer='cosine', or "
             "give one that is fitted"
         )
-    folds = balance(counts, n_folds, np.random.RandomState(seed))[codes]
+    # Equally many speakers, however often each was recorded: none is left to learn from alone.
+    folds = balance(np.ones(n_speakers), n_folds, np.random.RandomState(seed))[codes]
     parts = []
     for fold in range(n_folds):
         rows = np.flatnonzero(folds == fold)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._conformal import class_sets, speaker_quantile, speaker_weights
+from sfmforensics.evidence._conformal import class_sets, speaker_quantile
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._posteriors import least_confidence
+from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class UncertainAnswers:
         ParameterError
             The confidence is not between 0 and 1.
         """
-        answers = as_frame(self.predict(X))
+        answers = self._answers(X)
         found = {}
         for task, held in self._held.items():
             if self.tasks_[task] != CLASSIFICATION:
                 width = speaker_quantile(held.scores, held.speakers, confidence)
                 values = answers[task].to_numpy(dtype=np.float64)
                 found[f"{task}_low"] = np.maximum(values - width, held.floor)
-                found[f"{task}_high"] = values + width
+                found[f"{task}_high"] = np.maximum(values + width, held.floor)
         return pd.DataFrame(found, index=answers.index)
 
     def predict_set(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
@@ -83,7 +84,7 @@ class UncertainAnswers:
             The confidence is not between 0 and 1.
         """
         found = {}
-        index = as_frame(self.predict(X)).index
+        index = self._answers(X).index
         for task, probabilities, labels in self._posteriors(X):
             held = self._held[task]
             quantile = speaker_quantile(held.scores, held.speakers, confidence)
@@ -118,10 +119,10 @@ class UncertainAnswers:
 
         Notes
         -----
-        The share is estimated from the calibration speakers; it is no guarantee. See
-        `least_confidence`.
+        The share is estimated from the calibration speakers, with a margin for their number; see
+        `least_confidence`. Where confidence says nothing about strangers, nothing is answered.
         """
-        answers = as_frame(self.predict(X)).copy()
+        answers = self._answers(X).copy()
         for task, probabilities, _ in self._posteriors(X):
             unsure = probabilities.max(axis=1) < self.least_confidence(task, risk)
             answers[task] = answers[task].astype(object).where(~unsure, None)
@@ -146,10 +147,20 @@ class UncertainAnswers:
         ------
         ParameterError
             The risk is not between 0 and 1.
+        TargetError
+            There is no such task that was calibrated.
         """
+        if task not in self.temperatures_:
+            raise TargetError(
+                f"{task!r} is no classification task that was calibrated; use one of "
+                f"{list(self.temperatures_)}"
+            )
         held = self._held[task]
-        weights = speaker_weights(held.speakers)
-        return least_confidence(held.correct, held.confidence, risk, weights)
+        return least_confidence(held.correct, held.confidence, risk, held.speakers)
+
+    def _answers(self, X: Any) -> pd.DataFrame:
+        """Answers by task, which those to 1-D targets have lost the name of."""
+        return as_frame(self.predict(X)).set_axis(list(self.tasks_), axis=1)
 
     def _posteriors(self, X: Any) -> list[tuple[Any, FloatArray, Array]]:
         """Of each task that was calibrated: its name, probabilities and labels."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfmforensics.exceptions import ParameterError
+
 SCALE = (
     (2, "weak"),
     (10, "moderate"),
@@ -31,6 +33,11 @@ def verbal_scale(log10_lr: float) -> str:
     str
         A sentence about the findings, never about who spoke: how probable it is that both are of
         one speaker also depends on everything else that is known in a case.
+
+    Raises
+    ------
+    ParameterError
+        It is not a number.
 
     References
     ----------
@@ -67,12 +74,81 @@ def verbal_grade(log10_lr: float) -> str | None:
     str or None
         None where neither proposition is supported: a ratio between 1/2 and 2.
 
+    Raises
+    ------
+    ParameterError
+        It is not a number.
+
     Examples
     --------
     >>> verbal_grade(-2.5), verbal_grade(0.2)
     ('moderately strong', None)
     """
     ratio = abs(log10_lr)
+    if np.isnan(ratio):
+        raise ParameterError(
+            "the likelihood ratio is not a number, so no finding; see where it comes from"
+        )
     # A ratio of 10 is one of 10, whatever its logarithm was rounded to.
     reached = [grade for least, grade in SCALE if ratio >= np.log10(least) - 1e-9]
     return reached[-1] if reached else None
+
+
+def plain_sentences(log10_lr: float) -> str:
+    """Say in two sentences what a likelihood ratio means, and what it does not.
+
+    Parameters
+    ----------
+    log10_lr : float
+        Logarithm to base 10 of the likelihood ratio.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain_sentences(-1.0))
+    What was found is 10 times as probable if the recordings are of different speakers, of people
+    like those in the calibration data, as it is if they are of the same speaker. How probable it is
+    that the speaker is the same depends on all other evidence as well, and is not for this
+    comparison to say.
+    """
+    ratio = number_of_times(log10_lr)
+    people = ", of people like those in the calibration data,"
+    first, second = (
+        (SAME, f"{DIFFERENT}{people[:-1]}") if log10_lr > 0 else (f"{DIFFERENT}{people}", SAME)
+    )
+    return (
+        f"What was found is {ratio} times as probable if the recordings {first} as it is if they "
+        f"{second}. How probable it is that the speaker is the same depends on all other evidence "
+        "as well, and is not for this comparison to say."
+    )
+
+
+def number_of_times(log10_lr: float) -> str:
+    """Write how many times as probable, with no more digits than the ratio deserves.
+
+    Parameters
+    ----------
+    log10_lr : float
+        Logarithm to base 10 of the likelihood ratio; its sign does not count.
+
+    Returns
+    -------
+    str
+        Two digits, rounded towards 1; of a ratio beyond 10^15 the power.
+
+    Examples
+    --------
+    >>> number_of_times(-1.37), number_of_times(0.2), number_of_times(4.0)
+    ('23', '1.5', '10,000')
+    """
+    power = abs(log10_lr)
+    if power > 15:
+        return f"10^{power:.0f}" if np.isfinite(power) else "infinitely many"
+    # Towards 1, so that no number is of a higher grade than its ratio.
+    ratio = float(f"{10**power:.12g}")
+    step = 10.0 ** (np.floor(np.log10(ratio) + 1e-12) - 1)
+    shown = np.floor(ratio / step + 1e-9) * step
+    return f"{shown:,.1f}" if step < 1 else f"{shown:,.0f}"

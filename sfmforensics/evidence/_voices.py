@@ -101,7 +101,7 @@ class ComparesVoices:
         Raises
         ------
         TargetError
-            Voices cannot be compared by this model.
+            Voices cannot be compared by this model, or it was calibrated by folds.
         """
         identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
         return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
@@ -111,7 +111,7 @@ class ComparesVoices:
         if self.likelihood_ratio_ is None:
             raise TargetError(
                 "voices cannot be compared by this model: it needs an estimator that gives a "
-                "representation (transform), and at least four speakers to calibrate by, but "
-                f"{self.n_calibration_speakers_} were kept back"
+                "representation (transform), and at least four speakers to calibrate by, some "
+                f"with several recordings; {self.n_calibration_speakers_} were kept back"
             )
         return self.likelihood_ratio_

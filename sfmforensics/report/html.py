@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +11,16 @@ from sfmforensics.report import _pictures_section as pictures
 from sfmforensics.report import _sections as sections
 from sfmforensics.report import _tables_section as tables
 from sfmforensics.report._custody_section import custody
-from sfmforensics.report._markup import Markup, join, tag
+from sfmforensics.report._markup import join, tag
+from sfmforensics.report._page import page_of
 from sfmforensics.report._run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sfmforensics._types import PathLike
+    from sfmforensics.report._markup import Markup
     from sfmforensics.report._run import Run
-
-# Even if something slipped through, the page may load nothing from anywhere.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def write_report(directory: PathLike) -> Path:
@@ -97,22 +95,9 @@ def _page(run: Run) -> str:
         tag("nav", tag("ul", *links), aria_label="Contents"),
         *(tag("section", tag("h2", title, id=_anchor(title)), content) for title, content in built),
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"{corpus}: {views} - sfmforensics report"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", _asset("report.css")),
-    )
-    body = tag("body", main, tag("script", _asset("report.js")))
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    title = f"{corpus}: {views} - sfmforensics report"
+    return page_of(title, main, script="report.js")
 
 
 def _anchor(title: str) -> str:
     return re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
-
-
-def _asset(name: str) -> Markup:
-    return Markup(files("sfmforensics.report").joinpath(name).read_text(encoding="utf-8"))

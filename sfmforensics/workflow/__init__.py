@@ -1,19 +1,26 @@
 """What the commands do, for those who call them from Python."""
 
 from sfmforensics._versions import versions
+from sfmforensics.workflow._case_report import write_case
+from sfmforensics.workflow._cases import Case, compare_files, identify_files
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
-from sfmforensics.workflow._models import load_model, predict_files, train_model
+from sfmforensics.workflow._models import load_model, predict_files
 from sfmforensics.workflow._reproduce import reproduce_tables
+from sfmforensics.workflow._train import train_model
 from sfmforensics.workflow._verify import verify_results
 
 __all__ = [
+    "Case",
+    "compare_files",
     "embed_corpus",
     "evaluate_corpus",
+    "identify_files",
     "load_model",
     "predict_files",
     "reproduce_tables",
     "train_model",
     "verify_results",
     "versions",
+    "write_case",
 ]

@@ -70,13 +70,15 @@ def check_corpus(corpus: Bunch) -> None:
     check_target(corpus.target, len(corpus.data))
 
 
-def answer_columns(tasks: Mapping[str, str]) -> list[str]:
+def answer_columns(tasks: Mapping[str, str], *, intervals: bool = False) -> list[str]:
     """Names of the columns that answers have: the path, each task, the probability of a label.
 
     Parameters
     ----------
     tasks : dict of str to str
         Kind by task.
+    intervals : bool, default=False
+        Whether there are sets and intervals as well.
 
     Returns
     -------
@@ -92,10 +94,15 @@ def answer_columns(tasks: Mapping[str, str]) -> list[str]:
     --------
     >>> answer_columns({"emotion": "classification", "age": "regression"})
     ['path', 'emotion', 'emotion_probability', 'age']
+    >>> answer_columns({"age": "regression"}, intervals=True)
+    ['path', 'age', 'age_low', 'age_high']
     """
     names = ["path"]
     for task, kind in tasks.items():
         names += [task, f"{task}_probability"] if kind == CLASSIFICATION else [task]
+        if intervals:
+            ends = ("set",) if kind == CLASSIFICATION else ("low", "high")
+            names += [f"{task}_{end}" for end in ends]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise TargetError(

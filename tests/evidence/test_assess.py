@@ -403,13 +403,46 @@ class TestWhatIsMissing:
         y = Y.iloc[TEST].reset_index(drop=True)
         y.loc[:9, "emotion"] = None
         y.loc[:4, "age"] = np.nan
-        y.loc[20:22, "speaker"] = None
         found = assess(model, X[TEST], y, n_resamples=10)
         assert cell(found, "emotion", "accuracy", column="n") == len(TEST) - 10
         assert cell(found, "age", "mae", column="n") == len(TEST) - 5
         assert cell(found, "gender", "accuracy", column="n") == len(TEST)
-        known = y["speaker"].notna().to_numpy()
-        assert known[np.r_[found.trials.first, found.trials.second]].all()
+
+    @pytest.mark.parametrize("groups", [None, "copies"])
+    def test_recordings_of_nobody_known_are_left_out(self, model, groups):
+        y = Y.iloc[TEST].reset_index(drop=True)
+        unknown = np.isin(np.arange(len(TEST)), [20, 21, 25])
+        y.loc[unknown, "speaker"] = None
+        copies = None if groups is None else np.arange(len(TEST))
+        found = assess(model, X[TEST], y, groups=copies, n_resamples=10)
+        kept = None if groups is None else copies[~unknown]
+        given = assess(model, X[TEST][~unknown], y[~unknown], groups=kept, n_resamples=10)
+        columns = ["value", "low", "high", "n", "speakers"]
+        np.testing.assert_allclose(found.table[columns], given.table[columns], atol=1e-5)
+        assert len(found.voices) == len(found.labels) == len(TEST) - 3
+        with pytest.raises(TargetError, match="no recording has a speaker"):
+            assess(model, X[TEST], y.assign(speaker=None))
+
+    def test_a_copy_of_a_recording_that_is_named_is_named(self, model):
+        y, copies = Y.iloc[TEST].reset_index(drop=True), np.arange(len(TEST))
+        y.loc[20, "speaker"], copies[20] = None, 0
+        found = assess(model, X[TEST], y, groups=copies, n_resamples=10)
+        assert found.voices[20] == found.voices[0]
+
+    def test_groups_that_are_the_speakers_are_no_copies(self, model):
+        given = assess(model, X[TEST], Y.iloc[TEST], n_resamples=10)
+        who = Y["speaker"].iloc[TEST].to_numpy()
+        found = assess(model, X[TEST], Y.iloc[TEST], groups=who, n_resamples=10)
+        pd.testing.assert_frame_equal(found.table, given.table)
+
+    def test_targets_of_one_column(self):
+        who, target = Y["speaker"].to_numpy(), Y["emotion"].to_numpy()
+        tango = TANGO(encoder="tokens", max_epochs=5, random_state=0)
+        model = CalibratedModel(tango, random_state=0).fit(X[TRAIN], target[TRAIN], who[TRAIN])
+        found = assess(model, X[TEST], target[TEST], groups=who[TEST], n_resamples=10)
+        right = (model.predict(X[TEST]) == target[TEST]).mean()
+        assert cell(found, "y", "accuracy") == pytest.approx(right)
+        assert "speaker" in set(found.table["task"])
 
     def test_a_label_that_the_model_does_not_know_is_wrong(self, model):
         y = Y.iloc[TEST].assign(emotion="bored")

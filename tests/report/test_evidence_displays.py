@@ -112,6 +112,47 @@ class TestTippett:
         assert display.ax_.get_title() == "misleading: 25.0 % of same, 0.0 % of different"
 
     @FEW
+    @given(pair=TRIALS, data=st.data())
+    def test_a_weight_is_so_many_trials(self, pair, data):
+        """Whole weights draw what trials that are repeated draw."""
+        values, same = pair
+        one = st.integers(1, 4)
+        weights = np.array(data.draw(st.lists(one, min_size=len(same), max_size=len(same))))
+        weighted = TippettDisplay.from_predictions(values, same, weights=weights, ax=axes())
+        repeated = TippettDisplay.from_predictions(
+            values.repeat(weights), same.repeat(weights), ax=axes()
+        )
+        assert weighted.misleading == pytest.approx(repeated.misleading)
+        for line, other in zip(weighted.ax_.lines[:2], repeated.ax_.lines[:2], strict=True):
+            np.testing.assert_allclose(line.get_xydata(), other.get_xydata(), atol=1e-9)
+        counts = [f"(n = {int(kind.sum())}" for kind in (same, ~same)]
+        assert all(part in text for part, text in zip(counts, legend(weighted), strict=False))
+
+    def test_weights_that_count_nothing_are_refused(self):
+        given = [1, 2, -1], [True, True, False]
+        for weights, words in (
+            ([1, 1], r"weights have the shape \(2,\) and same \(3,\)"),
+            ([1, -1, 1], "negative or not finite"),
+            ([1, np.nan, 1], "negative or not finite"),
+            ([0, 0, 1], "of same-speaker trials sum to 0"),
+            ([0, 1, 0], "of different-speaker trials sum to 0"),
+            (["much", "1", "1"], "must be numbers, but"),
+        ):
+            with pytest.raises(ParameterError, match=words):
+                TippettDisplay.from_predictions(*given, weights=weights)
+
+    def test_a_case_is_a_line_that_is_named_and_in_sight(self):
+        display = TippettDisplay.from_predictions(
+            [1, 2, -1], [True, True, False], case=-7.5, ax=axes()
+        )
+        assert "this case (\N{MINUS SIGN}7.50)" in legend(display)
+        assert display.ax_.lines[-1].get_xdata() == [-7.5, -7.5]
+        assert display.ax_.get_xlim()[0] < -7.5
+        assert display.misleading == (0, 0)  # of the case nothing is known
+        with pytest.raises(ParameterError, match="case is inf; give the log10 LR"):
+            TippettDisplay.from_predictions([1, -1], [True, False], case=np.inf)
+
+    @FEW
     @given(TRIALS)
     def test_curves_fall_and_say_the_share(self, pair):
         values, same = pair

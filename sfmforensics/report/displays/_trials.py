@@ -75,15 +75,15 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
     return numbers, kinds
 
 
-def checked_weights(weights: ArrayLike | None, same: BoolArray) -> FloatArray:
+def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
     """Read how much each trial counts.
 
     Parameters
     ----------
-    weights : array-like of shape (n_trials,) or None
-        None for all alike.
+    weights : array-like of shape (n_trials,)
+        Not negative.
     same : ndarray of shape (n_trials,), bool
-        Whether both sides are one speaker.
+        Kinds, as `checked_trials` gives them.
 
     Returns
     -------
@@ -92,24 +92,32 @@ def checked_weights(weights: ArrayLike | None, same: BoolArray) -> FloatArray:
     Raises
     ------
     ParameterError
-        There is not one for each trial, one is negative or not finite, or those of a kind are all
-        0.
+        There are more or fewer than trials, one is negative or not finite, or a kind has none.
 
     Examples
     --------
-    >>> checked_weights(None, np.array([True, False]))
-    array([1., 1.])
+    >>> checked_weights([0, 1], np.array([True, False]))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ParameterError: the weights of same-speaker trials sum to 0; give some
+    that count
     """
-    if weights is None:
-        return np.ones(len(same))
-    found = np.asarray(weights, dtype=np.float64)
-    if found.shape != same.shape or not np.isfinite(found).all() or (found < 0).any():
+    try:
+        found = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"the weights must be numbers, but: {error}") from error
+    if found.shape != same.shape:
         raise ParameterError(
-            f"weights have the shape {found.shape}; give one for each of {len(same)} trials, "
-            "finite and not negative"
+            f"weights have the shape {found.shape} and same {same.shape}; give one of each for "
+            "each trial"
         )
-    if not found[same].any() or not found[~same].any():
-        raise ParameterError("all weights of one kind of trials are 0; give some that are not")
+    if not (np.isfinite(found).all() and (found >= 0).all()):
+        raise ParameterError("weights are negative or not finite; give finite ones, 0 or more")
+    for kind, name in ((same, "same"), (~same, "different")):
+        if not found[kind].sum():
+            raise ParameterError(
+                f"the weights of {name}-speaker trials sum to 0; give some that count"
+            )
     return found
 
 

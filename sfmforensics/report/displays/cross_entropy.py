@@ -140,7 +140,7 @@ class ECEDisplay:
                 "log10_prior_odds are not two or more finite numbers that rise; give some, such as "
                 "np.linspace(-2.5, 2.5, 101)"
             )
-        told = checked_weights(weights, kinds)
+        told = None if weights is None else checked_weights(weights, kinds)
         pooled = pav_log10_lr(values, kinds, told)
         ratios = (values, pooled, np.zeros(len(values)))
         curves = [empirical_cross_entropy(each, kinds, odds, told) for each in ratios]

@@ -132,7 +132,7 @@ class DETDisplay:
             All trials are of one kind.
         """
         values, kinds = checked_trials(scores, same)
-        told = checked_weights(weights, kinds)
+        told = None if weights is None else checked_weights(weights, kinds)
         _, false, missed = detection_errors(values, kinds, told)
         eer = float(equal_error_rate(values, kinds, told))
         n_same = int(kinds.sum())

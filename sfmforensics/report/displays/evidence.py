@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.exceptions import ParameterError
-from sfmforensics.report.displays._axes import BLUE, VERMILLION, heading_of, own_axes
+from sfmforensics.report.displays._axes import BLUE, GREEN, VERMILLION, heading_of, own_axes
 from sfmforensics.report.displays._trials import (
     DIFFERENT,
     SAME,
@@ -36,10 +36,12 @@ class TippettDisplay:
         Logarithm to base 10 of each likelihood ratio; may be infinite.
     same : ndarray of shape (n_trials,), bool
         Whether both sides are one speaker. There are trials of both kinds.
+    weights : ndarray of shape (n_trials,) or None, default=None
+        How much each trial counts within its kind; None for all alike.
     bounds : (float, float) or None, default=None
         Lowest and highest log10 LR that the system reports.
-    weights : ndarray of shape (n_trials,) or None, default=None
-        How much each trial counts.
+    case : float or None, default=None
+        The log10 LR of a comparison whose truth is not known.
     name : str or None, default=None
         What was measured, in the title.
 
@@ -52,7 +54,8 @@ class TippettDisplay:
     -----
     The curves have a step at every trial. A ratio of exactly 1 misleads nobody. Infinite ratios
     lie beyond the axis: a curve that does not start at 100 % or end at 0 % has some, and the
-    legend counts them.
+    legend counts them. With weights the curves and the title tell shares of the weight; the legend
+    counts comparisons still.
 
     References
     ----------
@@ -80,14 +83,16 @@ class TippettDisplay:
         log10_lr: FloatArray,
         same: BoolArray,
         *,
-        bounds: tuple[float, float] | None = None,
         weights: FloatArray | None = None,
+        bounds: tuple[float, float] | None = None,
+        case: float | None = None,
         name: str | None = None,
     ) -> None:
         self.log10_lr = log10_lr
         self.same = same
+        self.weights = weights
         self.bounds = bounds
-        self.weights = checked_weights(weights, same)
+        self.case = case
         self.name = name
 
     @classmethod
@@ -99,6 +104,7 @@ class TippettDisplay:
         weights: ArrayLike | None = None,
         name: str | None = None,
         bounds: tuple[float, float] | None = None,
+        case: float | None = None,
         ax: Axes | None = None,
     ) -> Self:
         """Draw likelihood ratios of comparisons whose truth is known.
@@ -110,11 +116,14 @@ class TippettDisplay:
         same : array-like of shape (n_trials,), bool
             Whether both sides are one speaker.
         weights : array-like of shape (n_trials,) or None, default=None
-            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
+            How much each trial counts within its kind, such as `Trials.weights`, by which no
+            speaker counts more than another; None for all alike.
         name : str or None, default=None
             What was measured, in the title.
         bounds : (float, float) or None, default=None
             Lowest and highest log10 LR that the system reports; drawn as lines.
+        case : float or None, default=None
+            The log10 LR of a comparison whose truth is not known; drawn as a line.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a figure of pyplot's.
 
@@ -125,11 +134,15 @@ class TippettDisplay:
         Raises
         ------
         ParameterError
-            The lengths differ, something is not a number, or the bounds are not two rising ones.
+            The lengths differ, something is not a number, a weight is negative or infinite, a kind
+            has no weight, the bounds are not two rising ones, or the case is not finite.
         ReportError
             All trials are of one kind.
         """
         values, kinds = checked_trials(log10_lr, same)
+        counted = None if weights is None else checked_weights(weights, kinds)
+        if case is not None and not np.isfinite(case):
+            raise ParameterError(f"case is {case}; give the log10 LR of a comparison")
         if bounds is not None:
             low, high = bounds
             if not -np.inf < low < high < np.inf:
@@ -137,18 +150,19 @@ class TippettDisplay:
                     f"bounds are ({low}, {high}); give the lowest and the highest log10 LR, which "
                     "is more"
                 )
-        told = checked_weights(weights, kinds)
-        return cls(values, kinds, bounds=bounds, weights=told, name=name).plot(ax)
+        drawn = cls(values, kinds, weights=counted, bounds=bounds, case=case, name=name)
+        return drawn.plot(ax)
 
     @property
     def misleading(self) -> tuple[float, float]:
         """Shares, 0 to 1: of the same speaker with LR < 1, of different ones with LR > 1."""
-        misleads = np.where(self.same, self.log10_lr < 0, self.log10_lr > 0)
-        same, different = (
-            float(np.average(misleads[kind], weights=self.weights[kind]))
-            for kind in (self.same, ~self.same)
+        return (
+            float(np.average(self.log10_lr[self.same] < 0, weights=self._counted(self.same))),
+            float(np.average(self.log10_lr[~self.same] > 0, weights=self._counted(~self.same))),
         )
-        return same, different
+
+    def _counted(self, kind: BoolArray) -> FloatArray | None:
+        return None if self.weights is None else self.weights[kind]
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
@@ -163,14 +177,14 @@ class TippettDisplay:
         TippettDisplay
         """
         ax = own_axes(ax, self.figsize)
-        marks = [0.0, *(self.bounds or ())]
+        marks = [0.0, *(self.bounds or ()), *([] if self.case is None else [self.case])]
         low, high = finite_span(np.append(self.log10_lr, marks))
         styles = ((self.same, SAME, BLUE, "-"), (~self.same, DIFFERENT, VERMILLION, "--"))
         for kind, label, colour, line in styles:
             values = self.log10_lr[kind]
             n_infinite = int(np.isinf(values).sum())
             label = f"{label} (n = {len(values):,}{f'; {n_infinite:,} ∞' if n_infinite else ''})"
-            x, share = share_at_least(values, self.weights[kind])
+            x, share = share_at_least(values, self._counted(kind))
             ax.plot(
                 np.append(low, np.minimum(x, high)),
                 100 * np.append(share[0], share),
@@ -185,6 +199,9 @@ class TippettDisplay:
             for bound in self.bounds:
                 ax.axvline(bound, color="0.4", linewidth=1, linestyle=":", label=label)
                 label = "_"  # once is enough
+        if self.case is not None:
+            label = f"this case ({self.case:.2f})".replace("-", "\N{MINUS SIGN}")
+            ax.axvline(self.case, color=GREEN, linewidth=2.5, linestyle="-.", label=label)
         shares = "misleading: {:.1f} % of same, {:.1f} % of different".format(
             *(100 * share for share in self.misleading)
         )
@@ -222,9 +239,14 @@ def share_at_least(
     --------
     >>> share_at_least(np.array([2.0, 1.0, 1.0, -np.inf]))
     (array([ 1.,  2., inf]), array([0.75, 0.25, 0.  ]))
+    >>> share_at_least(np.array([2.0, 1.0]), np.array([3.0, 1.0]))
+    (array([ 1.,  2., inf]), array([1.  , 0.75, 0.  ]))
     """
     x = np.append(np.unique(values[np.isfinite(values)]), np.inf)
     order = np.argsort(values, kind="stable")
-    weights = np.ones(len(values)) if weights is None else weights
-    below = np.append(0.0, np.cumsum(weights[order]))
-    return x, 1 - below[np.searchsorted(values[order], x, side="left")] / below[-1]
+    lower = np.searchsorted(values[order], x, side="left")
+    if weights is None:
+        return x, 1 - lower / len(values)
+    # Summed from the top, so that above the highest nothing is left, not a rounding error.
+    above = np.append(np.cumsum(weights[order][::-1])[::-1], 0.0)
+    return x, above[lower] / above[0]

@@ -99,7 +99,7 @@ class PAVDisplay:
         self.log10_lr = log10_lr
         self.pooled = pooled
         self.same = same
-        self.weights = checked_weights(weights, same)
+        self.weights = weights
         self.name = name
 
     @classmethod
@@ -139,7 +139,7 @@ class PAVDisplay:
             All trials are of one kind.
         """
         values, kinds = checked_trials(log10_lr, same)
-        told = checked_weights(weights, kinds)
+        told = None if weights is None else checked_weights(weights, kinds)
         pooled = pav_log10_lr(values, kinds, told)
         return cls(values, pooled, kinds, weights=told, name=name).plot(ax)
 

@@ -1,0 +1,188 @@
+"""A calibration as plain values and arrays, so that it can be saved without code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfmforensics.evidence._held import Held
+from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+from sfmforensics.evidence._model import CalibratedModel
+from sfmforensics.evidence._scorers import PLDA, CosineScorer
+from sfmforensics.exceptions import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from sfmforensics._types import Array
+
+_SCORERS = {"CosineScorer": CosineScorer, "PLDA": PLDA}
+_LEARNT = ("mean_", "components_", "centre_", "axes_", "between_")
+_OF_HELD = ("scores", "speakers", "correct", "confidence")
+
+
+def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Take a fitted model's calibration apart; the estimator inside is not in it.
+
+    Parameters
+    ----------
+    model : CalibratedModel
+        Fitted.
+
+    Returns
+    -------
+    plain : dict
+        Numbers, texts, and lists and dicts of them.
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    ModelFileError
+        Voices are compared by something of the user's own.
+    """
+    arrays: dict[str, Array] = {"rows": model.calibration_rows_}
+    held = []
+    for place, (task, found) in enumerate(model._held.items()):
+        held.append({"task": task, "temperature": found.temperature, "floor": found.floor})
+        arrays |= {
+            f"held.{place}.{name}": getattr(found, name)
+            for name in _OF_HELD
+            if len(getattr(found, name))
+        }
+    plain = {
+        "calibration": model.calibration,
+        "speaker": model.speaker,
+        "random_state": model.random_state,
+        "n_speakers": model.n_calibration_speakers_,
+        "template": None if model.likelihood_ratio is None else _parameters(model.likelihood_ratio),
+        "held": held,
+        "ratio": None,
+    }
+    ratio = model.likelihood_ratio_
+    if ratio is not None:
+        arrays |= {"voices": ratio._voices, "copies": ratio._copies}
+        parts = []
+        scorers = [(ratio.scorer_, None, None), *ratio._parts]
+        for place, (scorer, rows, projected) in enumerate(scorers):
+            parts.append(_scorer_state(scorer, f"scorer.{place}", arrays))
+            if rows is not None and projected is not None:
+                arrays |= {f"part.{place}.rows": rows, f"part.{place}.projected": projected}
+        plain["ratio"] = _parameters(ratio) | {"parts": parts, "one_space": ratio._one_space}
+    return plain, arrays
+
+
+def calibrated_from(
+    estimator: Any, unfitted: Any, plain: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> CalibratedModel:
+    """Put a calibration together again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, as it was inside.
+    unfitted : estimator
+        The same before it was fitted.
+    plain, arrays
+        As `calibration_state` gave them.
+
+    Returns
+    -------
+    CalibratedModel
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Something is missing, or not what it was.
+    """
+    template = plain["template"]
+    model = CalibratedModel(
+        unfitted,
+        calibration=plain["calibration"],
+        speaker=plain["speaker"],
+        likelihood_ratio=None if template is None else _template(template),
+        random_state=plain["random_state"],
+    )
+    model.estimator_ = estimator
+    model.calibration_rows_ = arrays["rows"]
+    model.n_calibration_speakers_ = int(plain["n_speakers"])
+    model._held = {}
+    for place, told in enumerate(plain["held"]):
+        names = _OF_HELD if f"held.{place}.correct" in arrays else _OF_HELD[:2]
+        model._held[told["task"]] = Held(
+            **{name: arrays[f"held.{place}.{name}"] for name in names},
+            temperature=float(told["temperature"]),
+            floor=float(told["floor"]),
+        )
+    model._remember_temperatures()
+    model.likelihood_ratio_ = None
+    if plain["ratio"] is not None:
+        ratio = _template(plain["ratio"])
+        voices, copies = arrays["voices"], arrays["copies"]
+        states = [
+            _scorer_from(told, f"scorer.{place}", arrays)
+            for place, told in enumerate(plain["ratio"]["parts"])
+        ]
+        parts = [
+            (scorer, arrays[f"part.{place}.rows"], arrays[f"part.{place}.projected"])
+            for place, scorer in enumerate(states)
+            if place
+        ]
+        if len(parts) == 1:
+            parts = [(states[0], *parts[0][1:])]
+        one_space = bool(plain["ratio"]["one_space"])
+        ratio._keep(states[0], voices, copies, parts, one_space=one_space)
+        model.likelihood_ratio_ = ratio
+    return model
+
+
+def _parameters(ratio: LikelihoodRatio) -> dict[str, Any]:
+    scorer = ratio.scorer
+    if not isinstance(scorer, str):
+        scorer = _plain_scorer(scorer)
+    return {
+        "scorer": scorer,
+        "calibration": ratio.calibration,
+        "bounds": ratio.bounds,
+        "random_state": ratio.random_state,
+    }
+
+
+def _template(plain: Mapping[str, Any]) -> LikelihoodRatio:
+    scorer = plain["scorer"]
+    if not isinstance(scorer, str):
+        scorer = _SCORERS[scorer["kind"]](**scorer["parameters"])
+    return LikelihoodRatio(
+        scorer,
+        calibration=plain["calibration"],
+        bounds=plain["bounds"],
+        random_state=plain["random_state"],
+    )
+
+
+def _plain_scorer(scorer: Any) -> dict[str, Any]:
+    kind = type(scorer).__name__
+    if _SCORERS.get(kind) is not type(scorer):
+        raise ModelFileError(
+            f"voices are compared by a {kind}, which cannot be saved without code; use PLDA or "
+            "CosineScorer, or save the model with joblib, whose files only those should open who "
+            "trust them"
+        )
+    return {"kind": kind, "parameters": scorer.get_params()}
+
+
+def _scorer_state(scorer: Any, place: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    for name in _LEARNT:
+        if hasattr(scorer, name):
+            arrays[f"{place}.{name}"] = getattr(scorer, name)
+    return _plain_scorer(scorer) | {"n_features": int(scorer.n_features_in_)}
+
+
+def _scorer_from(plain: Mapping[str, Any], place: str, arrays: Mapping[str, Array]) -> Any:
+    scorer: Any = _SCORERS[plain["kind"]](**plain["parameters"])
+    scorer.n_features_in_ = plain["n_features"]
+    for name in _LEARNT:
+        if f"{place}.{name}" in arrays:
+            setattr(scorer, name, np.asarray(arrays[f"{place}.{name}"]))
+    return scorer

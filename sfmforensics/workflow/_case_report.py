@@ -1,0 +1,67 @@
+"""The page of a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sklearn.utils import _safe_indexing
+
+from sfmforensics._files import write_atomically
+from sfmforensics.exceptions import ParameterError, ViewError
+from sfmforensics.explanation import explain
+from sfmforensics.report.case import case_page
+from sfmforensics.workflow._answers import calibrated_step
+
+if TYPE_CHECKING:
+    from sfmforensics._types import PathLike
+    from sfmforensics.explanation import Explanation
+    from sfmforensics.workflow._cases import Case
+
+
+def write_case(case: Case, path: PathLike) -> Path:
+    """Write the report of a case: one page, to read without a network and to print.
+
+    Parameters
+    ----------
+    case : Case
+        As `compare_files` gives it.
+    path : path-like
+        File for the page of HTML; its folder is made if need be.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    ModelFileError
+        The model of the case is not calibrated.
+    """
+    path = Path(path)
+    calibrated = calibrated_step(case.model)
+    tasks = {name: kind for name, kind in calibrated.tasks_.items() if name != calibrated.speaker}
+    page = case_page(
+        case.comparison,
+        case.answers,
+        case.manifest,
+        tasks=tasks,
+        confidence=case.confidence,
+        seconds=case.seconds,
+        trials=calibrated._ratio()._weighed(case.comparison.n_known),
+        explanation=_explained(case),
+    )
+    write_atomically(path, page)
+    return path
+
+
+def _explained(case: Case) -> Explanation | None:
+    """Of the questioned recording, view by view: that takes no time to speak of."""
+    one = _safe_indexing(case.X, [0])
+    try:
+        return explain(case.model[-1], one, n_steps=0)
+    except (ParameterError, ViewError):  # a model of another kind, or of too many views
+        return None

@@ -1,0 +1,172 @@
+"""Train a model from recordings to answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import joblib
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sfmforensics._files import replacing
+from sfmforensics.custody import Evidence
+from sfmforensics.datasets import find_copies
+from sfmforensics.evidence import CalibratedModel
+from sfmforensics.exceptions import (
+    ModelFileError,
+    SFMForensicsError,
+    TargetError,
+)
+from sfmforensics.saving import save_model
+from sfmforensics.targets import TargetCodec, task_kind
+from sfmforensics.views import make_views
+from sfmforensics.workflow._common import (
+    answer_columns,
+    build_estimator,
+    check_corpus,
+    make_folder,
+)
+from sfmforensics.workflow._results import plain_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from sklearn.utils import Bunch
+
+    from sfmforensics._types import PathLike
+    from sfmforensics.embedders._spec import ViewSpec
+
+
+def train_model(
+    corpus: Bunch,
+    views: Sequence[ViewSpec],
+    output: PathLike,
+    *,
+    model: str = "tango",
+    preset: str = "tuned",
+    seed: int = 0,
+    epochs: int | None = None,
+    cache: PathLike | None = None,
+    device: str | None = None,
+    format: Literal["safetensors", "joblib"] | None = None,
+    calibrate: float | int | None = None,
+    command: str = "",
+    verbose: bool = False,
+) -> Pipeline:
+    """Fit one model on a whole corpus, from recordings to answers, and save it.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders of `sfmforensics.datasets` give it.
+    views : sequence of str
+        Specs for `make_views`.
+    output : path-like
+        File for the model.
+    model, preset, seed, epochs, cache, device, verbose
+        As in `evaluate_corpus`.
+    format : {"safetensors", "joblib"} or None, default=None
+        "safetensors" is `sfmforensics.save_model`'s, which runs nothing when it is loaded; a file
+        of "joblib" does, and only those who trust it should load it. None goes by the file's name:
+        joblib for one that ends in .joblib.
+    calibrate : float, int or None, default=None
+        Share of the speakers who are kept back from training, or number of folds of them, to find
+        out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Copies of
+        one recording stay on one side.
+    command : str, default=""
+        What repeats this, for the manifest.
+
+    Returns
+    -------
+    Pipeline
+        From recordings to answers. It keeps the place of the SFM and what identifies it, not its
+        weights: ``manifest_``, which is in the file too, is the chain of custody, with the paths
+        and the sha256 of the recordings. See `sfmforensics.custody`.
+
+    Raises
+    ------
+    SFMForensicsError
+        `output` is a folder.
+    ModelFileError
+        The model can be saved with joblib alone, or the format is unknown.
+    TargetError
+        The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
+        name its answers by them; or nobody says who speaks, or too few do to calibrate.
+    CustodyError
+        A recording changed during training.
+    OutputError
+        The file cannot be written.
+    """
+    output = Path(output)
+    if output.is_dir():
+        raise SFMForensicsError(
+            f"{output} is a folder; name a file, as in {output}/tango.safetensors"
+        )
+    if format is None:
+        format = "joblib" if output.suffix == ".joblib" else "safetensors"
+    if format not in ("safetensors", "joblib"):
+        raise ModelFileError(f'format is {format!r}; use "safetensors" or "joblib"')
+    estimator = build_estimator(model, preset, views, seed, epochs, device)
+    if model == "svm" and format != "joblib":
+        raise ModelFileError(
+            "a model of scikit-learn's SVC and SVR can be saved as code only; name a file such as "
+            f"{output.with_suffix('.joblib')}"
+        )
+    check_corpus(corpus)
+    codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
+    kinds = dict(zip(codec.names_, codec.kinds_, strict=True))
+    answer_columns(kinds, intervals=calibrate is not None)
+    if calibrate is not None and "speaker" not in corpus.target:
+        # Copies are groups too, so that else each recording would count as a voice of its own.
+        raise TargetError(
+            "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
+            "who speaks in each recording"
+        )
+    started = Evidence(corpus.data, verbose)
+    union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    make_folder(output.parent)
+    if verbose and "verbose" in estimator.get_params():
+        estimator.set_params(verbose=2)
+    parameters = {key: plain_value(value) for key, value in estimator.get_params().items()}
+    if calibrate is None:
+        pipeline = make_pipeline(union, estimator).fit(corpus.data, corpus.target)
+    else:
+        calibrated = CalibratedModel(estimator, calibration=calibrate, random_state=seed)
+        copies = find_copies(corpus.data, verbose=verbose)
+        pipeline = make_pipeline(union, calibrated)
+        pipeline.fit(corpus.data, corpus.target, calibratedmodel__groups=copies)
+    if verbose and "verbose" in estimator.get_params():
+        estimator.set_params(verbose=0)
+        getattr(pipeline[-1], "estimator_", estimator).set_params(verbose=0)
+    for _, embedder in union.transformer_list:
+        # The cache of this machine is of no use to the next, nor are its progress bars.
+        embedder.set_params(cache=None, verbose=False)
+    pipeline.manifest_ = started.manifest(
+        "model",
+        views=union,
+        command=command,
+        model=model,
+        preset=preset,
+        seed=seed,
+        parameters=parameters,
+        calibration=_calibration(pipeline[-1]),
+        tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
+    )
+    if format == "joblib":
+        with replacing(output) as temporary:
+            joblib.dump(pipeline, temporary)
+    else:
+        save_model(pipeline, output)
+    return pipeline
+
+
+def _calibration(model: Any) -> dict[str, Any] | None:
+    """Who calibrated, for the manifest: recordings by their place among its recordings."""
+    if not isinstance(model, CalibratedModel):
+        return None
+    return {
+        "calibration": model.calibration,
+        "speakers": model.n_calibration_speakers_,
+        "recordings": model.calibration_rows_.tolist(),
+    }
