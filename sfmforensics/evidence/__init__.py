@@ -6,6 +6,8 @@ Examples
 'moderately strong'
 """
 
+from sfmforensics.evidence._assess import assess, pool_assessments
+from sfmforensics.evidence._assessment import Assessment
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
@@ -20,13 +22,16 @@ from sfmforensics.evidence._verbal import (
 
 __all__ = [
     "PLDA",
+    "Assessment",
     "CalibratedModel",
     "Comparison",
     "CosineScorer",
     "LikelihoodRatio",
     "OpenSetIdentifier",
+    "assess",
     "number_of_times",
     "plain_sentences",
+    "pool_assessments",
     "verbal_grade",
     "verbal_scale",
 ]

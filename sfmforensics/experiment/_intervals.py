@@ -10,6 +10,7 @@ import pandas as pd
 from sfmforensics.experiment._evaluate import METRICS_OF
 from sfmforensics.experiment._splits import SPEAKER
 from sfmforensics.metrics import bootstrap_intervals, eer_interval
+from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.metrics._verification import Trials
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.targets import CLASSIFICATION, task_kind
@@ -26,9 +27,6 @@ INTERVAL_COLUMNS = [
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
 ]
-MOST_GROUPS = 12
-DECADE = 10
-_MOST_YEARS = 1e6
 
 
 def score_intervals(
@@ -90,7 +88,8 @@ def score_intervals(
     units = {"closed": alone}
     if SPEAKER in target:
         units["disjoint"] = joined_groups(target[SPEAKER], alone)
-    groupings = _groupings(target)
+    every: Array = np.full(len(target), None, dtype=object)
+    groupings = {"all": every} | groupings_of(target.drop(columns=SPEAKER, errors="ignore"))
     drawn = {"n_resamples": n_resamples, "random_state": seed}
     rows = []
     for model, predictions in found.predictions.items():
@@ -165,26 +164,3 @@ def _within(fold: Trials, held: BoolArray | None) -> Trials:
         return fold
     keep = held[fold.first] & held[fold.second]
     return Trials(fold.scores[keep], fold.same[keep], fold.first[keep], fold.second[keep])
-
-
-def _groupings(target: pd.DataFrame) -> dict[Hashable, Array]:
-    """Group of each recording, by the label that tells it; "all" is everything."""
-    found: dict[Hashable, Array] = {"all": np.full(len(target), None, dtype=object)}
-    for task, column in target.drop(columns=SPEAKER, errors="ignore").items():
-        if task_kind(column) == CLASSIFICATION:
-            if 2 <= column.nunique() <= MOST_GROUPS:
-                found[task] = column.astype(object).where(column.notna(), None).to_numpy()
-        elif len(column.dropna().unique()) > 1:
-            found[task] = _bands(task, column)
-    return found
-
-
-def _bands(task: Hashable, column: pd.Series) -> Array:
-    """Decades of an age, quartiles of any other number, in words that sort as they should."""
-    numbers = pd.to_numeric(column).astype(float)
-    if task == "age" and numbers.abs().max() < _MOST_YEARS:
-        start = (numbers // DECADE * DECADE).astype("Int64")
-        words = start.astype(str) + " to " + (start + DECADE - 1).astype(str)
-        return words.where(numbers.notna(), None).to_numpy(dtype=object)
-    bands = pd.qcut(numbers, 4, duplicates="drop", precision=2)
-    return bands.astype(object).map(str, na_action="ignore").where(numbers.notna(), None).to_numpy()

@@ -116,6 +116,7 @@ def calibration_bins(
     classes: Column,
     n_bins: int = 10,
     strategy: Strategy = "uniform",
+    weights: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Confidence and accuracy of the likeliest class, by bins of the confidence.
 
@@ -128,13 +129,15 @@ def calibration_bins(
     strategy : {"uniform", "quantile"}, default="uniform"
         Bins of equal width between 0 and 1, or with about as many recordings each; equal
         confidences stay together.
+    weights : array-like of shape (n_recordings,) or None, default=None
+        How much each recording counts; None for all alike.
 
     Returns
     -------
-    DataFrame of shape (n_filled_bins, 5)
+    DataFrame of shape (n_filled_bins, 5 or 6)
         ``low`` and ``high`` (edges of the bin; of equally full ones its least and greatest
-        confidence), ``n`` (recordings), ``confidence`` and ``accuracy`` (means, 0 to 1). Bins
-        without a recording are left out.
+        confidence), ``n`` (recordings), ``confidence`` and ``accuracy`` (means, 0 to 1), and
+        ``weight`` (their sum, if there are any). Bins without a recording are left out.
 
     Raises
     ------
@@ -165,6 +168,10 @@ def calibration_bins(
         rank = pd.Series(confidence).rank(method="average").to_numpy() - 0.5
         place = (rank * n_bins // max(len(rank), 1)).astype(int)
     found = pd.DataFrame({"place": place, "confidence": confidence, "right": codes == best})
+    if weights is not None:
+        found["weight"] = _weights(weights, len(y_true))[pd.Series(y_true).notna().to_numpy()]
+        found["sure"] = found["weight"] * found["confidence"]
+        found["right"] = found["weight"] * found["right"]
     bins = found.groupby("place").agg(
         low=("confidence", "min"),
         high=("confidence", "max"),
@@ -172,6 +179,11 @@ def calibration_bins(
         confidence=("confidence", "mean"),
         accuracy=("right", "mean"),
     )
+    if weights is not None:
+        sums = found.groupby("place")[["weight", "sure", "right"]].sum()
+        bins["confidence"] = sums["sure"] / sums["weight"]
+        bins["accuracy"] = sums["right"] / sums["weight"]
+        bins["weight"] = sums["weight"]
     if strategy == "uniform":
         bins = bins.assign(low=edges[bins.index], high=edges[bins.index + 1])
     return bins.reset_index(drop=True)
@@ -182,11 +194,11 @@ def error_of_bins(bins: pd.DataFrame) -> float:
     if not len(bins):
         return float("nan")
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return float(np.average(gaps, weights=bins["n"]))
+    return float(np.average(gaps, weights=bins["weight" if "weight" in bins else "n"]))
 
 
 def risk_coverage(
-    correct: ArrayLike, confidence: ArrayLike
+    correct: ArrayLike, confidence: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Share of errors among the answers, against the share of recordings that are answered.
 
@@ -196,6 +208,8 @@ def risk_coverage(
         Whether the answer is right.
     confidence : array-like of shape (n_recordings,)
         How sure it is, on any scale: the higher, the surer.
+    weights : array-like of shape (n_recordings,) or None, default=None
+        How much each recording counts; None for all alike.
 
     Returns
     -------
@@ -237,15 +251,26 @@ def risk_coverage(
             "recordings out"
         )
     levels, level = np.unique(-sure, return_inverse=True)
-    answered = np.bincount(level, minlength=len(levels)).cumsum()
-    wrong = np.bincount(level, weights=1.0 - right.astype(np.float64), minlength=len(levels))
+    share = np.ones(len(sure)) if weights is None else _weights(weights, len(sure))
+    answered = np.bincount(level, share, minlength=len(levels)).cumsum()
+    wrong = np.bincount(level, share * (1.0 - right.astype(np.float64)), minlength=len(levels))
     # -0.0 would be shown as such.
-    return answered / max(len(sure), 1), wrong.cumsum() / answered, 0.0 - levels
+    return answered / max(answered[-1:].sum(), 1e-300), wrong.cumsum() / answered, 0.0 - levels
 
 
 def area_under_risk(coverage: FloatArray, risk: FloatArray) -> float:
     """Area under the steps of `risk_coverage`: the risk, averaged over all coverages."""
     return float(np.sum(np.diff(coverage, prepend=0.0) * risk)) if len(risk) else float("nan")
+
+
+def _weights(weights: ArrayLike, n: int) -> FloatArray:
+    found = np.asarray(weights, dtype=np.float64)
+    if found.shape != (n,) or not np.isfinite(found).all() or not (found > 0).all():
+        raise ParameterError(
+            f"weights have the shape {found.shape}; give one for each of {n} recordings, finite "
+            "and above 0"
+        )
+    return found
 
 
 def _known(

@@ -14,6 +14,11 @@ Examples
 """
 
 from sfmforensics.report._run import read_run
+from sfmforensics.report.assessment import (
+    assessment_figures,
+    format_assessment,
+    save_assessment,
+)
 from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
 from sfmforensics.report.displays import (
     ConfusionDisplay,
@@ -53,6 +58,8 @@ __all__ = [
     "TippettDisplay",
     "TrainingCurveDisplay",
     "TransportPlanDisplay",
+    "assessment_figures",
+    "format_assessment",
     "format_comparisons",
     "format_groups",
     "format_intervals",
@@ -60,6 +67,7 @@ __all__ = [
     "plot_scores",
     "read_run",
     "reproduction_table",
+    "save_assessment",
     "save_figures",
     "summarise",
     "tables_of",

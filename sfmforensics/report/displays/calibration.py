@@ -99,6 +99,7 @@ class ReliabilityDisplay:
         classes: Column,
         n_bins: int = 10,
         strategy: Strategy = "uniform",
+        weights: ArrayLike | None = None,
         name: str | None = None,
         ax: Axes | Sequence[Axes] | Panels | None = None,
     ) -> Self:
@@ -117,6 +118,8 @@ class ReliabilityDisplay:
             Most bins.
         strategy : {"uniform", "quantile"}, default="uniform"
             Bins of equal width between 0 and 1, or with about as many recordings each.
+        weights : array-like of shape (n_recordings,) or None, default=None
+            How much each recording counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the title.
         ax : matplotlib.axes.Axes, array-like of 2 Axes, or None, default=None
@@ -141,7 +144,7 @@ class ReliabilityDisplay:
         if not pd.Series(y_true).notna().any():
             raise TargetError("no label of the recordings is known; give those whose label is")
         bins = {
-            key: calibration_bins(y_true, rows, classes, n_bins, strategy)
+            key: calibration_bins(y_true, rows, classes, n_bins, strategy, weights)
             for key, rows in sets.items()
         }
         return cls(bins, strategy=strategy, name=name).plot(ax)

@@ -9,7 +9,7 @@ import numpy as np
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.metrics import cllr, cllr_min, empirical_cross_entropy, pav_log10_lr
 from sfmforensics.report.displays._axes import BLACK, BLUE, VERMILLION, heading_of, own_axes
-from sfmforensics.report.displays._trials import checked_trials, cllr_heading
+from sfmforensics.report.displays._trials import checked_trials, checked_weights, cllr_heading
 
 if TYPE_CHECKING:
     from typing import Self
@@ -99,6 +99,7 @@ class ECEDisplay:
         log10_lr: ArrayLike,
         same: ArrayLike,
         *,
+        weights: ArrayLike | None = None,
         log10_prior_odds: ArrayLike = PRIORS,
         name: str | None = None,
         ax: Axes | None = None,
@@ -111,6 +112,8 @@ class ECEDisplay:
             Logarithm to base 10 of each likelihood ratio; may be infinite.
         same : array-like of shape (n_trials,), bool
             Whether both sides are one speaker.
+        weights : array-like of shape (n_trials,) or None, default=None
+            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
         log10_prior_odds : array-like of shape (n_priors,), default=101 from -2.5 to 2.5
             Logarithm to base 10 of the prior odds to draw at, rising.
         name : str or None, default=None
@@ -137,11 +140,12 @@ class ECEDisplay:
                 "log10_prior_odds are not two or more finite numbers that rise; give some, such as "
                 "np.linspace(-2.5, 2.5, 101)"
             )
-        pooled = pav_log10_lr(values, kinds)
+        told = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, told)
         ratios = (values, pooled, np.zeros(len(values)))
-        curves = [empirical_cross_entropy(each, kinds, odds) for each in ratios]
-        least = cllr_min(values, kinds)
-        return cls(odds, *curves, cllr=cllr(values, kinds), cllr_min=least, name=name).plot(ax)
+        curves = [empirical_cross_entropy(each, kinds, odds, told) for each in ratios]
+        cost, least = cllr(values, kinds, told), cllr_min(values, kinds, told)
+        return cls(odds, *curves, cllr=cost, cllr_min=least, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from sfmforensics.metrics import detection_errors, equal_error_rate
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import next_style, own_axes
-from sfmforensics.report.displays._trials import checked_trials
+from sfmforensics.report.displays._trials import checked_trials, checked_weights
 
 if TYPE_CHECKING:
     from typing import Self
@@ -101,6 +101,7 @@ class DETDisplay:
         scores: ArrayLike,
         same: ArrayLike,
         *,
+        weights: ArrayLike | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -112,6 +113,8 @@ class DETDisplay:
             The higher, the more alike; likelihood ratios or their logarithms will do.
         same : array-like of shape (n_trials,), bool
             Whether both sides are one speaker.
+        weights : array-like of shape (n_trials,) or None, default=None
+            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the legend.
         ax : matplotlib.axes.Axes or None, default=None
@@ -129,8 +132,9 @@ class DETDisplay:
             All trials are of one kind.
         """
         values, kinds = checked_trials(scores, same)
-        _, false, missed = detection_errors(values, kinds)
-        eer = equal_error_rate(values, kinds)
+        told = None if weights is None else checked_weights(weights, kinds)
+        _, false, missed = detection_errors(values, kinds, told)
+        eer = float(equal_error_rate(values, kinds, told))
         n_same = int(kinds.sum())
         counts = {"n_same": n_same, "n_different": len(kinds) - n_same}
         return cls(false, missed, eer=eer, **counts, name=name).plot(ax)

@@ -13,6 +13,7 @@ from sfmforensics.report.displays._trials import (
     DIFFERENT,
     SAME,
     checked_trials,
+    checked_weights,
     cllr_heading,
     finite_span,
 )
@@ -42,6 +43,8 @@ class PAVDisplay:
         Logarithm to base 10 of each likelihood ratio, before and after; may be infinite.
     same : ndarray of shape (n_trials,), bool
         Whether both sides are one speaker. There are trials of both kinds.
+    weights : ndarray of shape (n_trials,) or None, default=None
+        How much each trial counts.
     name : str or None, default=None
         What was measured, in the title.
 
@@ -90,11 +93,13 @@ class PAVDisplay:
         pooled: FloatArray,
         same: BoolArray,
         *,
+        weights: FloatArray | None = None,
         name: str | None = None,
     ) -> None:
         self.log10_lr = log10_lr
         self.pooled = pooled
         self.same = same
+        self.weights = weights
         self.name = name
 
     @classmethod
@@ -103,6 +108,7 @@ class PAVDisplay:
         log10_lr: ArrayLike,
         same: ArrayLike,
         *,
+        weights: ArrayLike | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -114,6 +120,8 @@ class PAVDisplay:
             Logarithm to base 10 of each likelihood ratio; may be infinite.
         same : array-like of shape (n_trials,), bool
             Whether both sides are one speaker.
+        weights : array-like of shape (n_trials,) or None, default=None
+            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the title.
         ax : matplotlib.axes.Axes or None, default=None
@@ -131,7 +139,9 @@ class PAVDisplay:
             All trials are of one kind.
         """
         values, kinds = checked_trials(log10_lr, same)
-        return cls(values, pav_log10_lr(values, kinds), kinds, name=name).plot(ax)
+        told = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, told)
+        return cls(values, pooled, kinds, weights=told, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
@@ -171,7 +181,9 @@ class PAVDisplay:
             _name_ends(axis, (low, high), edges, values)
         ax.set(xlim=limits, ylim=limits, aspect="equal")
         ax.set(xlabel="log10 LR as it is", ylabel="log10 LR after PAV")
-        heading = cllr_heading(cllr(self.log10_lr, self.same), cllr(self.pooled, self.same))
+        heading = cllr_heading(
+            *(cllr(each, self.same, self.weights) for each in (self.log10_lr, self.pooled))
+        )
         ax.set_title("\n".join(filter(None, [heading_of(self.name), heading])))
         ax.grid(color="0.9")
         ax.set_axisbelow(True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics import risk_coverage
@@ -103,6 +104,7 @@ class RiskCoverageDisplay:
         confidence: ArrayLike,
         *,
         threshold: float | None = None,
+        weights: ArrayLike | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -119,6 +121,8 @@ class RiskCoverageDisplay:
             probability of the likeliest class.
         threshold : float or None, default=None
             Confidence from which on an answer is given; marks the point.
+        weights : array-like of shape (n_recordings,) or None, default=None
+            How much each recording counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the legend.
         ax : matplotlib.axes.Axes or None, default=None
@@ -144,7 +148,11 @@ class RiskCoverageDisplay:
         true, predicted = known_labels(y_true, y_pred)
         if not len(true):
             raise TargetError("no label of the recordings is known; give those whose label is")
-        curve = risk_coverage(true == predicted, sure[pd.Series(y_true).notna().to_numpy()])
+        known = pd.Series(y_true).notna().to_numpy()
+        if weights is not None:
+            check_consistent_length(weights, known)
+            weights = np.asarray(weights)[known]
+        curve = risk_coverage(true == predicted, sure[known], weights)
         return cls(*curve, n_recordings=len(true), threshold=threshold, name=name).plot(ax)
 
     @property

@@ -1,0 +1,243 @@
+"""What a calibrated model says of recordings whose labels are known, task by task."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics.evidence._held import task_classes
+from sfmforensics.targets import CLASSIFICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from typing import Any
+
+    from sfmforensics._types import Array, BoolArray, FloatArray, Matrix, Recordings, TaskKind
+    from sfmforensics.evidence._model import CalibratedModel
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TaskAnswers:
+    """The answers of one task, beside the truth.
+
+    Parameters
+    ----------
+    kind : {"classification", "regression"}
+        Kind of task.
+    truth, predicted : ndarray of shape (n_recordings,)
+        Labels (None where missing) or numbers (NaN).
+    labels : ndarray of shape (n_classes,) or None
+        Columns of the probabilities; None where there are none, as of numbers.
+    before, after : ndarray of shape (n_recordings, n_classes) or None
+        Probabilities of the estimator itself, and those that are calibrated.
+    sets : ndarray of shape (n_recordings,), object, or None
+        Tuples of the labels that cannot be ruled out.
+    answered : ndarray of shape (n_recordings,), bool, or None
+        Whether an answer is given at the risk that is taken.
+    threshold : float or None
+        From which probability on; None of several models that differ.
+    low, high : ndarray of shape (n_recordings,) or None
+        Interval of a number.
+    """
+
+    kind: TaskKind
+    truth: Array
+    predicted: Array
+    labels: Array | None = None
+    before: FloatArray | None = None
+    after: FloatArray | None = None
+    sets: Array | None = None
+    answered: BoolArray | None = None
+    threshold: float | None = None
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+
+    @property
+    def known(self) -> BoolArray:
+        """Whether the truth is known, recording by recording."""
+        return np.asarray(~pd.isna(self.truth))
+
+    @property
+    def places(self) -> Array:
+        """Column of the true class; -1 for none of them."""
+        labels: Any = self.labels
+        return pd.Index(labels).get_indexer(pd.Index(self.truth))
+
+
+def answers_of(
+    model: CalibratedModel,
+    X: Matrix | Recordings,
+    frame: pd.DataFrame,
+    confidence: float,
+    risk: float,
+) -> dict[Hashable, TaskAnswers]:
+    """Ask a model all that it says beside its answers.
+
+    Parameters
+    ----------
+    model : CalibratedModel
+        Fitted; as `asked_once` gives it.
+    X : array-like of shape (n_recordings, ...)
+        What its estimator takes.
+    frame : DataFrame of shape (n_recordings, n_tasks)
+        Targets; a task of the model that is none of its columns is left out, as are the speakers.
+    confidence : float
+        Of intervals and sets.
+    risk : float
+        Share of the answers that may be wrong.
+
+    Returns
+    -------
+    dict of TaskAnswers
+        By task.
+    """
+    answers = model._answers(X)
+    sets, given = model.predict_set(X, confidence), model.predict_or_abstain(X, risk)
+    intervals = model.predict_interval(X, confidence)
+    before = _by_task(model.estimator_, X)
+    after = _by_task(model, X)
+    found = {}
+    for task, kind in model.tasks_.items():
+        if task == model.speaker or task not in frame:
+            continue
+        told = answers[task]
+        if kind != CLASSIFICATION:
+            found[task] = TaskAnswers(
+                kind,
+                pd.to_numeric(frame[task]).to_numpy(dtype=np.float64, na_value=np.nan),
+                told.to_numpy(dtype=np.float64),
+                low=intervals[f"{task}_low"].to_numpy(),
+                high=intervals[f"{task}_high"].to_numpy(),
+            )
+            continue
+        truth = frame[task].astype(object).where(frame[task].notna(), None).to_numpy()
+        predicted = told.astype(object).to_numpy()
+        if task not in sets:
+            found[task] = TaskAnswers(kind, truth, predicted)
+            continue
+        found[task] = TaskAnswers(
+            kind,
+            truth,
+            predicted,
+            labels=np.asarray(before[task][0], dtype=object),
+            before=before[task][1],
+            after=after[task][1],
+            sets=sets[task].to_numpy(),
+            answered=given[task].notna().to_numpy(),
+            threshold=model.least_confidence(task, risk),
+        )
+    return found
+
+
+def asked_once(model: CalibratedModel) -> CalibratedModel:
+    """Give a model whose estimator is asked each question once, of one X.
+
+    Parameters
+    ----------
+    model : CalibratedModel
+        Fitted; stays as it is.
+
+    Returns
+    -------
+    CalibratedModel
+        It may have to make vectors of the recordings, which takes longest by far.
+    """
+    once = copy(model)
+    once.estimator_ = _Once(model.estimator_)
+    return once
+
+
+class _Once:
+    """An estimator that remembers what it answered."""
+
+    _answers_by = "_inner"  # for sfmforensics._steps
+
+    def __init__(self, estimator: Any) -> None:
+        self._inner = estimator
+        self._kept: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        found: Callable[[Any], Any] = getattr(self.__dict__["_inner"], name)
+        if name not in ("predict", "predict_proba", "transform"):
+            return found
+
+        def once(X: Any) -> Any:
+            if name not in self._kept:
+                self._kept[name] = found(X)
+            return self._kept[name]
+
+        return once
+
+
+def joined_answers(parts: Sequence[tuple[int, TaskAnswers | None]]) -> TaskAnswers:
+    """Put the answers of several models about recordings of their own in one.
+
+    Parameters
+    ----------
+    parts : sequence of (int, TaskAnswers or None)
+        How many recordings, and what was said of them; None where the task was not asked.
+
+    Returns
+    -------
+    TaskAnswers
+        A label that one of the models does not know has a probability of 0 there.
+    """
+    known = [part for _, part in parts if part is not None]
+    kind = known[0].kind
+    truth, predicted = (
+        np.concatenate([_column(part, name, n, kind) for n, part in parts])
+        for name in ("truth", "predicted")
+    )
+    if kind != CLASSIFICATION:
+        low, high = (
+            np.concatenate([_column(part, name, n, kind) for n, part in parts])
+            for name in ("low", "high")
+        )
+        return TaskAnswers(kind, truth, predicted, low=low, high=high)
+    if any(part.labels is None for part in known):
+        return TaskAnswers(kind, truth, predicted)
+    every: Any = [part.labels for part in known]
+    labels = pd.unique(np.concatenate(every))
+    thresholds = {part.threshold for part in known}
+    return TaskAnswers(
+        kind,
+        truth,
+        predicted,
+        labels=labels,
+        before=np.concatenate([_aligned(part, "before", n, labels) for n, part in parts]),
+        after=np.concatenate([_aligned(part, "after", n, labels) for n, part in parts]),
+        sets=np.concatenate([_column(part, "sets", n, kind) for n, part in parts]),
+        answered=np.concatenate(
+            [np.zeros(n, dtype=bool) if part is None else part.answered for n, part in parts]
+        ),
+        threshold=thresholds.pop() if len(thresholds) == 1 else None,
+    )
+
+
+def _column(part: TaskAnswers | None, name: str, n: int, kind: TaskKind) -> Array:
+    if part is not None:
+        return np.asarray(getattr(part, name))
+    nothing = None if kind == CLASSIFICATION else np.nan
+    return np.full(n, nothing, dtype=object if kind == CLASSIFICATION else float)
+
+
+def _aligned(part: TaskAnswers | None, name: str, n: int, labels: Array) -> FloatArray:
+    found = np.zeros((n, len(labels)))
+    if part is not None:
+        own: Any = part.labels
+        found[:, pd.Index(labels).get_indexer(pd.Index(own))] = getattr(part, name)
+    return found
+
+
+def _by_task(model: Any, X: Any) -> dict[Any, tuple[Array, FloatArray]]:
+    """Labels and probabilities of each classification task."""
+    if not hasattr(model, "predict_proba"):
+        return {}
+    found = model.predict_proba(X)
+    parts = found if isinstance(found, list) else [found]
+    named = zip(task_classes(model), parts, strict=True)
+    return {task: (labels, np.asarray(part, dtype=np.float64)) for (task, labels), part in named}
