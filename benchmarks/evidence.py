@@ -1,8 +1,9 @@
 """How far a calibrated model can be trusted, on speakers it has never heard.
 
 Five folds of speakers drawn uniformly at random, as many in each; inside, a third of the remaining
-speakers calibrates the model that the others trained. What `assess` finds in the folds is pooled.
-Each fold's answers are kept in --keep, so that a run that was stopped goes on.
+speakers calibrates the model that the others trained, or folds of them do (--calibration 5). What `assess`
+finds in the folds is pooled. Each fold's answers are kept in --keep, so that a run that was stopped
+goes on.
 
     python benchmarks/evidence.py --corpus baved --root ../shared/data/baved
 """
@@ -49,12 +50,12 @@ def assessed(options, X, target, copies, data, seed, n_known):
     folds = folds_of(joined_groups(target["speaker"], copies), options.folds, seed)
     settings = {} if options.epochs is None else {"max_epochs": options.epochs}
     estimator = make_estimator("tango", "tuned", random_state=seed, **settings)
-    model = CalibratedModel(estimator, random_state=seed)
+    model = CalibratedModel(estimator, calibration=options.calibration, random_state=seed)
     parts = []
     for fold in range(options.folds):
         train, test = folds != fold, folds == fold
         made_of = [__version__, data, seed, fold, options.folds, repr(estimator.get_params())]
-        made_of += [options.confidence, options.risk]
+        made_of += [options.confidence, options.risk, options.calibration]
         key = sha256(json.dumps(made_of, default=str).encode()).hexdigest()[:24]
         fitted, file = keep / f"{key}.model", keep / f"{key}-{n_known}.pickle"
         if not file.exists():
@@ -121,8 +122,11 @@ def report(options, X, target, found):
     yield f"# Evidence on {options.corpus}\n\n"
     yield f"`sfmforensics` {__version__}, Python {platform.python_version()}. {len(target)} "
     yield f"recordings of {target['speaker'].nunique()} speakers; views: {listed}; {options.folds} "
-    yield f"folds of speakers x {options.seeds} seeds. TANGO, tuned, a third of the speakers kept "
-    yield f"back to calibrate; sets and intervals of {options.confidence:.0%}, answers at a risk "
+    kept = f"{options.calibration} folds of the other speakers"
+    if isinstance(options.calibration, float):
+        kept = f"{options.calibration:.0%} of the other speakers, kept back from training,"
+    yield f"folds of speakers x {options.seeds} seeds. TANGO, tuned; {kept} calibrate; sets "
+    yield f"and intervals of {options.confidence:.0%}, answers at a risk "
     yield f"of {options.risk:.0%}. Every speaker counts as much as each other. Mean over seeds ± "
     yield "standard deviation over seeds [95 % interval over speakers, mean over seeds].\n"
     for n_known, assessments in found.items():
@@ -178,6 +182,12 @@ def main():
     parser.add_argument("--keep", default="evidence", help="folder that keeps models and answers")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--calibration",
+        type=lambda text: float(text) if "." in text else int(text),
+        default=1 / 3,
+        help="share of the speakers, or number of folds",
+    )
     parser.add_argument("--known", type=int, nargs="*", default=[1, 3], help="known recordings")
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--risk", type=float, default=0.1)
