@@ -1,9 +1,9 @@
 """How far a calibrated model can be trusted, on speakers it has never heard.
 
 Five folds of speakers drawn uniformly at random, as many in each; inside, a third of the remaining
-speakers calibrates the model that the others trained, or folds of them do (--calibration 5). What `assess`
-finds in the folds is pooled. Each fold's answers are kept in --keep, so that a run that was stopped
-goes on.
+speakers calibrates the model that the others trained, or folds of them do (--calibration 5). What
+`assess` finds in the folds is pooled. Each fold's answers are kept in --keep, so that a run that
+was stopped goes on.
 
     python benchmarks/evidence.py --corpus baved --root ../shared/data/baved
 """

@@ -137,18 +137,19 @@ def number_of_times(log10_lr: float) -> str:
     Returns
     -------
     str
-        Two digits, rounded towards 1; of a ratio beyond 10^15 the power.
+        Two digits, of the grade of the ratio; of a ratio beyond 10^15 the power.
 
     Examples
     --------
     >>> number_of_times(-1.37), number_of_times(0.2), number_of_times(4.0)
-    ('23', '1.5', '10,000')
+    ('23', '1.6', '10,000')
     """
     power = abs(log10_lr)
     if power > 15:
         return f"10^{power:.0f}" if np.isfinite(power) else "infinitely many"
-    # Towards 1, so that no number is of a higher grade than its ratio.
     ratio = float(f"{10**power:.12g}")
     step = 10.0 ** (np.floor(np.log10(ratio) + 1e-12) - 1)
-    shown = np.floor(ratio / step + 1e-9) * step
-    return f"{shown:,.1f}" if step < 1 else f"{shown:,.0f}"
+    shown = np.round(ratio / step) * step
+    if verbal_grade(np.log10(shown)) != verbal_grade(power):
+        shown -= step  # or the number would be of a higher grade than the ratio
+    return f"{shown:,.1f}" if shown < 9.95 else f"{shown:,.0f}"
