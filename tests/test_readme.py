@@ -28,7 +28,9 @@ def where_it_says(tmp_path, monkeypatch):
         name = f"{labels['speaker'][1:]}-{labels['gender'][0]}-{labels['age']:.0f}"
         (root / str(word)).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, root / str(word) / f"{name}-{word}-{emotion}-{number}.wav")
-    shutil.copy(corpus.data[0], tmp_path / "someone.wav")
+    names = ("someone.wav", "questioned.wav", "known-1.wav", "known-2.wav")
+    for path, name in zip(corpus.data, names, strict=False):
+        shutil.copy(path, tmp_path / name)
     config = WhisperConfig(
         d_model=16,
         encoder_layers=1,
@@ -53,7 +55,7 @@ def where_it_says(tmp_path, monkeypatch):
 
 def test_the_python_examples_run(where_it_says, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names = {}
     plt.close("all")
     for block in blocks:
@@ -66,6 +68,8 @@ def test_the_python_examples_run(where_it_says, capsys):
     assert os.path.exists("tango.safetensors")
     assert names["nested"]["test_score"].shape == (3,)
     assert names["stored"].data.shape == (len(names["corpus"].data), 74)
+    found = names["found"]
+    assert found.lower <= found.log10_lr <= found.upper
     assert len(plt.get_fignums()) == 3
     plt.close("all")
 
@@ -75,7 +79,10 @@ def test_every_command_that_it_names_exists(capsys):
 
     text = README.read_text(encoding="utf-8")
     commands = set(re.findall(r"^sfmforensics (\w+)", text, re.MULTILINE))
-    assert commands == {"describe", "evaluate", "reproduce", "report", "train", "predict", "verify"}
+    assert commands == {
+        *("describe", "evaluate", "reproduce", "report", "train", "predict"),
+        *("compare", "identify", "verify"),
+    }
     for command in commands:
         assert main([command, "--help"]) == 0
         shown = capsys.readouterr().out
