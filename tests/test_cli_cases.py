@@ -23,6 +23,7 @@ def trained(tmp_path_factory):
     table = voices.target.assign(path=[os.path.relpath(path, folder) for path in voices.data])
     table["test_set"] = table["gender"].map({"female": "even", "male": "odd"})
     table[8:].to_csv(folder / "table.csv", index=False)
+    table[:8].to_csv(folder / "strangers.csv", index=False)
     before = os.getcwd()
     os.chdir(folder)
     try:
@@ -236,3 +237,34 @@ class TestTrain:
         pd.read_csv("table.csv").drop(columns="speaker").to_csv("mute.csv", index=False)
         shared = ["train", "--corpus", "manifest", "--root", "mute.csv", "--output", "mute.sf"]
         assert "no column 'speaker'" in refused(capsys, *shared, "--calibrate", "0.5")
+
+
+class TestAssess:
+    ASKED = ("assess", "m.safetensors", "--corpus", "manifest", "--cache", "c", "--root")
+
+    def test_a_validation_is_printed_drawn_and_can_be_verified(self, here, capsys):
+        assert main([*self.ASKED, "strangers.csv", "--output", "validation", "--known", "2"]) == 0
+        shown = capsys.readouterr().out
+        for text in ("all recordings", "by gender", "Cllr", "truth in interval %", "answered %"):
+            assert text in shown
+        folder = here / "validation"
+        table = pd.read_csv(folder / "assessment.csv")
+        cllr = table[(table["measure"] == "cllr") & table["by"].isna()]
+        assert cllr["speakers"].tolist() == [2]
+        assert {"tippett.png", "det.png", "pav.png", "ece.png", "groups.png"} <= {
+            path.name for path in folder.glob("*.png")
+        }
+        assert main(["verify", "validation"]) == 0
+        (folder / "assessment.csv").write_text("better")
+        assert main(["verify", "validation"]) == 1
+
+    def test_whoever_trained_it_does_not_judge_it(self, here, capsys):
+        assert main([*self.ASKED, "table.csv"]) == 1
+        said = capsys.readouterr()
+        assert "40 of 40 recordings have trained or calibrated the model" in said.err
+        assert said.out == ""
+
+    def test_a_model_that_is_not_calibrated_is_refused(self, here, capsys):
+        asked = [name.replace("m.saf", "plain.saf") for name in self.ASKED]
+        assert main([*asked, "strangers.csv"]) == 1
+        assert "--calibrate" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_every_command_that_it_names_exists(capsys):
     commands = set(re.findall(r"^sfmforensics (\w+)", text, re.MULTILINE))
     assert commands == {
         *("describe", "evaluate", "reproduce", "report", "train", "predict"),
-        *("compare", "identify", "verify"),
+        *("compare", "identify", "assess", "verify"),
     }
     for command in commands:
         assert main([command, "--help"]) == 0

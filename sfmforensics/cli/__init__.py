@@ -14,7 +14,7 @@ from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._log import event, logging_to
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
-from sfmforensics.cli._models import compare, identify, predict, train, verify
+from sfmforensics.cli._models import assess, compare, identify, predict, train, verify
 from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 for command in (
     *(demo, describe, embed, evaluate, reproduce, train, predict),
-    *(compare, identify, report, verify),
+    *(compare, identify, assess, report, verify),
 ):
     app.command()(command)
 

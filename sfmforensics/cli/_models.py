@@ -293,6 +293,53 @@ def identify(
         _print_answers(found, format)
 
 
+def assess(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    corpus: Corpus,
+    root: Root,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the tables, the figures and the manifest.")
+    ] = None,
+    known: Annotated[
+        int, typer.Option(min=1, help="Known recordings of a speaker in each comparison.")
+    ] = 1,
+    confidence: Confidence = 0.9,
+    risk: Annotated[
+        float, typer.Option(help="Share of the answers that may be wrong, where it abstains.")
+    ] = 0.1,
+    seed: Seed = 0,
+    cache: Cache = CACHE,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Validate a calibrated model on speakers that it has never heard, by group as well."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.report import format_assessment
+    from sfmforensics.workflow import assess_corpus, load_model
+
+    found = assess_corpus(
+        load_model(model, trust=trust),
+        load_corpus(corpus, root, allow_outside=allow_outside),
+        output,
+        confidence=confidence,
+        risk=risk,
+        n_known=known,
+        seed=seed,
+        cache=cache,
+        verbose=True,
+    )
+    for by in found.table["by"].unique():
+        show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings")
+    tell("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
+    if output is not None:
+        tell(f"Tables and figures: {output}")
+        tell_manifest(output / "manifest.json")
+
+
 def verify(
     path: Annotated[
         Path, typer.Argument(metavar="DIR|MODEL", help="What evaluate, embed or train wrote.")

@@ -1,6 +1,7 @@
 """What the commands do, for those who call them from Python."""
 
 from sfmforensics._versions import versions
+from sfmforensics.workflow._assess import assess_corpus
 from sfmforensics.workflow._case_report import write_case
 from sfmforensics.workflow._cases import Case, compare_files, identify_files
 from sfmforensics.workflow._embed import embed_corpus
@@ -12,6 +13,7 @@ from sfmforensics.workflow._verify import verify_results
 
 __all__ = [
     "Case",
+    "assess_corpus",
     "compare_files",
     "embed_corpus",
     "evaluate_corpus",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
+    from sfmforensics._types import PathLike
+
 
 def calibrated_step(model: Pipeline) -> CalibratedModel:
     """Give the calibrated model of a pipeline.
@@ -104,11 +106,13 @@ def least_samples(model: Pipeline) -> int:
     return max(embedder._min_samples for _, embedder in model[0].transformer_list)
 
 
-def vectors_of(model: Pipeline, files: list[str], verbose: bool = False) -> Any:
+def vectors_of(
+    model: Pipeline, files: list[Any], verbose: bool = False, cache: PathLike | None = None
+) -> Any:
     """Give the vectors of recordings, all views side by side."""
     views = clone(model[0])
     for _, embedder in views.transformer_list:
-        embedder.set_params(verbose=verbose)
+        embedder.set_params(verbose=verbose, cache=cache)
     return views.transform(files)
 
 
