@@ -12,9 +12,10 @@ import typer
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._log import event, logging_to
+from sfmforensics.cli._cases import assess, compare, identify
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
-from sfmforensics.cli._models import assess, compare, identify, predict, train, verify
+from sfmforensics.cli._models import predict, train, verify
 from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 if TYPE_CHECKING:

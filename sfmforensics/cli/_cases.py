@@ -1,0 +1,211 @@
+"""Commands that weigh evidence, and validate the model that does."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sfmforensics._console import (
+    say,
+    show_answers,
+    show_comparison,
+    show_frame,
+    tell,
+    tell_manifest,
+)
+from sfmforensics._files import file_hash
+from sfmforensics._names import escape_text, keep_name, show_name
+from sfmforensics.cli._options import (
+    CACHE,
+    AllowOutside,
+    Cache,
+    Confidence,
+    Corpus,
+    Format,
+    Root,
+    Seed,
+)
+from sfmforensics.exceptions import DatasetError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def compare(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    questioned: Annotated[
+        str,
+        typer.Argument(metavar="QUESTIONED", help="The recording whose speaker is in question."),
+    ],
+    known: Annotated[
+        list[str], typer.Argument(metavar="KNOWN...", help="Recordings of one known speaker.")
+    ],
+    format: Annotated[Format, typer.Option(help="Form of the answer.")] = Format.table,
+    confidence: Confidence = 0.9,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a case report, a page of HTML.")
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what the comparison rests on to this file."),
+    ] = None,
+) -> None:
+    """Weigh the evidence that a recording is of a known speaker: a likelihood ratio."""
+    from pandas import DataFrame
+
+    from sfmforensics.workflow import compare_files, load_model, write_case
+
+    case = compare_files(
+        load_model(model, trust=trust),
+        questioned,
+        known,
+        confidence=confidence,
+        manifest=manifest,
+    )
+    if format is Format.json:
+        print(escape_text(json.dumps(case.to_dict(), indent=2, ensure_ascii=False)))
+    elif format is Format.csv:
+        told = case.to_dict()
+        told["known"] = " | ".join(map(keep_name, told["known"]))
+        told["questioned"] = keep_name(told["questioned"])
+        print(DataFrame([told]).to_csv(index=False), end="")
+    else:
+        show_comparison(case.questioned, case.known, case.comparison)
+    if report is not None:
+        write_case(case, report)
+        say(f"case report: {report}, sha256 {file_hash(report)}")
+    if manifest is not None:
+        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
+
+
+def identify(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Recordings whose speaker is in question."),
+    ],
+    enrolled: Annotated[
+        Path,
+        typer.Option(metavar="TABLE", help="CSV with columns path and speaker: who is enrolled."),
+    ],
+    false_alarm: Annotated[
+        float,
+        typer.Option(
+            metavar="RATE", help="How often somebody who is not enrolled may be given a name."
+        ),
+    ] = 0.05,
+    format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Tell which enrolled speaker recordings are of, or that they are of none of them."""
+    from sfmforensics.datasets import load_manifest
+    from sfmforensics.workflow import identify_files, load_model
+
+    table = load_manifest(enrolled, allow_outside=allow_outside)
+    if "speaker" not in table.target:
+        raise DatasetError(
+            f"{enrolled}: it has no column 'speaker'; add one that says who speaks in each "
+            "recording"
+        )
+    found = identify_files(
+        load_model(model, trust=trust),
+        files,
+        table.data,
+        table.target["speaker"].tolist(),
+        false_alarm=false_alarm,
+        verbose=len(files) + len(table.data) > 3,
+    )
+    if format is Format.table:
+        shown = found.assign(
+            path=[show_name(path) for path in found["path"]],
+            speaker=found["speaker"].fillna("none of them"),
+        )
+        show_frame(shown, "")
+    else:
+        print_answers(found, format)
+
+
+def assess(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+    ],
+    corpus: Corpus,
+    root: Root,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the tables, the figures and the manifest.")
+    ] = None,
+    known: Annotated[
+        int, typer.Option(min=1, help="Known recordings of a speaker in each comparison.")
+    ] = 1,
+    confidence: Confidence = 0.9,
+    risk: Annotated[
+        float, typer.Option(help="Share of the answers that may be wrong, where it abstains.")
+    ] = 0.1,
+    seed: Seed = 0,
+    cache: Cache = CACHE,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code in a file of joblib run.")
+    ] = False,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Validate a calibrated model on speakers that it has never heard, by group as well."""
+    from sfmforensics.datasets import load_corpus
+    from sfmforensics.report import format_assessment
+    from sfmforensics.workflow import assess_corpus, load_model
+
+    found = assess_corpus(
+        load_model(model, trust=trust),
+        load_corpus(corpus, root, allow_outside=allow_outside),
+        output,
+        confidence=confidence,
+        risk=risk,
+        n_known=known,
+        seed=seed,
+        cache=cache,
+        verbose=True,
+    )
+    for by in found.table["by"].unique():
+        show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings")
+    tell("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
+    if output is not None:
+        tell(f"Tables and figures: {output}")
+        tell_manifest(output / "manifest.json")
+
+
+def print_answers(answers: DataFrame, format: Format, confidence: str | None = None) -> None:
+    if format is Format.csv:
+        named = answers.assign(path=[keep_name(path) for path in answers["path"]])
+        for name in named if confidence else ():
+            if f"{name}_set" in named:
+                named[f"{name}_set"] = [" | ".join(map(str, one)) for one in named[f"{name}_set"]]
+        print(named.to_csv(index=False), end="")
+    elif format is Format.json:
+        rows = [
+            {name: _plain(value) for name, value in row.items()}
+            for row in answers.to_dict(orient="records")
+        ]
+        print(escape_text(json.dumps(rows, indent=2, ensure_ascii=False)))  # JSON reads it back
+    elif len(answers):
+        show_answers(answers, confidence)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it: no infinite number, no tuple, nothing of NumPy's."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
