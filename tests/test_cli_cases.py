@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sfmforensics import _console
 from sfmforensics._files import file_hash
 from sfmforensics._names import keep_name, show_name
 from sfmforensics.cli import main
@@ -39,7 +40,8 @@ def trained(tmp_path_factory):
 def here(trained, monkeypatch):
     """The folder to work in, and a terminal that is wide enough for a line of a table."""
     monkeypatch.chdir(trained)
-    monkeypatch.setenv("COLUMNS", "250")
+    # Not by COLUMNS, which a process that runs some of the tests may have set before.
+    monkeypatch.setattr(_console.out, "_width", 250)
     return trained
 
 
