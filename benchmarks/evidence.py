@@ -24,6 +24,7 @@ os.environ.setdefault("POT_BACKEND_DISABLE_TENSORFLOW", "1")
 import numpy as np
 import pandas as pd
 from accuracy import load, markdown
+from joblib import Parallel, delayed
 
 from sfmforensics import __version__
 from sfmforensics.audit import join_copies, near_copies
@@ -43,41 +44,37 @@ def folds_of(voices, n_folds, seed):
     return (np.argsort(order) % n_folds)[voices]
 
 
-def assessed(options, X, target, copies, data, seed, n_known):
-    """One assessment, pooled over the folds."""
-    keep = Path(options.keep)
-    keep.mkdir(parents=True, exist_ok=True)
+def made(options, X, target, copies, data, seed, fold, n_known):
+    """Find out what a model of the other folds is worth in one, unless that is kept already."""
     folds = folds_of(joined_groups(target["speaker"], copies), options.folds, seed)
     settings = {} if options.epochs is None else {"max_epochs": options.epochs}
     estimator = make_estimator("tango", "tuned", random_state=seed, **settings)
-    model = CalibratedModel(estimator, calibration=options.calibration, random_state=seed)
-    parts = []
-    for fold in range(options.folds):
-        train, test = folds != fold, folds == fold
-        made_of = [__version__, data, seed, fold, options.folds, repr(estimator.get_params())]
-        made_of += [options.confidence, options.risk, options.calibration]
-        key = sha256(json.dumps(made_of, default=str).encode()).hexdigest()[:24]
-        fitted, file = keep / f"{key}.model", keep / f"{key}-{n_known}.pickle"
-        if not file.exists():
-            start = time.perf_counter()
-            if not fitted.exists():
-                model.fit(X[train], target[train], copies[train])
-                written(fitted, model)
-            found = assess(
-                pickle.loads(fitted.read_bytes()),  # written here
-                X[test],
-                target[test],
-                groups=copies[test],
-                confidence=options.confidence,
-                risk=options.risk,
-                n_known=n_known,
-                n_resamples=1,  # of the folds together there are more
-            )
-            written(file, found)
-            seconds = time.perf_counter() - start
-            print(f"  seed {seed}, fold {fold}, {n_known} known: {seconds:.0f} s", flush=True)
-        parts.append(pickle.loads(file.read_bytes()))
-    return pool_assessments(parts, n_resamples=options.resamples)
+    train, test = folds != fold, folds == fold
+    made_of = [__version__, data, seed, fold, options.folds, repr(estimator.get_params())]
+    made_of += [options.confidence, options.risk, options.calibration]
+    key = sha256(json.dumps(made_of, default=str).encode()).hexdigest()[:24]
+    keep = Path(options.keep)
+    fitted, file = keep / f"{key}.model", keep / f"{key}-{n_known}.pickle"
+    if file.exists():
+        return pickle.loads(file.read_bytes())  # written here
+    start = time.perf_counter()
+    if not fitted.exists():
+        model = CalibratedModel(estimator, calibration=options.calibration, random_state=seed)
+        written(fitted, model.fit(X[train], target[train], copies[train]))
+    found = assess(
+        pickle.loads(fitted.read_bytes()),  # written here
+        X[test],
+        target[test],
+        groups=copies[test],
+        confidence=options.confidence,
+        risk=options.risk,
+        n_known=n_known,
+        n_resamples=1,  # of the folds together there are more
+    )
+    written(file, found)
+    seconds = time.perf_counter() - start
+    print(f"  seed {seed}, fold {fold}, {n_known} known: {seconds:.0f} s", flush=True)
+    return found
 
 
 def written(file, thing):
@@ -180,6 +177,7 @@ def main():
     parser.add_argument("--vectors", action="append", metavar="NAME=FILE.npz")
     parser.add_argument("--cache", default="embeddings")
     parser.add_argument("--keep", default="evidence", help="folder that keeps models and answers")
+    parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -215,13 +213,17 @@ def main():
     copies = np.asarray(copies)
     data = sha256(X.to_numpy().tobytes() + target.to_csv().encode()).hexdigest()
     data += sha256(np.ascontiguousarray(copies).tobytes()).hexdigest()
-    found = {
-        n_known: [
-            assessed(options, X, target, copies, data, seed, n_known)
-            for seed in range(options.seeds)
+    Path(options.keep).mkdir(parents=True, exist_ok=True)
+    given = (options, X, target, copies, data)
+    runs = [(seed, fold) for seed in range(options.seeds) for fold in range(options.folds)]
+    found = {}
+    for n_known in options.known:
+        parts = Parallel(options.jobs)(delayed(made)(*given, *run, n_known) for run in runs)
+        starts = range(0, len(parts), options.folds)
+        found[n_known] = [
+            pool_assessments(parts[start : start + options.folds], n_resamples=options.resamples)
+            for start in starts
         ]
-        for n_known in options.known
-    }
     text = "".join(report(options, X, target, found))
     print(text)
     options.output.write_text(text, encoding="utf-8")

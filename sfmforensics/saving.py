@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Array, IntArray, PathLike
 
-_FORMAT, _CALIBRATED = "sfmforensics model 1", "sfmforensics model 2"
+_FORMAT, _CALIBRATED = "sfmforensics model 1", "sfmforensics model 3"
 _MANIFEST = "manifest"
 """Name of a tensor that no network has; a header may not be as long as this can get."""
 _ARRAYS = "calibration."

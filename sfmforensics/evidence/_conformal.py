@@ -129,16 +129,17 @@ def class_scores(probabilities: FloatArray, truth: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_recordings,)
-        1 less the probability of the true class.
+        Negative logarithm of the probability of the true class, which tells those near 0 apart;
+        infinite for a class that the model does not know.
 
     Examples
     --------
-    >>> class_scores(np.array([[0.75, 0.25]]), [1])
-    array([0.75])
+    >>> class_scores(np.array([[0.75, 0.25]]), [1]).round(3)
+    array([1.386])
     """
     truth = np.asarray(truth)
-    found = probabilities[np.arange(len(truth)), np.maximum(truth, 0)]
-    return 1 - np.where(truth >= 0, found, 0)
+    found = _surprise(probabilities[np.arange(len(truth)), np.maximum(truth, 0)])
+    return np.where(truth >= 0, found, np.inf)
 
 
 def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
@@ -163,9 +164,15 @@ def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
 
     Examples
     --------
-    >>> class_sets(np.array([[0.7, 0.2, 0.1]]), 0.85)
+    >>> class_sets(np.array([[0.7, 0.2, 0.1]]), quantile=2.0)
     array([[ True,  True, False]])
     """
-    found = probabilities >= 1 - quantile - 1e-12
+    found = _surprise(probabilities) <= quantile
     found[np.arange(len(found)), probabilities.argmax(axis=1)] = True
     return found
+
+
+def _surprise(probabilities: FloatArray) -> FloatArray:
+    # Of one precision on both sides: a class as probable as the quantile's is in the set.
+    told = np.asarray(probabilities, dtype=np.float64)
+    return -np.log(np.maximum(told, np.finfo(np.float64).tiny))

@@ -33,13 +33,15 @@ class Held:
     Parameters
     ----------
     scores : ndarray of shape (n_recordings,)
-        How wrong: years off, or 1 less the probability of the true class.
+        How wrong: years off, or the negative logarithm of the probability of the true class as the
+        model itself gives it. A temperature is found by the speakers who calibrate, and what has
+        learnt from them would promise too much.
     speakers : ndarray of shape (n_recordings,), int
         Who speaks.
     correct : ndarray of shape (n_recordings,), bool
         Whether the most probable class was the true one; empty for numbers.
     confidence : ndarray of shape (n_recordings,)
-        The probability of the most probable class; empty for numbers.
+        The calibrated probability of the most probable class; empty for numbers.
     temperature : float
         1 for numbers.
     floor : float
@@ -254,4 +256,4 @@ def _of_classes(probabilities: Array, truth: IntArray, voices: IntArray) -> Held
     found = temperature(probabilities, truth, weights)
     scaled = scale(probabilities, found)
     correct = scaled.argmax(axis=1) == truth
-    return Held(class_scores(scaled, truth), voices, correct, scaled.max(axis=1), found)
+    return Held(class_scores(probabilities, truth), voices, correct, scaled.max(axis=1), found)

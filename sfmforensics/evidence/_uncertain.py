@@ -75,17 +75,23 @@ class UncertainAnswers:
         Returns
         -------
         DataFrame of shape (n_recordings, n_tasks)
-            A tuple of labels, the most probable first. There is none for the speakers: see
-            `log10_lr` and `identify`.
+            A tuple of labels, the most probable first, of each classification task. There is none
+            for the speakers (see `log10_lr` and `identify`), nor where the estimator gives no
+            probabilities.
 
         Raises
         ------
         ParameterError
             The confidence is not between 0 and 1.
+
+        Notes
+        -----
+        By the estimator's own probabilities: calibrated ones have learnt from the speakers who
+        calibrate, and only what has not can promise anything whatever the model.
         """
         found = {}
         index = self._answers(X).index
-        for task, probabilities, labels in self._posteriors(X):
+        for task, probabilities, labels in self._posteriors(self.estimator_, X):
             held = self._held[task]
             quantile = speaker_quantile(held.scores, held.speakers, confidence)
             sets = class_sets(probabilities, quantile)
@@ -123,7 +129,7 @@ class UncertainAnswers:
         `least_confidence`. Where confidence says nothing about strangers, nothing is answered.
         """
         answers = self._answers(X).copy()
-        for task, probabilities, _ in self._posteriors(X):
+        for task, probabilities, _ in self._posteriors(self, X):
             unsure = probabilities.max(axis=1) < self.least_confidence(task, risk)
             answers[task] = answers[task].astype(object).where(~unsure, None)
         return answers
@@ -162,11 +168,11 @@ class UncertainAnswers:
         """Answers by task, which those to 1-D targets have lost the name of."""
         return as_frame(self.predict(X)).set_axis(list(self.tasks_), axis=1)
 
-    def _posteriors(self, X: Any) -> list[tuple[Any, FloatArray, Array]]:
-        """Of each task that was calibrated: its name, probabilities and labels."""
-        if not self.temperatures_ or not hasattr(self.estimator_, "predict_proba"):
+    def _posteriors(self, model: Any, X: Any) -> list[tuple[Any, FloatArray, Array]]:
+        """Of each task that was calibrated: its name, a model's probabilities, and labels."""
+        if not self.temperatures_:
             return []
-        found = self.predict_proba(X)
+        found = model.predict_proba(X)
         parts = found if isinstance(found, list) else [found]
         named = zip(task_classes(self.estimator_), parts, strict=True)
         return [(task, part, labels) for (task, labels), part in named if task in self._held]
