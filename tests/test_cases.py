@@ -264,6 +264,25 @@ class TestIdentify:
         ]
         assert found["log10_lr"][0] in ratios
 
+    def test_the_manifest_holds_who_is_enrolled_and_can_be_verified(
+        self, model, strangers, tmp_path
+    ):
+        enrolled, asked, file = strangers[0][:2], strangers[1][:2], tmp_path / "case.json"
+        found = identify_files(
+            model, asked, enrolled, np.array([7, 8]), false_alarm=0.3, manifest=file
+        )
+        told = json.loads(file.read_text())
+        assert told["kind"] == "identification"
+        assert told["enrolled"] == [
+            {"path": path, "speaker": who} for path, who in zip(enrolled, (7, 8), strict=True)
+        ]
+        assert [row["closest"] for row in told["answers"]] == found["closest"].tolist()
+        assert [row["log10_lr"] for row in told["answers"]] == found["log10_lr"].tolist()
+        assert told["identifier"]["false_alarm"] == told["identifier"]["promised"] == 0.3
+        assert len(told["recordings"]) == 4
+        assert told["model_file"]["sha256"] == model.file_["sha256"]
+        assert set(verify_results(file)["verdict"]) == {"same"}
+
     def test_what_cannot_be_promised_warns(self, model, strangers):
         with pytest.warns(EvidenceWarning, match="can promise a false-alarm rate"):
             identify_files(model, strangers[0][2:3], strangers[0][:1], ["a"], false_alarm=0.01)

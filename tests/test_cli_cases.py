@@ -161,6 +161,14 @@ class TestIdentify:
         out = capsys.readouterr().out
         assert out.count("none of them") == sum(row["speaker"] is None for row in told)
 
+    def test_with_a_manifest(self, enrolled, first, second, capsys):
+        files = [first[1], second[1]]
+        assert main(["identify", "m.safetensors", *files, *enrolled, "--manifest", "i.json"]) == 0
+        said = capsys.readouterr()
+        assert f"chain of custody: i.json, sha256 {file_hash('i.json')}" in said.err
+        assert [row["path"] for row in json.loads(Path("i.json").read_text())["answers"]] == files
+        assert main(["verify", "i.json"]) == 0
+
     def test_refusals_are_one_line(self, enrolled, first, capsys):
         identify = ["identify", "m.safetensors"]
         assert "which is enrolled" in refused(capsys, *identify, first[0], *enrolled)

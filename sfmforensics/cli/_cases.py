@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ from sfmforensics._console import (
     tell_manifest,
 )
 from sfmforensics._files import file_hash
+from sfmforensics._json import as_json
 from sfmforensics._names import escape_text, keep_name, show_name
 from sfmforensics.cli._options import (
     CACHE,
@@ -109,6 +109,10 @@ def identify(
     trust: Annotated[
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
     ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
+    ] = None,
     allow_outside: AllowOutside = False,
 ) -> None:
     """Tell which enrolled speaker recordings are of, or that they are of none of them."""
@@ -128,6 +132,7 @@ def identify(
         table.target["speaker"].tolist(),
         false_alarm=false_alarm,
         verbose=len(files) + len(table.data) > 3,
+        manifest=manifest,
     )
     if format is Format.table:
         shown = found.assign(
@@ -137,6 +142,8 @@ def identify(
         show_frame(shown, "")
     else:
         print_answers(found, format)
+    if manifest is not None:
+        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
 
 
 def assess(
@@ -194,18 +201,7 @@ def print_answers(answers: DataFrame, format: Format, confidence: str | None = N
                 named[f"{name}_set"] = [" | ".join(map(str, one)) for one in named[f"{name}_set"]]
         print(named.to_csv(index=False), end="")
     elif format is Format.json:
-        rows = [
-            {name: _plain(value) for name, value in row.items()}
-            for row in answers.to_dict(orient="records")
-        ]
+        rows = as_json(answers.to_dict(orient="records"))
         print(escape_text(json.dumps(rows, indent=2, ensure_ascii=False)))  # JSON reads it back
     elif len(answers):
         show_answers(answers, confidence)
-
-
-def _plain(value: Any) -> Any:
-    """As JSON holds it: no infinite number, no tuple, nothing of NumPy's."""
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value

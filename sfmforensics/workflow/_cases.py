@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -12,26 +11,20 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._files import write_atomically
+from sfmforensics._json import as_json
 from sfmforensics._names import is_path, show_name
-from sfmforensics.audio import SAMPLE_RATE, stream_audio
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets import find_copies
-from sfmforensics.evidence import OpenSetIdentifier, plain_sentences
-from sfmforensics.exceptions import (
-    AudioError,
-    EvidenceWarning,
-    ParameterError,
-    TargetError,
-    shown,
-)
+from sfmforensics.evidence import plain_sentences
+from sfmforensics.exceptions import AudioError, ParameterError, shown
 from sfmforensics.workflow._answers import (
     answers_of,
     check_confidence,
     check_same_views,
     comparing_step,
-    least_samples,
     vectors_of,
 )
+from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +80,7 @@ class Case:
         dict
         """
         found = self.comparison
-        told = {name: _finite(value) for name, value in asdict(found).items()}
+        told = as_json(asdict(found))
         return {
             "questioned": self.questioned,
             "known": self.known,
@@ -158,9 +151,9 @@ def compare_files(
     check_same_views(model)
     files = [os.fsdecode(file) for file in (questioned, *known)]
     evidence = Evidence(files, verbose)
-    seconds = [_seconds(model, file) for file in files]
+    seconds = [seconds_of(model, file) for file in files]
     _refuse_copies(files)
-    _warn_of_learnt(model, evidence)
+    warn_of_learnt(model, evidence)
     X = vectors_of(model, files, verbose)
     comparison = calibrated.compare(_rows(X, [0]), _rows(X, range(1, len(files))))
     answers = answers_of(model, files, X, intervals=True, confidence=confidence)
@@ -169,97 +162,12 @@ def compare_files(
         views=model[0],
         model_file=getattr(model, "file_", None),
         model=getattr(model, "manifest_", None),
-        comparison={name: _finite(value) for name, value in asdict(comparison).items()},
+        comparison=as_json(asdict(comparison)),
         confidence=confidence,
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(told, indent=1))
     return Case(files[0], files[1:], comparison, answers, told, model, X, seconds, confidence)
-
-
-def identify_files(
-    model: Pipeline,
-    files: Sequence[PathLike],
-    enrolled: Sequence[PathLike],
-    speakers: Sequence[str],
-    *,
-    false_alarm: float = 0.05,
-    verbose: bool = False,
-) -> pd.DataFrame:
-    """Tell which enrolled speaker recordings are of, or that they are of none of them.
-
-    Parameters
-    ----------
-    model : Pipeline
-        As for `compare_files`.
-    files : sequence of path-like
-        Recordings in question.
-    enrolled : sequence of path-like
-        Recordings whose speakers are known.
-    speakers : sequence of str
-        Who speaks in these.
-    false_alarm : float, default=0.05
-        How often a recording of somebody who is not enrolled may be given a name.
-    verbose : bool, default=False
-        Show progress bars.
-
-    Returns
-    -------
-    DataFrame
-        A row for each recording: "path", "speaker" (None for none of them), "closest" (the
-        enrolled speaker whose likelihood ratio is highest) and that "log10_lr".
-
-    Raises
-    ------
-    AudioError
-        A recording cannot be used, or is in question and enrolled at once.
-    ParameterError
-        The rate is not between 0 and 1.
-    ModelFileError
-        The model is not calibrated to compare voices.
-    TargetError
-        An enrolled recording has no speaker, there are none, or one has more recordings than can be
-        calibrated.
-    CustodyError
-        A view is no longer what the model was trained with, or a recording changed meanwhile.
-
-    Warns
-    -----
-    EvidenceWarning
-        The model has learnt from one of the recordings, or there are too few calibration speakers
-        for that rate.
-    """
-    calibrated = comparing_step(model)
-    check_same_views(model)
-    asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
-    evidence = Evidence([*given, *asked], verbose)
-    for file in (*given, *asked):
-        _seconds(model, file)
-    _refuse_enrolled(given, asked)
-    _warn_of_learnt(model, evidence)
-    ratio = calibrated._ratio()
-    if not given:
-        raise TargetError("nobody is enrolled; give recordings of known speakers")
-    known = calibrated.transform(vectors_of(model, given, verbose))
-    vectors = calibrated.transform(vectors_of(model, asked, verbose))
-    identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
-    ratios = identifier.log10_lr(vectors)
-    best = ratio.log10_lr(vectors, known, speakers, bounded=False).argmax(axis=1)
-    evidence.check()
-    return pd.DataFrame(
-        {
-            "path": pd.Series(asked, dtype=object),
-            "speaker": identifier.predict(vectors),
-            "closest": identifier.classes_[best],
-            "log10_lr": ratios[np.arange(len(best)), best],
-        }
-    )
-
-
-def _seconds(model: Pipeline, file: str) -> float:
-    """How long a recording is; one that no view can use is refused here, before any works."""
-    blocks = stream_audio(file, min_samples=least_samples(model))
-    return sum(len(block) for block in blocks) / SAMPLE_RATE
 
 
 def _refuse_copies(files: list[str]) -> None:
@@ -280,36 +188,5 @@ def _refuse_copies(files: list[str]) -> None:
         )
 
 
-def _refuse_enrolled(given: list[str], asked: list[str]) -> None:
-    """Of a recording that is enrolled itself the answer would be that it is itself."""
-    labels = find_copies([*given, *asked])
-    enrolled = dict(zip(labels[: len(given)], given, strict=True))
-    for file, label in zip(asked, labels[len(given) :], strict=True):
-        if label in enrolled:
-            raise AudioError(
-                show_name(file),
-                f"it holds the same samples as {show_name(enrolled[label])}, which is enrolled",
-                "ask about other recordings, or leave that one out of those enrolled",
-            )
-
-
-def _warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
-    told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
-    learnt = {record["sha256"] for record in told if "sha256" in record}
-    for record in evidence.records:
-        if record.get("sha256") in learnt:
-            warnings.warn(
-                f"{show_name(record['path'])}: the model was trained or calibrated with this "
-                "recording, and likelihood ratios hold for speakers of whom it has heard nothing",
-                EvidenceWarning,
-                stacklevel=3,
-            )
-
-
 def _rows(X: Any, rows: Sequence[int]) -> Any:
     return X.iloc[list(rows)] if hasattr(X, "iloc") else X[list(rows)]
-
-
-def _finite(value: Any) -> Any:
-    """As JSON holds it: no infinite number."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,36 @@
+"""Recordings that a calibrated model is asked about: how long they are, and what it has heard."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from sfmforensics._names import show_name
+from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.exceptions import EvidenceWarning
+from sfmforensics.workflow._answers import least_samples
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from sfmforensics.custody import Evidence
+
+
+def seconds_of(model: Pipeline, file: str) -> float:
+    """How long a recording is; one that no view can use is refused here, before any works."""
+    blocks = stream_audio(file, min_samples=least_samples(model))
+    return sum(len(block) for block in blocks) / SAMPLE_RATE
+
+
+def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
+    """Say so if the model was trained or calibrated with one of them."""
+    told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
+    learnt = {record["sha256"] for record in told if "sha256" in record}
+    for record in evidence.records:
+        if record.get("sha256") in learnt:
+            warnings.warn(
+                f"{show_name(record['path'])}: the model was trained or calibrated with this "
+                "recording, and likelihood ratios hold for speakers of whom it has heard nothing",
+                EvidenceWarning,
+                stacklevel=3,
+            )

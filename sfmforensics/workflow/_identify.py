@@ -1,0 +1,140 @@
+"""Which of some enrolled speakers, or none of them, and what the answer rests on."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics._files import write_atomically
+from sfmforensics._json import as_json
+from sfmforensics._names import show_name
+from sfmforensics.custody import Evidence
+from sfmforensics.datasets import find_copies
+from sfmforensics.evidence import OpenSetIdentifier
+from sfmforensics.exceptions import AudioError, TargetError
+from sfmforensics.workflow._answers import check_same_views, comparing_step, vectors_of
+from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.pipeline import Pipeline
+
+    from sfmforensics._types import PathLike
+
+
+def identify_files(
+    model: Pipeline,
+    files: Sequence[PathLike],
+    enrolled: Sequence[PathLike],
+    speakers: Sequence[str],
+    *,
+    false_alarm: float = 0.05,
+    verbose: bool = False,
+    manifest: PathLike | None = None,
+) -> pd.DataFrame:
+    """Tell which enrolled speaker recordings are of, or that they are of none of them.
+
+    Parameters
+    ----------
+    model : Pipeline
+        As for `compare_files`.
+    files : sequence of path-like
+        Recordings in question.
+    enrolled : sequence of path-like
+        Recordings whose speakers are known.
+    speakers : sequence of str
+        Who speaks in these.
+    false_alarm : float, default=0.05
+        How often a recording of somebody who is not enrolled may be given a name.
+    verbose : bool, default=False
+        Show progress bars.
+    manifest : path-like or None, default=None
+        File that gets what the answers rest on.
+
+    Returns
+    -------
+    DataFrame
+        A row for each recording: "path", "speaker" (None for none of them), "closest" (the
+        enrolled speaker whose likelihood ratio is highest) and that "log10_lr".
+
+    Raises
+    ------
+    AudioError
+        A recording cannot be used, or is in question and enrolled at once.
+    ParameterError
+        The rate is not between 0 and 1.
+    ModelFileError
+        The model is not calibrated to compare voices.
+    TargetError
+        An enrolled recording has no speaker, there are none, or one has more recordings than can be
+        calibrated.
+    CustodyError
+        A view is no longer what the model was trained with, or a recording changed meanwhile.
+    OutputError
+        The manifest cannot be written.
+
+    Warns
+    -----
+    EvidenceWarning
+        The model has learnt from one of the recordings, or there are too few calibration speakers
+        for that rate.
+    """
+    calibrated = comparing_step(model)
+    check_same_views(model)
+    asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
+    evidence = Evidence([*given, *asked], verbose)
+    for file in (*given, *asked):
+        seconds_of(model, file)
+    _refuse_enrolled(given, asked)
+    warn_of_learnt(model, evidence)
+    ratio = calibrated._ratio()
+    if not given:
+        raise TargetError("nobody is enrolled; give recordings of known speakers")
+    known = calibrated.transform(vectors_of(model, given, verbose))
+    vectors = calibrated.transform(vectors_of(model, asked, verbose))
+    identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
+    ratios = identifier.log10_lr(vectors)
+    best = ratio.log10_lr(vectors, known, speakers, bounded=False).argmax(axis=1)
+    found = pd.DataFrame(
+        {
+            "path": pd.Series(asked, dtype=object),
+            "speaker": identifier.predict(vectors),
+            "closest": identifier.classes_[best],
+            "log10_lr": ratios[np.arange(len(best)), best],
+        }
+    )
+    told = evidence.manifest(
+        "identification",
+        views=model[0],
+        model_file=getattr(model, "file_", None),
+        model=getattr(model, "manifest_", None),
+        enrolled=as_json(pd.DataFrame({"path": given, "speaker": speakers}).to_dict("records")),
+        identifier={
+            "false_alarm": false_alarm,
+            "promised": identifier.promised_,
+            "threshold": identifier.threshold_,
+            "calibration_speakers": ratio.n_speakers_,
+        },
+        answers=as_json(found.to_dict("records")),
+    )
+    if manifest is not None:
+        write_atomically(manifest, json.dumps(told, indent=1))
+    return found
+
+
+def _refuse_enrolled(given: list[str], asked: list[str]) -> None:
+    """Of a recording that is enrolled itself the answer would be that it is itself."""
+    labels = find_copies([*given, *asked])
+    enrolled = dict(zip(labels[: len(given)], given, strict=True))
+    for file, label in zip(asked, labels[len(given) :], strict=True):
+        if label in enrolled:
+            raise AudioError(
+                show_name(file),
+                f"it holds the same samples as {show_name(enrolled[label])}, which is enrolled",
+                "ask about other recordings, or leave that one out of those enrolled",
+            )
