@@ -16,13 +16,13 @@ from sfmforensics._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
     check_widths,
+    check_y,
     epochs_of,
     only_if,
     refuse_changes,
 )
 from sfmforensics._score import mean_score
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
-from sfmforensics.exceptions import ParameterError
 from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
@@ -114,11 +114,7 @@ class MultiTaskEstimator(ViewsEstimator):
         check_device(self._device())
         going_on = self.warm_start and hasattr(self, "module_")
         X = validate_data(self, X, dtype=np.float32, reset=not going_on)
-        if y is None:
-            raise ParameterError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        y = check_y(self, y)
         check_consistent_length(X, y, groups)
         weight = recording_weights(sample_weight, X)
         rng = check_random_state(self.random_state)

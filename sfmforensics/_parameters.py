@@ -223,6 +223,16 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             )
 
 
+def check_y(estimator: object, y: Any) -> Any:
+    """Give the targets, or refuse to fit without them, in scikit-learn's words."""
+    if y is None:
+        raise ParameterError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    return y
+
+
 def with_type(tags: Any, tasks: Tasks) -> Any:
     """Scikit-learn's tags of an estimator whose tasks are all of the kind that `tasks` names."""
     if isinstance(tasks, str) and tasks == CLASSIFICATION:

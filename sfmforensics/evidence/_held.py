@@ -56,15 +56,15 @@ class Held:
     floor: float = -np.inf
 
 
-def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntArray:
+def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -> IntArray:
     """Give the number of the voice of each recording.
 
     Parameters
     ----------
     frame : DataFrame of shape (n_recordings, n_tasks)
         Targets.
-    speaker : str
-        Column that says who speaks.
+    speaker : str or None
+        Column that says who speaks. None: without groups, each recording is of somebody else.
     groups : array-like of shape (n_recordings,) or None
         What belongs together besides.
 
@@ -79,10 +79,13 @@ def voices_of(frame: pd.DataFrame, speaker: str, groups: Column | None) -> IntAr
         Neither says who speaks.
     """
     known = [frame[speaker]] if speaker in frame else []
+    if speaker is None and groups is None:
+        return np.arange(len(frame))
     if not known and groups is None:
         raise TargetError(
             f"the targets have no column {speaker!r}, and no groups were given; calibration keeps "
-            "whole speakers back, so say who speaks in each recording"
+            "whole speakers back, so say who speaks in each recording; speaker=None takes each for "
+            "a speaker of its own"
         )
     voices = joined_groups(*known, *([] if groups is None else [groups]))
     named = (known[0] if known else pd.Series(np.asarray(groups))).notna().to_numpy()
@@ -93,7 +96,7 @@ def draw_sides(
     frame: pd.DataFrame,
     voices: IntArray,
     calibration: float,
-    speaker: str,
+    speaker: str | None,
     rng: np.random.RandomState,
 ) -> list[Split]:
     """Keep speakers back, each as likely as each other.
@@ -106,7 +109,7 @@ def draw_sides(
         Who speaks; recordings of -1 are trained with.
     calibration : float or int
         Share of the speakers, or number of folds of them.
-    speaker : str
+    speaker : str or None
         Column of the speakers, whose labels training need not have.
     rng : RandomState
         Draws them.
@@ -148,7 +151,11 @@ def draw_sides(
 
 
 def answered(
-    parts: list[tuple[Any, IntArray]], X: Any, frame: pd.DataFrame, voices: IntArray, speaker: str
+    parts: list[tuple[Any, IntArray]],
+    X: Any,
+    frame: pd.DataFrame,
+    voices: IntArray,
+    speaker: str | None,
 ) -> dict[Any, Held]:
     """Ask models about recordings of speakers from whom they have not learnt.
 
@@ -162,7 +169,7 @@ def answered(
         Targets.
     voices : ndarray of shape (n_recordings,), int
         Who speaks.
-    speaker : str
+    speaker : str or None
         The column of the speakers, which is no task here: the models do not know them.
 
     Returns
@@ -199,7 +206,7 @@ def answered(
     return held
 
 
-def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str) -> pd.DataFrame:
+def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str | None) -> pd.DataFrame:
     """Targets of a model's tasks but the speaker; one column is that task, whatever its name."""
     last: Any = last_step(estimator)[0]
     tasks = [task for task in last.tasks_ if task != speaker]

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from sfmforensics._parameters import check_y
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._ratio_state import CalibratedScores
 from sfmforensics.evidence._trials import (
@@ -129,10 +130,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
         """
         self._check_parameters()
         X = validate_data(self, X, dtype=np.float64)
-        if y is None:
-            raise ParameterError(
-                "This LikelihoodRatio estimator requires y to be passed, but the target y is None."
-            )
+        y = check_y(self, y)
         known, voices, copies = labelled(X, y, copies)
         X = X[known]
         if len(np.unique(voices)) < 2:

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils import (
+    Tags,
+    _safe_indexing,
+    check_random_state,
+    get_tags,
+    indexable,
+)
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sfmforensics._parameters import only_if
+from sfmforensics._parameters import check_y, only_if
 from sfmforensics._steps import last_step
 from sfmforensics.estimators import TANGO
 from sfmforensics.evidence._held import answered, draw_sides, task_classes, voices_of
@@ -71,8 +77,9 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         others; the model that is kept is trained with all. That takes longer and uses all speakers
         for both, but what it promises is no longer proven: the models that calibrate are not the
         one that answers, which has heard more.
-    speaker : str, default="speaker"
-        Column of the targets that says who speaks. Without it, `fit` needs `groups`.
+    speaker : str or None, default="speaker"
+        Column of the targets that says who speaks. Without it, `fit` needs `groups`. None: without
+        groups, each recording is of somebody else, and voices cannot be compared.
     likelihood_ratio : LikelihoodRatio or None, default=None
         How voices are compared. None is a `PLDA` of the speakers that the model was trained with,
         calibrated by the others.
@@ -124,7 +131,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         estimator: Any = None,
         *,
         calibration: float | int = 1 / 3,
-        speaker: str = "speaker",
+        speaker: str | None = "speaker",
         likelihood_ratio: LikelihoodRatio | None = None,
         random_state: Any = None,
     ) -> None:
@@ -164,8 +171,14 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
                 f"calibration is {self.calibration}; use a share of the speakers between 0 and 1, "
                 "or a number of folds, 2 or more"
             )
+        y = check_y(self, y)
+        X, y, groups = indexable(X, y, groups)
         frame = as_frame(y)
-        check_consistent_length(X, frame, groups)
+        if len(frame) < 2:
+            raise TargetError(
+                f"found {len(frame)} sample; give recordings of speakers to train by and of others "
+                "to calibrate by"
+            )
         voices = voices_of(frame, self.speaker, groups)
         every = np.arange(len(frame))
         if isinstance(self.estimator, FrozenEstimator):
@@ -275,6 +288,28 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         kept = [scale(part, self.temperatures_.get(task, 1.0)) for (task, _), part in named]
         return kept if isinstance(found, list) else kept[0]
 
+    @only_if(_delegates("score"))
+    def score(self, X: Matrix | Recordings, y: Targets, **options: Any) -> float:
+        """Mean over the tasks of accuracy and R squared, as the estimator counts it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        y : as in `fit`
+            True targets. Speakers whom training has not heard are answered wrong: search by
+            `sfmforensics.metrics.task_scorers` of the other tasks, or by `LikelihoodRatio.score`.
+        **options
+            What the estimator's `score` takes besides, such as `sample_weight`.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        found: float = self.estimator_.score(X, y, **options)
+        return found
+
     @only_if(_delegates("transform"))
     def transform(self, X: Matrix | Recordings) -> Array:
         """Give the fused representation, see `TANGO.transform`.
@@ -291,6 +326,33 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         check_is_fitted(self)
         found: Array = self.estimator_.transform(X)
         return found
+
+    @only_if(_delegates("transform"))
+    def fit_transform(
+        self, X: Matrix | Recordings, y: Targets, groups: Column | None = None
+    ) -> Array:
+        """Train, calibrate, and give the fused representation of the same recordings.
+
+        Parameters
+        ----------
+        X, y, groups
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings, width), float32
+        """
+        return self.fit(X, y, groups).transform(X)
+
+    def __sklearn_tags__(self) -> Tags:
+        inner: Any = TANGO() if self.estimator is None else self.estimator
+        return get_tags(inner)
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many columns the estimator takes, where it takes columns."""
+        check_is_fitted(self)
+        return int(self.estimator_.n_features_in_)
 
     @property
     def tasks_(self) -> dict[Any, Any]:

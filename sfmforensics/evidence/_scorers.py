@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._labels import label_codes
+from sfmforensics._parameters import check_y
 from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
@@ -182,10 +183,7 @@ class PLDA(CosineScorer):
                 f"n_components is {self.n_components} and shrinkage {self.shrinkage}; use at least "
                 "1, and a share between 0 and 1"
             )
-        if y is None:
-            raise ParameterError(
-                "This PLDA estimator requires y to be passed, but the target y is None."
-            )
+        y = check_y(self, y)
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         check_consistent_length(X, y)
         who = label_codes(y)[0]

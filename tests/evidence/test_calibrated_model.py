@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sfmforensics import TANGO, PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, LikelihoodRatio
@@ -30,6 +31,20 @@ def small(**options):
         random_state=0,
         **{"max_epochs": 4} | options,
     )
+
+
+@parametrize_with_checks(
+    [
+        CalibratedModel(small(), speaker=None, random_state=0),
+        CalibratedModel(small(tasks="classification", max_epochs=60), speaker=None, random_state=0),
+        CalibratedModel(
+            small(tasks="regression", max_epochs=60), calibration=2, speaker=None, random_state=0
+        ),
+    ]
+)
+@pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.EvidenceWarning")
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture(scope="module")
