@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
 
     from sfmforensics.evidence import Comparison
     from sfmforensics.metrics import Trials
@@ -151,11 +150,6 @@ def _tippett(found: Comparison, trials: Trials) -> Markup:
         case=found.log10_lr,
         ax=new_axes((5.4, 3.9)),
     )
-    # Below, where it hides neither curve, wherever the case lies.
-    figure = cast("Figure", display.figure_)
-    cast("Legend", display.ax_.get_legend()).remove()
-    handles, labels = display.ax_.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     reached = [
         share_text(
             float(
@@ -179,5 +173,5 @@ def _tippett(found: Comparison, trials: Trials) -> Markup:
         f"Misleading were {wrong[0]} of the comparisons of one speaker, with a ratio below 1, and "
         f"{wrong[1]} of those of two, with one above 1."
     )
-    encoded = base64.b64encode(png_of(figure)).decode("ascii")
+    encoded = base64.b64encode(png_of(cast("Figure", display.figure_))).decode("ascii")
     return png(encoded, alt, caption)

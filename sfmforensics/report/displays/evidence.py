@@ -210,8 +210,15 @@ class TippettDisplay:
         ax.set_ylabel("comparisons with at least that LR (%)")
         ax.grid(color="0.9")
         ax.set_axisbelow(True)
-        # Few ratios are so low: both curves are high above that corner.
-        ax.legend(loc="lower left", framealpha=0.85, edgecolor="none", fontsize=8)
+        # Curves of this form leave no corner free; below are ticks and a label (in font sizes).
+        ax.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            borderaxespad=5,
+            ncols=2,
+            edgecolor="none",
+            fontsize=8,
+        )
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
