@@ -46,7 +46,9 @@ def same_answers(model, other, X):
     assert np.array_equal(model.calibration_rows_, other.calibration_rows_)
 
 
-@pytest.mark.parametrize("how", ["share", "folds", "cosine", "components", "frozen", "seldom"])
+@pytest.mark.parametrize(
+    "how", ["share", "folds", *("cosine", "pairs", "components"), "frozen", "seldom"]
+)
 def test_what_is_read_back_says_the_same(how, voices, tmp_path):
     X, y = voices
     tango = TANGO(random_state=0, **SMALL)
@@ -54,6 +56,7 @@ def test_what_is_read_back_says_the_same(how, voices, tmp_path):
         "share": {"calibration": 0.4},
         "folds": {"calibration": 3},
         "cosine": {"calibration": 0.4, "likelihood_ratio": LikelihoodRatio("cosine", bounds=None)},
+        "pairs": {"calibration": 3, "likelihood_ratio": LikelihoodRatio("logistic")},
         "components": {"calibration": 3, "likelihood_ratio": LikelihoodRatio(PLDA(3, 0.5))},
         "frozen": {},
         "seldom": {"likelihood_ratio": LikelihoodRatio(CosineScorer(), calibration="isotonic")},

@@ -12,6 +12,7 @@ from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._open_set import OpenSetIdentifier
+from sfmforensics.evidence._pair_scorer import PairwiseLogistic
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.evidence._verbal import (
     number_of_times,
@@ -28,6 +29,7 @@ __all__ = [
     "CosineScorer",
     "LikelihoodRatio",
     "OpenSetIdentifier",
+    "PairwiseLogistic",
     "assess",
     "number_of_times",
     "plain_sentences",

@@ -10,7 +10,7 @@ from scipy.special import logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from sfmforensics.evidence._trials import trial_weights
+from sfmforensics.evidence._trials import balanced_weights
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -86,16 +86,12 @@ def calibrate(trials: Trials, voices: IntArray, how: str, bounds: str | None) ->
     would have the others' ratios fitted to one voice.
     """
     first, second = voices[trials.first], voices[trials.second]
-    weights = trial_weights(first, second)
-    balanced = weights / np.where(
-        trials.same, *(weights[k].sum() for k in (trials.same, ~trials.same))
-    )
-    centre = float(np.average(trials.scores, weights=balanced))
-    scale = float(np.sqrt(np.average((trials.scores - centre) ** 2, weights=balanced))) or 1.0
+    weights = balanced_weights(trials.same, first, second)
+    centre = float(np.average(trials.scores, weights=weights))
+    scale = float(np.sqrt(np.average((trials.scores - centre) ** 2, weights=weights))) or 1.0
     standardised = (trials.scores - centre) / scale
     fit = _logistic if how == "logistic" else _isotonic
-    # Weights sum to the number of pairs of speakers: what is fitted knows how many there are.
-    calibrator = fit(standardised, trials.same, balanced * weights.sum() / 2)
+    calibrator = fit(standardised, trials.same, weights)
     found = Calibration(calibrator, centre, scale, -np.inf, np.inf, trials)
     if bounds is None:
         return found

@@ -35,11 +35,12 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
 
     Parameters
     ----------
-    scorer : {"plda", "cosine"} or estimator, default="plda"
-        What compares two vectors. An estimator, such as ``PLDA(50)``, is fitted to the calibration
-        data and tried on speakers left out in turn. If it is fitted already, as on the speakers
-        that the model was trained with, it is taken as it is: then all of the calibration data
-        calibrate. In ``sklearn.frozen.FrozenEstimator`` it also outlives `clone`, as in searches.
+    scorer : {"plda", "cosine", "logistic"} or estimator, default="plda"
+        What compares two vectors: `PLDA`, `CosineScorer` or `PairwiseLogistic`. An estimator, such
+        as ``PLDA(50)``, is fitted to the calibration data and tried on speakers left out in turn.
+        If it is fitted already, as on the speakers that the model was trained with, it is taken as
+        it is: then all of the calibration data calibrate. In
+        ``sklearn.frozen.FrozenEstimator`` it also outlives `clone`, as in searches.
     calibration : {"logistic", "isotonic"}, default="logistic"
         How scores become likelihood ratios: by a logistic regression, or by pooling adjacent
         violators. With few speakers the first is the one to trust.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
+from sfmforensics.evidence._pair_scorer import PairwiseLogistic
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.evidence._trials import copy_numbers, pooled_trials, trial_weights
 from sfmforensics.exceptions import ParameterError, TargetError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Column, FloatArray, IntArray
 
-SCORES = ("plda", "cosine")
+SCORES = {"plda": PLDA, "cosine": CosineScorer, "logistic": PairwiseLogistic}
 
 
 class CalibratedScores:
@@ -39,7 +40,7 @@ class CalibratedScores:
     def new_scorer(self) -> Any:
         """Give the scorer that the parameters name, not yet fitted, or the one that they hold."""
         self._check_parameters()
-        return {"plda": PLDA(), "cosine": CosineScorer()}.get(str(self.scorer), self.scorer)
+        return SCORES[self.scorer]() if isinstance(self.scorer, str) else self.scorer
 
     def fit_parts(
         self,
@@ -137,7 +138,8 @@ class CalibratedScores:
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} is {getattr(self, name)!r}; use one of {known}")
         is_scorer = hasattr(self.scorer, "project") and hasattr(self.scorer, "match")
-        if not is_scorer and self.scorer not in SCORES:
+        if not is_scorer and self.scorer not in list(SCORES):
             raise ParameterError(
-                f"scorer is {self.scorer!r}; use 'plda', 'cosine', or an estimator such as PLDA(50)"
+                f"scorer is {self.scorer!r}; use one of {list(SCORES)}, or an estimator such as "
+                "PLDA(50)"
             )

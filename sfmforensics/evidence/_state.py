@@ -9,6 +9,7 @@ import numpy as np
 from sfmforensics.evidence._held import Held
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
+from sfmforensics.evidence._pair_scorer import PairwiseLogistic
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.exceptions import ModelFileError
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Array
 
-_SCORERS = {"CosineScorer": CosineScorer, "PLDA": PLDA}
-_LEARNT = ("mean_", "components_", "centre_", "axes_", "between_")
+_SCORERS = {kind.__name__: kind for kind in (CosineScorer, PLDA, PairwiseLogistic)}
+_LEARNT = ("mean_", "components_", "centre_", "axes_", "between_", "apart_", "alike_")
 _OF_HELD = ("scores", "speakers", "correct", "confidence")
 
 
@@ -165,9 +166,9 @@ def _plain_scorer(scorer: Any) -> dict[str, Any]:
     kind = type(scorer).__name__
     if _SCORERS.get(kind) is not type(scorer):
         raise ModelFileError(
-            f"voices are compared by a {kind}, which cannot be saved without code; use PLDA or "
-            "CosineScorer, or save the model with joblib, whose files only those should open who "
-            "trust them"
+            f"voices are compared by a {kind}, which cannot be saved without code; use PLDA, "
+            "CosineScorer or PairwiseLogistic, or save the model with joblib, whose files only "
+            "those should open who trust them"
         )
     return {"kind": kind, "parameters": scorer.get_params()}
 

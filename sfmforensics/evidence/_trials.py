@@ -18,7 +18,7 @@ from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
 if TYPE_CHECKING:
     from typing import Any
 
-    from sfmforensics._types import Array, Column, FloatArray, IntArray, RandomState
+    from sfmforensics._types import Array, BoolArray, Column, FloatArray, IntArray, RandomState
     from sfmforensics.evidence._scorers import CosineScorer
 
 FOLDS = 5
@@ -189,6 +189,32 @@ def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     pairs = np.sort(np.column_stack([first, second]), axis=1)
     _, codes = np.unique(pairs, axis=0, return_inverse=True)
     return 1 / np.bincount(codes.ravel())[codes.ravel()]
+
+
+def balanced_weights(same: BoolArray, first: IntArray, second: IntArray) -> FloatArray:
+    """Weights by which comparisons of one speaker count as much as those of two, besides.
+
+    Parameters
+    ----------
+    same : ndarray of shape (n_trials,), bool
+        Whether both sides are of one speaker.
+    first, second : ndarray of shape (n_trials,), int
+        Who speaks on either side.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+        Sums to that of `trial_weights`: what is fitted by them knows how many speakers there are.
+
+    Examples
+    --------
+    >>> who = np.array([0, 0, 1]), np.array([1, 0, 0])
+    >>> balanced_weights(np.array([False, True, False]), *who)
+    array([0.5, 1. , 0.5])
+    """
+    weights = trial_weights(first, second)
+    shares = weights / np.where(same, weights[same].sum(), weights[~same].sum())
+    return shares * weights.sum() / 2
 
 
 def pooled_trials(

@@ -22,7 +22,7 @@ def costs(ratio, X, speakers, **options):
 
 
 class TestHowGood:
-    @pytest.mark.parametrize("scorer", ["plda", "cosine"])
+    @pytest.mark.parametrize("scorer", ["plda", "cosine", "logistic"])
     @pytest.mark.parametrize("calibration", ["logistic", "isotonic"])
     def test_ratios_of_speakers_never_heard_are_calibrated(self, scorer, calibration, voices):
         found = []

@@ -8,7 +8,8 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sfmforensics.evidence import PLDA, CosineScorer, LikelihoodRatio
+from sfmforensics.evidence import PLDA, CosineScorer, LikelihoodRatio, PairwiseLogistic
+from sfmforensics.evidence import _pair_scorer as pair_scorer
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import cllr_min, equal_error_rate
 
@@ -29,7 +30,7 @@ NEED_FOUR_SPEAKERS = dict.fromkeys(
 
 
 @parametrize_with_checks(
-    [PLDA(), CosineScorer(), LikelihoodRatio("cosine"), LikelihoodRatio()],
+    [PLDA(), CosineScorer(), PairwiseLogistic(), LikelihoodRatio("cosine"), LikelihoodRatio()],
     expected_failed_checks=lambda estimator: (
         NEED_FOUR_SPEAKERS if getattr(estimator, "scorer", None) == "plda" else {}
     ),
@@ -130,7 +131,10 @@ def test_about_as_many_features_as_recordings_are_no_harm(width):
     assert cllr_min(scores, speakers[first] == speakers[second]) < 0.5
 
 
-@pytest.mark.parametrize("make", [PLDA, lambda: PLDA(1), lambda: PLDA(shrinkage=1), CosineScorer])
+@pytest.mark.parametrize(
+    "make",
+    [PLDA, lambda: PLDA(1), lambda: PLDA(shrinkage=1), CosineScorer, PairwiseLogistic],
+)
 def test_neither_the_order_of_rows_nor_their_type_nor_constant_columns_matter(make, voices):
     X, speakers = voices(8, 25, 5)
     expected = make().fit(X, speakers).score_pairs(X[:5], X)
@@ -211,3 +215,69 @@ def test_speakers_from_whom_nothing_can_be_learnt_are_refused(y, found):
     with pytest.raises(TargetError, match=found) as caught:
         PLDA().fit(np.random.default_rng(0).normal(size=(6, 3)), y)
     assert "\n" not in str(caught.value)
+
+
+class TestPairwiseLogistic:
+    def test_the_match_is_the_formula(self, voices):
+        scorer = PairwiseLogistic(4).fit(*voices(0, 30, 5))
+        rng = np.random.default_rng(0)
+        questioned, known = rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
+        for q, row in zip(questioned, scorer.match(questioned, known), strict=True):
+            for k, score in zip(known, row, strict=True):
+                told = scorer.apart_ @ (q - k) ** 2 / 2 + scorer.alike_ @ (q * k)
+                assert score == pytest.approx(told)
+
+    def test_it_tells_strangers_apart_about_as_well_as_the_model_that_made_them(self, voices):
+        train, test = voices(1, 80, 8, within=0.7), voices(2, 40, 5, within=0.7)
+        first, second = np.triu_indices(len(test[0]), 1)
+        same = test[1][first] == test[1][second]
+
+        def lost(scorer):
+            scores = scorer.fit(*train).score_pairs(test[0], test[0])[first, second]
+            return cllr_min(scores, same)
+
+        assert lost(PairwiseLogistic()) < 1.15 * lost(PLDA())
+
+    def test_directions_in_which_speakers_do_not_differ_count_less(self, voices):
+        X, speakers = voices(3, 60, 8, width=6, directions=2)
+        scorer = PairwiseLogistic(6, C=1.0).fit(X, speakers)
+        effect = np.abs(scorer.apart_ * scorer.between_)
+        assert np.sort(effect)[-2:].sum() > 0.8 * effect.sum()
+        assert (scorer.apart_[:2] < 0).all()  # the further apart, the less alike
+
+    def test_how_often_a_speaker_was_recorded_makes_no_difference(self, voices):
+        X, speakers = voices(4, 20, 4)
+        often = np.concatenate([np.arange(len(X)), *[np.flatnonzero(speakers == 3)] * 9])
+        # The pairs alone: what they are projected by has learnt from recordings, not from speakers.
+        first, second, same = pair_scorer._pairs(speakers[often])
+        found = pair_scorer.balanced_weights(same, speakers[often][first], speakers[often][second])
+        own = same & (speakers[often][first] == 3)
+        assert found[own].sum() == pytest.approx(found[same].sum() / 20)
+
+    def test_of_too_many_pairs_as_many_of_one_speaker_as_of_two_are_drawn(self, monkeypatch):
+        monkeypatch.setattr(pair_scorer, "MOST_PAIRS", 4000)
+        who = np.random.default_rng(0).permutation(np.repeat(np.arange(40), np.arange(40) % 9 + 1))
+        first, second, same = pair_scorer._pairs(who)
+        assert len(first) == 4000
+        assert same.mean() == 0.5
+        assert (first != second).all()
+        np.testing.assert_array_equal(who[first] == who[second], same)
+        several = np.flatnonzero(np.bincount(who) > 1)
+        np.testing.assert_array_equal(np.unique(who[first[same]]), several)
+        np.testing.assert_array_equal(np.unique(who[first[~same]]), np.arange(40))
+        of_each = np.bincount(who[first[same]], minlength=40)[several]
+        assert of_each.max() < 2 * of_each.min()
+        # Each recording, not the first ones alone.
+        assert len(np.unique([first, second])) == len(who)
+
+    def test_few_of_many_pairs_say_about_the_same(self, voices, monkeypatch):
+        X, speakers = voices(5, 60, 8)
+        expected = PairwiseLogistic().fit(X, speakers).score_pairs(X[:4], X)
+        monkeypatch.setattr(pair_scorer, "MOST_PAIRS", 20_000)
+        found = PairwiseLogistic().fit(X, speakers).score_pairs(X[:4], X)
+        assert not np.array_equal(found, expected)
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
+
+    def test_c_out_of_range_is_refused(self, voices):
+        with pytest.raises(ParameterError, match="C is 0"):
+            PairwiseLogistic(C=0).fit(*voices(0, 4, 3))
