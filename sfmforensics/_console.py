@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sfmforensics._types import PathLike
     from sfmforensics.evidence import Comparison
 
+LONG = 12
+"""Letters of a folder that all recordings are in, from which on it stands above a table."""
+
 _logger = logging.getLogger(__name__)
 # No emoji: the name of a file may hold ":warning:", and is shown as it is.
 out, err = Console(emoji=False), Console(stderr=True, emoji=False)
@@ -33,7 +37,8 @@ out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 def show_frame(frame: pd.DataFrame, title: str, console: Console = out) -> None:
     """Print a DataFrame as a table."""
-    table = Table(title=title or None, title_justify="left")
+    heading = Text(escape_text(title)) if title else None  # not to be taken for markup
+    table = Table(title=heading, title_justify="left")
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "if"
         table.add_column(
@@ -47,16 +52,16 @@ def show_frame(frame: pd.DataFrame, title: str, console: Console = out) -> None:
 def _cell(value: object) -> str | Text:
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else Text(escape_text(str(value)))  # not to be taken for markup
+    return "" if value is None else Text(escape_text(str(value)))
 
 
 def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
     """Print the answers of a model, each label with its probability behind it.
 
-    What was left out is inconclusive; intervals and sets stand in columns of their own, under the
-    confidence.
+    What was left out is inconclusive; intervals stand behind the numbers, sets in columns of their
+    own, under the confidence.
     """
-    shown = answers.assign(path=[show_name(path) for path in answers["path"]])
+    shown, folder = in_folder(answers)
     for name in answers.columns:
         if f"{name}_probability" in answers:
             pairs = zip(answers[name], shown.pop(f"{name}_probability"), strict=True)
@@ -66,14 +71,42 @@ def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
             ]
         if confidence and f"{name}_low" in answers:
             ends = zip(shown.pop(f"{name}_low"), shown.pop(f"{name}_high"), strict=True)
-            texts = [_interval(low, high) for low, high in ends]
-            shown.insert(list(shown).index(name) + 1, f"{name}, {confidence}", texts)
+            shown[name] = [
+                f"{value:.1f} ({_interval(*span)})"
+                for value, span in zip(answers[name], ends, strict=True)
+            ]
+            shown = shown.rename(columns={name: f"{name} ({confidence})"})
         if confidence and f"{name}_set" in answers:
             texts = [" or ".join(map(str, labels)) for labels in answers[f"{name}_set"]]
             place = list(shown).index(f"{name}_set")
             shown = shown.drop(columns=f"{name}_set")
             shown.insert(place, f"{name}, {confidence}", texts)
-    show_frame(shown, "")
+    show_frame(shown, folder)
+
+
+def in_folder(answers: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Give paths as they are read on a narrow screen: within the folder that all are in.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        With a column "path".
+
+    Returns
+    -------
+    DataFrame
+        The same with shorter paths.
+    str
+        Which folder, to stand above; empty where paths are not worth shortening.
+    """
+    paths = [show_name(path) for path in answers["path"]]
+    folders = {os.path.dirname(path) for path in paths}
+    absolute = {os.path.isabs(folder) for folder in folders}
+    folder = os.path.commonpath(folders) if len(absolute) == 1 else ""
+    if len(folder) < LONG:
+        return answers.assign(path=paths), ""
+    shorter = [os.path.relpath(path, folder) for path in paths]
+    return answers.assign(path=shorter), f"in {folder}"
 
 
 def _interval(low: float, high: float) -> str:

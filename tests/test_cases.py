@@ -251,7 +251,10 @@ class TestIdentify:
         enrolled = [strangers[0][0], strangers[1][0], strangers[1][1]]
         asked = [strangers[0][2], strangers[1][2]]
         found = identify_files(model, asked, enrolled, ["a", "b", "b"], false_alarm=0.3)
-        assert found.columns.tolist() == ["path", "speaker", "closest", "log10_lr"]
+        assert found.columns.tolist()[:4] == ["path", "speaker", "closest", "log10_lr"]
+        assert found.columns.tolist()[4:] == ["unbounded", "threshold"]
+        named = found["unbounded"] > found["threshold"]
+        np.testing.assert_array_equal(found["speaker"].notna(), named)
         assert found["path"].tolist() == asked
         assert set(found["closest"]) <= {"a", "b"}
         assert all(

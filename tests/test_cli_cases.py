@@ -160,6 +160,12 @@ class TestIdentify:
         assert main([*identify, "table"]) == 0
         out = capsys.readouterr().out
         assert out.count("none of them") == sum(row["speaker"] is None for row in told)
+        assert f"above a log10 LR of {told[0]['threshold']:.2f} without bounds" in " ".join(
+            out.split()
+        )
+        assert all(
+            (row["speaker"] is None) == (row["unbounded"] <= row["threshold"]) for row in told
+        )
 
     def test_with_a_manifest(self, enrolled, first, second, capsys):
         files = [first[1], second[1]]
@@ -194,7 +200,27 @@ class TestPredict:
         assert main([*predict]) == 0
         out = capsys.readouterr().out
         assert "gender, 60%" in out
-        assert f"{told[0]['age_low']:.0f} to {told[0]['age_high']:.0f}" in out
+        span = f"({told[0]['age_low']:.0f} to {told[0]['age_high']:.0f})"
+        assert f"{told[0]['age']:.1f} {span}" in out
+
+    def test_the_folder_that_all_recordings_are_in_stands_above(
+        self, here, first, tmp_path, capsys
+    ):
+        folder = tmp_path / "a folder [red]with a long name"
+        for place in (folder / "x.wav", folder / "inside" / "y.wav"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(first[0], place)
+        files = [str(folder / "x.wav"), str(folder / "inside" / "y.wav")]
+        assert main(["predict", "m.safetensors", *files]) == 0
+        out = capsys.readouterr().out
+        assert f"in {folder}" in " ".join(out.split())
+        assert " x.wav " in out
+        assert f" {Path('inside', 'y.wav')} " in out
+        shutil.copy(first[0], "here.wav")
+        assert main(["predict", "m.safetensors", files[0], "here.wav"]) == 0
+        out = capsys.readouterr().out
+        assert " here.wav " in out
+        assert "in " not in out.splitlines()[0]
 
     def test_what_cannot_be_promised(self, here, first, capsys):
         predict = ["predict", "m.safetensors", first[0], "--intervals", "--confidence", "0.99"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfmforensics._console import (
+    in_folder,
     say,
     show_answers,
     show_comparison,
@@ -18,7 +19,7 @@ from sfmforensics._console import (
 )
 from sfmforensics._files import file_hash
 from sfmforensics._json import as_json
-from sfmforensics._names import escape_text, keep_name, show_name
+from sfmforensics._names import escape_text, keep_name
 from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
@@ -135,11 +136,13 @@ def identify(
         manifest=manifest,
     )
     if format is Format.table:
-        shown = found.assign(
-            path=[show_name(path) for path in found["path"]],
-            speaker=found["speaker"].fillna("none of them"),
+        shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
+        least = found["threshold"].iloc[0]
+        show_frame(shown.drop(columns="threshold"), folder)
+        tell(
+            f"A name is given above a log10 LR of {least:.2f} without bounds. That only ranks: the "
+            "ratio to report is the one within them."
         )
-        show_frame(shown, "")
     else:
         print_answers(found, format)
     if manifest is not None:

@@ -60,7 +60,8 @@ def identify_files(
     -------
     DataFrame
         A row for each recording: "path", "speaker" (None for none of them), "closest" (the
-        enrolled speaker whose likelihood ratio is highest) and that "log10_lr".
+        enrolled speaker whose likelihood ratio is highest), that "log10_lr", the same "unbounded",
+        which is for ranking and not to report, and the "threshold" above which it is a name.
 
     Raises
     ------
@@ -99,13 +100,16 @@ def identify_files(
     vectors = calibrated.transform(vectors_of(model, asked, verbose))
     identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
     ratios = identifier.log10_lr(vectors)
-    best = ratio.log10_lr(vectors, known, speakers, bounded=False).argmax(axis=1)
+    unbounded = ratio.log10_lr(vectors, known, speakers, bounded=False)
+    each, best = np.arange(len(unbounded)), unbounded.argmax(axis=1)
     found = pd.DataFrame(
         {
             "path": pd.Series(asked, dtype=object),
             "speaker": identifier.predict(vectors),
             "closest": identifier.classes_[best],
-            "log10_lr": ratios[np.arange(len(best)), best],
+            "log10_lr": ratios[each, best],
+            "unbounded": unbounded[each, best],
+            "threshold": identifier.threshold_,
         }
     )
     told = evidence.manifest(
