@@ -174,7 +174,7 @@ def assess(
 ) -> None:
     """Validate a calibrated model on speakers that it has never heard, by group as well."""
     from sfmforensics.datasets import load_corpus
-    from sfmforensics.report import format_assessment
+    from sfmforensics.report import format_assessment, format_differences
     from sfmforensics.workflow import assess_corpus, load_model
 
     found = assess_corpus(
@@ -190,6 +190,10 @@ def assess(
     )
     for by in found.table["by"].unique():
         show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings")
+    differing = format_differences(found)
+    if len(differing):
+        show_frame(differing, "groups whose interval of the difference does not hold 0")
+        tell("Of twenty differences one is such by chance; nothing is corrected for their number.")
     tell("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
     if output is not None:
         tell(f"Tables and figures: {output}")

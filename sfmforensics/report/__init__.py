@@ -13,12 +13,9 @@ Examples
 | tango | mfcc | 95.0 ± 7.1 |
 """
 
+from sfmforensics.report._assessment_tables import format_assessment, format_differences
 from sfmforensics.report._run import read_run
-from sfmforensics.report.assessment import (
-    assessment_figures,
-    format_assessment,
-    save_assessment,
-)
+from sfmforensics.report.assessment import assessment_figures, save_assessment
 from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
 from sfmforensics.report.displays import (
     ConfusionDisplay,
@@ -61,6 +58,7 @@ __all__ = [
     "assessment_figures",
     "format_assessment",
     "format_comparisons",
+    "format_differences",
     "format_groups",
     "format_intervals",
     "format_summary",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sfmforensics._files import write_atomically
 from sfmforensics.evidence._conformal import speaker_weights
-from sfmforensics.exceptions import ReportError
+from sfmforensics.report._assessment_tables import MEASURES
 from sfmforensics.report._labels import UNITS, figure_text, natural_key
 from sfmforensics.report.displays import (
     DETDisplay,
@@ -33,29 +33,6 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import FloatArray, PathLike
     from sfmforensics.evidence import Assessment
-
-MEASURES = {
-    "cllr": ("Cllr", "bits"),
-    "cllr_min": ("Cllr min", "bits"),
-    "cllr_cal": ("Cllr cal", "bits"),
-    "eer": ("EER", "%"),
-    "min_dcf": ("min DCF", ""),
-    "misleading_same": ("LR < 1, same", "%"),
-    "misleading_different": ("LR > 1, different", "%"),
-    "accuracy": ("accuracy", "%"),
-    "ece_before": ("calibration error before", "%"),
-    "ece_after": ("calibration error", "%"),
-    "brier_before": ("Brier before", ""),
-    "brier_after": ("Brier", ""),
-    "set_coverage": ("truth in set", "%"),
-    "set_size": ("labels in set", ""),
-    "answered": ("answered", "%"),
-    "error_answered": ("wrong if answered", "%"),
-    "mae": ("mean error", "of task"),
-    "interval_coverage": ("truth in interval", "%"),
-    "interval_width": ("interval width", "of task"),
-}
-"""How each measure is written, and its unit."""
 
 LEFT_OUT = ("min_dcf", "ece_before", "brier_before", "brier_after")
 """Of the figure of groups, which would not fit a page."""
@@ -132,41 +109,6 @@ def save_assessment(directory: PathLike, assessment: Assessment) -> list[Path]:
         save_png(figure, path)
         paths.append(path)
     return paths
-
-
-def format_assessment(assessment: Assessment, by: str = "") -> pd.DataFrame:
-    """Write the measures with their bounds.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        As `sfmforensics.evidence.assess` gives it.
-    by : str, default=""
-        Column whose groups are shown side by side; all recordings without one.
-
-    Returns
-    -------
-    DataFrame of str
-        A row for each task and measure; a column for each group, ``value [low, high]``.
-
-    Raises
-    ------
-    ReportError
-        Nothing was grouped by that column.
-    """
-    rows: Any = assessment.table[assessment.table["by"] == by]
-    if rows.empty:
-        raise ReportError(
-            f"nothing was grouped by {by!r}; use one of {list(assessment.table['by'].unique())}"
-        )
-    lines = []
-    for (task, measure), part in rows.groupby(["task", "measure"], sort=False):
-        title, unit = MEASURES[measure]
-        line = {"task": task, "measure": f"{title} %" if unit == "%" else title}
-        for row in part.to_dict("records"):
-            line[row["group"] or "all"] = _bounded(row, measure)
-        lines.append(line)
-    return pd.DataFrame(lines).fillna("")
 
 
 def groups_figure(assessment: Assessment) -> Figure:
@@ -313,12 +255,3 @@ def _condensed(
     sums = np.bincount(2 * place.ravel() + same, weights, 2 * len(values)).astype(np.float64)
     kept = sums > 0
     return values.repeat(2)[kept], np.tile([False, True], len(values))[kept], sums[kept]
-
-
-def _bounded(row: Any, measure: str) -> str:
-    share = MEASURES[measure][1] == "%"
-    texts = [
-        "" if pd.isna(row[name]) else f"{row[name] * (100 if share else 1):.{1 if share else 2}f}"
-        for name in ("value", "low", "high")
-    ]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]" if texts[1] else texts[0]

@@ -23,9 +23,10 @@ from sfmforensics.report import (
     TippettDisplay,
     assessment_figures,
     format_assessment,
+    format_differences,
     save_assessment,
 )
-from sfmforensics.report.assessment import MEASURES
+from sfmforensics.report._assessment_tables import MEASURES
 
 mpl.use("agg")
 
@@ -154,6 +155,23 @@ class TestTables:
         assert list(format_assessment(found, "gender"))[2:] == ["f", "m"]
         with pytest.raises(ReportError, match="nothing was grouped by 'age'"):
             format_assessment(found, "age")
+
+    def test_differences_beyond_chance(self, found):
+        told = found.differences.copy()
+        told[["value", "low", "high"]] = [0.05, -0.01, 0.1]
+        told.loc[told.index[0], ["value", "low", "high"]] = [0.2, 0.1, 0.3]
+        told.loc[told.index[1], ["value", "low", "high"]] = [-0.2, -0.3, -0.1]
+        shown = format_differences(replace(found, differences=told))
+        texts = {True: "+20.0 [+10.0, +30.0]", False: "+0.20 [+0.10, +0.30]"}
+        first = told.iloc[0]
+        assert shown.loc[0, "less the rest"] == texts[MEASURES[first["measure"]][1] == "%"]
+        assert shown.loc[0, "group"] == f"{first['by']}: {first['group']}"
+        assert shown.loc[1, "less the rest"].startswith("-")
+        assert len(shown) == 2
+        told[["low", "high"]] = np.nan
+        none = format_differences(replace(found, differences=told))
+        assert list(none) == list(shown)
+        assert none.empty
 
     def test_all_is_written(self, found, tmp_path):
         paths = save_assessment(tmp_path / "new", found)
