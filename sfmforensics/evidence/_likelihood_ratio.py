@@ -12,6 +12,7 @@ from sfmforensics._parameters import check_y
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._ratio_state import CalibratedScores
 from sfmforensics.evidence._trials import (
+    copy_numbers,
     known_trials,
     labelled,
     left_out,
@@ -132,7 +133,9 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
         self._check_parameters()
         X = validate_data(self, X, dtype=np.float64)
         y = check_y(self, y)
-        known, voices, copies = labelled(X, y, copies)
+        known, voices, _ = labelled(X, y, copies)
+        everybody = np.full(len(X), -1)
+        everybody[known] = voices
         X = X[known]
         if len(np.unique(voices)) < 2:
             raise TargetError(
@@ -147,7 +150,9 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
                 parts = left_out(scorer, X, voices, self.random_state)
             scorer = clone(scorer).fit(X, voices)
         parts = parts or [(scorer, np.arange(len(X)), self._projected(scorer, X))]
-        return self._keep(scorer, voices, copies, parts)
+        # By the rows that were given: comparisons can be looked up.
+        own = [(part, known[rows], projected) for part, rows, projected in parts]
+        return self._keep(scorer, everybody, copy_numbers(copies, len(everybody)), own)
 
     def log10_lr(
         self,

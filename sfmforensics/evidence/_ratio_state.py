@@ -106,7 +106,10 @@ class CalibratedScores:
 
     @property
     def calibration_trials_(self) -> Trials:
-        """Comparisons that calibrate; their scores are logarithms to base 10 of the ratios."""
+        """Comparisons that calibrate, by the rows that were given.
+
+        Their scores are logarithms to base 10 of the ratios.
+        """
         return self._weighed(1)
 
     def _weighed(self, n_known: int) -> Trials:

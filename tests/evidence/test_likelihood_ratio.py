@@ -247,12 +247,12 @@ class TestWhatIsCompared:
         expected = LikelihoodRatio("cosine").fit(X[kept], speakers[kept])
         found = LikelihoodRatio("cosine").fit(X, names)
         np.testing.assert_array_equal(found.log10_lr(X, X), expected.log10_lr(X, X))
-        trials = found.trials(X, names)
-        assert kept[trials.first].all()
-        assert kept[trials.second].all()
-        np.testing.assert_array_equal(
-            trials.same, speakers[trials.first] == speakers[trials.second]
-        )
+        for trials in (found.trials(X, names), found.calibration_trials_):
+            assert kept[trials.first].all()
+            assert kept[trials.second].all()
+            np.testing.assert_array_equal(
+                trials.same, speakers[trials.first] == speakers[trials.second]
+            )
 
     def test_a_scorer_is_tried_on_speakers_that_it_has_not_seen(self, voices):
         X, speakers = voices(17, 11, 4)
