@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = [
     ["_types"],
     ["exceptions"],
-    ["_files", "_log", "_mpeg", "_names", "_plain", "_progress"],
+    ["_files", "_json", "_log", "_mpeg", "_names", "_plain", "_progress"],
     ["_decoding", "_kept"],
     ["audio", "_versions"],
     ["datasets"],

@@ -56,7 +56,11 @@ def test_what_is_read_back_says_the_same(how, voices, tmp_path):
         "share": {"calibration": 0.4},
         "folds": {"calibration": 3},
         "cosine": {"calibration": 0.4, "likelihood_ratio": LikelihoodRatio("cosine", bounds=None)},
-        "pairs": {"calibration": 3, "likelihood_ratio": LikelihoodRatio("logistic")},
+        "pairs": {
+            "calibration": 3,
+            "per_speaker": "all",
+            "likelihood_ratio": LikelihoodRatio("logistic"),
+        },
         "components": {"calibration": 3, "likelihood_ratio": LikelihoodRatio(PLDA(3, 0.5))},
         "frozen": {},
         "seldom": {"likelihood_ratio": LikelihoodRatio(CosineScorer(), calibration="isotonic")},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,12 @@ from sklearn.utils import _safe_indexing
 
 from sfmforensics._folds import joined_groups
 from sfmforensics._steps import last_step
-from sfmforensics.evidence._conformal import class_scores, speaker_weights
+from sfmforensics.evidence._conformal import (
+    class_scores,
+    one_of_each,
+    speaker_quantile,
+    speaker_weights,
+)
 from sfmforensics.evidence._posteriors import scale, temperature
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
@@ -46,6 +51,8 @@ class Held:
         1 for numbers.
     floor : float
         Below which no number lies; minus infinity for classes.
+    drawn : ndarray of shape (n_recordings,), bool
+        The recordings that intervals and sets go by.
     """
 
     scores: FloatArray
@@ -54,6 +61,11 @@ class Held:
     confidence: FloatArray = field(default_factory=lambda: np.empty(0))
     temperature: float = 1.0
     floor: float = -np.inf
+    drawn: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
+
+    def quantile(self, confidence: float) -> float:
+        """Score that a new speaker keeps with this probability, see `speaker_quantile`."""
+        return speaker_quantile(self.scores[self.drawn], self.speakers[self.drawn], confidence)
 
 
 def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -> IntArray:
@@ -156,6 +168,7 @@ def answered(
     frame: pd.DataFrame,
     voices: IntArray,
     speaker: str | None,
+    rng: np.random.RandomState | None = None,
 ) -> dict[Any, Held]:
     """Ask models about recordings of speakers from whom they have not learnt.
 
@@ -171,6 +184,8 @@ def answered(
         Who speaks.
     speaker : str or None
         The column of the speakers, which is no task here: the models do not know them.
+    rng : RandomState or None, default=None
+        Draws one recording of each speaker, for intervals and sets to go by. None takes all.
 
     Returns
     -------
@@ -203,6 +218,9 @@ def answered(
         else:
             numbers = frame[task].dropna()
             held[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
+        scores = held[task].scores
+        drawn = np.ones(len(who), dtype=bool) if rng is None else one_of_each(scores, who, rng)
+        held[task] = replace(held[task], drawn=drawn)
     return held
 
 

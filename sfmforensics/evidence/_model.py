@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import (
-    Tags,
-    _safe_indexing,
-    check_random_state,
-    get_tags,
-    indexable,
-)
+from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sfmforensics._parameters import check_y, only_if
@@ -42,14 +36,11 @@ if TYPE_CHECKING:
         IntArray,
         Matrix,
         Recordings,
-        Split,
         Targets,
     )
 
 
-def _taught(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
-    """A scorer of its own, fitted to the recordings of which somebody says who speaks."""
-    return clone(ratio.new_scorer()).fit(vectors[voices >= 0], voices[voices >= 0])
+PER_SPEAKER = ("one", "all")
 
 
 def _delegates(name: str) -> Callable[[Any], bool]:
@@ -80,11 +71,16 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     speaker : str or None, default="speaker"
         Column of the targets that says who speaks. Without it, `fit` needs `groups`. None: without
         groups, each recording is of somebody else, and voices cannot be compared.
+    per_speaker : {"one", "all"}, default="one"
+        What intervals and sets go by: one recording of each calibration speaker, drawn, so that
+        they hold the truth as often as was asked; or all, speakers counting alike, so that nothing
+        is drawn and they hold it more often, the more so the fewer speakers there are. See
+        `speaker_quantile`.
     likelihood_ratio : LikelihoodRatio or None, default=None
         How voices are compared. None is a `PLDA` of the speakers that the model was trained with,
         calibrated by the others.
     random_state : int, RandomState instance or None, default=None
-        Draws the speakers.
+        Draws the speakers, and their recordings.
 
     Attributes
     ----------
@@ -132,12 +128,14 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         *,
         calibration: float | int = 1 / 3,
         speaker: str | None = "speaker",
+        per_speaker: str = "one",
         likelihood_ratio: LikelihoodRatio | None = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
         self.calibration = calibration
         self.speaker = speaker
+        self.per_speaker = per_speaker
         self.likelihood_ratio = likelihood_ratio
         self.random_state = random_state
 
@@ -161,7 +159,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         Raises
         ------
         ParameterError
-            `calibration` is no share and no number of folds.
+            `calibration` is no share and no number of folds, or `per_speaker` none of its choices.
         TargetError
             Nobody says who speaks, or there are too few speakers.
         """
@@ -170,6 +168,10 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             raise ParameterError(
                 f"calibration is {self.calibration}; use a share of the speakers between 0 and 1, "
                 "or a number of folds, 2 or more"
+            )
+        if self.per_speaker not in PER_SPEAKER:
+            raise ParameterError(
+                f"per_speaker is {self.per_speaker!r}; use one of {list(PER_SPEAKER)}"
             )
         y = check_y(self, y)
         X, y, groups = indexable(X, y, groups)
@@ -181,11 +183,11 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             )
         voices = voices_of(frame, self.speaker, groups)
         every = np.arange(len(frame))
+        rng = check_random_state(self.random_state)
         if isinstance(self.estimator, FrozenEstimator):
             self.estimator_, sides = self.estimator, [(every[:0], np.flatnonzero(voices >= 0))]
             models = [self.estimator_]
         else:
-            rng = check_random_state(self.random_state)
             sides = draw_sides(frame, voices, self.calibration, self.speaker, rng)
             models = [self._trained(X, y, voices, train) for train, _ in sides]
             self.estimator_ = self._trained(X, y, voices, every) if folds else models[0]
@@ -193,7 +195,9 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         self.calibration_rows_ = np.sort(np.concatenate(held))
         self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
         parts = list(zip(models, held, strict=True))
-        self._held = answered(parts, X, frame, voices, self.speaker)
+        self._held = answered(
+            parts, X, frame, voices, self.speaker, rng if self.per_speaker == "one" else None
+        )
         self._remember_temperatures()
         copies = None
         if groups is not None and self.speaker in frame:
@@ -223,31 +227,6 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             for task, found in self._held.items()
             if self.tasks_[task] == CLASSIFICATION
         }
-
-    def _fit_ratio(
-        self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
-    ) -> None:
-        if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
-            return
-        ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
-        vectors: list[list[Any]] = [
-            [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
-            for model, side in zip(models, sides, strict=True)
-        ]
-        fitted = clone(ratio)
-        if vectors[0][0] is None:
-            ((_, held),) = sides
-            copies = None if copies is None else copies[held]
-            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[held], copies)
-            return
-        # Compared by what the speakers trained with have taught, calibrated by the others.
-        parts = []
-        for (train, held), (told, asked) in zip(sides, vectors, strict=True):
-            scorer = _taught(ratio, told, voices[train])
-            parts.append((scorer, held, scorer.project(asked)))
-        if len(parts) > 1:
-            scorer = _taught(ratio, self.estimator_.transform(X), voices)
-        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
 
     def predict(self, X: Matrix | Recordings) -> Answers:
         """Answer all tasks, as the estimator does.

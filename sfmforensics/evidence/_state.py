@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SCORERS = {kind.__name__: kind for kind in (CosineScorer, PLDA, PairwiseLogistic)}
 _LEARNT = ("mean_", "components_", "centre_", "axes_", "between_", "apart_", "alike_")
-_OF_HELD = ("scores", "speakers", "correct", "confidence")
+_OF_HELD = ("scores", "speakers", "drawn", "correct", "confidence")
 
 
 def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -55,6 +55,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
     plain = {
         "calibration": model.calibration,
         "speaker": model.speaker,
+        "per_speaker": model.per_speaker,
         "random_state": model.random_state,
         "n_speakers": model.n_calibration_speakers_,
         "template": None if model.likelihood_ratio is None else _parameters(model.likelihood_ratio),
@@ -102,6 +103,7 @@ def calibrated_from(
         unfitted,
         calibration=plain["calibration"],
         speaker=plain["speaker"],
+        per_speaker=plain["per_speaker"],
         likelihood_ratio=None if template is None else _template(template),
         random_state=plain["random_state"],
     )
@@ -110,7 +112,7 @@ def calibrated_from(
     model.n_calibration_speakers_ = int(plain["n_speakers"])
     model._held = {}
     for place, told in enumerate(plain["held"]):
-        names = _OF_HELD if f"held.{place}.correct" in arrays else _OF_HELD[:2]
+        names = _OF_HELD if f"held.{place}.correct" in arrays else _OF_HELD[:3]
         model._held[told["task"]] = Held(
             **{name: arrays[f"held.{place}.{name}"] for name in names},
             temperature=float(told["temperature"]),

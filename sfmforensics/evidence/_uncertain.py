@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._conformal import class_sets, speaker_quantile
+from sfmforensics.evidence._conformal import class_sets
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._posteriors import least_confidence
 from sfmforensics.exceptions import TargetError
@@ -56,7 +56,7 @@ class UncertainAnswers:
         found = {}
         for task, held in self._held.items():
             if self.tasks_[task] != CLASSIFICATION:
-                width = speaker_quantile(held.scores, held.speakers, confidence)
+                width = held.quantile(confidence)
                 values = answers[task].to_numpy(dtype=np.float64)
                 found[f"{task}_low"] = np.maximum(values - width, held.floor)
                 found[f"{task}_high"] = np.maximum(values + width, held.floor)
@@ -93,7 +93,7 @@ class UncertainAnswers:
         index = self._answers(X).index
         for task, probabilities, labels in self._posteriors(self.estimator_, X):
             held = self._held[task]
-            quantile = speaker_quantile(held.scores, held.speakers, confidence)
+            quantile = held.quantile(confidence)
             sets = class_sets(probabilities, quantile)
             order = np.argsort(-probabilities, axis=1, kind="stable")
             found[task] = [

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
+from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._open_set import OpenSetIdentifier
 from sfmforensics.exceptions import TargetError
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from sfmforensics._types import Array, Column, FloatArray, Matrix, Recordings
+    from sfmforensics._types import (
+        Array,
+        Column,
+        FloatArray,
+        IntArray,
+        Matrix,
+        Recordings,
+        Split,
+    )
     from sfmforensics.evidence._comparison import Comparison
-    from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+
+
+def _taught(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
+    """A scorer of its own, fitted to the recordings of which somebody says who speaks."""
+    return clone(ratio.new_scorer()).fit(vectors[voices >= 0], voices[voices >= 0])
 
 
 class ComparesVoices:
     """How `CalibratedModel` tells speakers apart."""
 
+    estimator_: Any
+    likelihood_ratio: LikelihoodRatio | None
     likelihood_ratio_: LikelihoodRatio | None
     n_calibration_speakers_: int
     transform: Any
@@ -105,6 +122,31 @@ class ComparesVoices:
         """
         identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
         return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
+
+    def _fit_ratio(
+        self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
+    ) -> None:
+        if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
+            return
+        ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
+        vectors: list[list[Any]] = [
+            [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
+            for model, side in zip(models, sides, strict=True)
+        ]
+        fitted = clone(ratio)
+        if vectors[0][0] is None:
+            ((_, held),) = sides
+            copies = None if copies is None else copies[held]
+            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[held], copies)
+            return
+        # Compared by what the speakers trained with have taught, calibrated by the others.
+        parts = []
+        for (train, held), (told, asked) in zip(sides, vectors, strict=True):
+            scorer = _taught(ratio, told, voices[train])
+            parts.append((scorer, held, scorer.project(asked)))
+        if len(parts) > 1:
+            scorer = _taught(ratio, self.estimator_.transform(X), voices)
+        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
 
     def _ratio(self) -> LikelihoodRatio:
         check_is_fitted(self)

@@ -142,7 +142,8 @@ def test_intervals_and_sets_widen_with_confidence(data, fitted):
     assert (fitted.predict_set(X, 0.95)["sex"].map(len) == 2).all()
 
 
-def test_intervals_hold_for_speakers_never_heard():
+@pytest.mark.parametrize("per_speaker", ["one", "all"])
+def test_intervals_hold_for_speakers_never_heard(per_speaker):
     covered, within, confidence = [], [], 0.75
     for seed in range(25):
         rng = np.random.default_rng(seed)
@@ -155,7 +156,9 @@ def test_intervals_hold_for_speakers_never_heard():
         y = pd.DataFrame({"speaker": speaker.astype(str), "age": age, "sex": sex})
         y = y.astype({"speaker": object, "sex": object})
         heard = speaker < 30
-        model = CalibratedModel(small(max_epochs=2), random_state=seed).fit(X[heard], y[heard])
+        model = CalibratedModel(
+            small(max_epochs=2), per_speaker=per_speaker, random_state=seed
+        ).fit(X[heard], y[heard])
         interval = model.predict_interval(X[~heard], confidence)
         truth = y[~heard].reset_index(drop=True)
         low, high = interval["age_low"].to_numpy(), interval["age_high"].to_numpy()
@@ -164,6 +167,27 @@ def test_intervals_hold_for_speakers_never_heard():
         within.append(np.mean([t in s for t, s in zip(truth["sex"], sets, strict=True)]))
     for found in (covered, within):
         assert np.mean(found) >= confidence - 3 * np.std(found) / np.sqrt(25)
+
+
+def test_one_recording_of_each_speaker_is_drawn_or_none(data):
+    X, y = data
+    by = {}
+    for per_speaker in ("one", "all"):
+        model = CalibratedModel(small(), per_speaker=per_speaker, random_state=0).fit(X, y)
+        for held in model._held.values():
+            n_drawn = np.bincount(np.unique(held.speakers[held.drawn], return_inverse=True)[1])
+            assert len(n_drawn) == model.n_calibration_speakers_
+            assert (n_drawn == (1 if per_speaker == "one" else EACH)).all()
+        by[per_speaker] = model
+    # Nothing else depends on it.
+    assert by["one"].temperatures_ == by["all"].temperatures_
+    assert by["one"].least_confidence("sex", 0.3) == by["all"].least_confidence("sex", 0.3)
+    again = CalibratedModel(small(), random_state=0).fit(X, y)
+    pd.testing.assert_frame_equal(
+        again.predict_interval(X, 0.8), by["one"].predict_interval(X, 0.8)
+    )
+    with pytest.raises(ParameterError, match="per_speaker is 'some'"):
+        CalibratedModel(small(), per_speaker="some").fit(X, y)
 
 
 def test_an_interval_is_never_upside_down():
@@ -330,10 +354,11 @@ class TestOtherEstimators:
         heard = np.arange(len(X)) < len(X) // 2
         inside = small().fit(X[heard], y[heard])
         before = pickle.dumps(inside)
-        expected = CalibratedModel(FrozenEstimator(inside)).fit(X[~heard], y[~heard])
+        expected = CalibratedModel(FrozenEstimator(inside), random_state=0)
+        expected.fit(X[~heard], y[~heard])
         assert pickle.dumps(inside) == before
         assert expected.n_calibration_speakers_ == N_SPEAKERS // 2
-        turned = CalibratedModel(FrozenEstimator(inside))
+        turned = CalibratedModel(FrozenEstimator(inside), random_state=0)
         turned.fit(X[~heard], y.loc[~heard, ["sex", "age", "speaker"]])
         pd.testing.assert_frame_equal(turned.predict_interval(X), expected.predict_interval(X))
         pd.testing.assert_frame_equal(turned.predict_set(X), expected.predict_set(X))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sfmforensics.evidence._conformal import (
     class_scores,
     class_sets,
+    one_of_each,
     speaker_quantile,
     speaker_weights,
 )
@@ -117,6 +118,35 @@ def test_what_cannot_be_counted_is_refused():
         speaker_quantile([1, 2], ["a", None], 0.5)
     with pytest.raises(ValueError, match="inconsistent"):
         speaker_quantile([1, 2], ["a"], 0.5)
+
+
+def test_of_each_speaker_one_recording_is_drawn_each_as_likely_as_each_other():
+    rng = np.random.RandomState(0)
+    speakers = np.repeat([4, 2, 9], [1, 3, 6])
+    scores = np.arange(10.0)[::-1]
+    n_draws = 6000
+    drawn = sum(one_of_each(scores, speakers, rng).astype(int) for _ in range(n_draws))
+    np.testing.assert_allclose(drawn / n_draws, speaker_weights(speakers), atol=0.03)
+    one = one_of_each(scores, speakers, np.random.RandomState(1))
+    assert sorted(speakers[one]) == [2, 4, 9]
+    order = rng.permutation(10)  # in whatever order they come, the same are drawn
+    again = one_of_each(scores[order], speakers[order], np.random.RandomState(1))
+    np.testing.assert_array_equal(again, one[order])
+
+
+def test_one_recording_of_each_keeps_closer_to_what_was_asked_than_all():
+    rng = np.random.RandomState(0)
+    kept = {"one": [], "all": []}
+    for _ in range(1500):
+        voices = np.repeat(np.arange(20), 8)
+        scores = np.abs(rng.normal(size=20)[voices] + rng.normal(size=160))
+        own, new = voices < 19, scores[voices == 19][:1]
+        drawn = one_of_each(scores[own], voices[own], rng)
+        for name, rows in (("one", drawn), ("all", np.ones(152, dtype=bool))):
+            bound = speaker_quantile(scores[own][rows], voices[own][rows], 0.9)
+            kept[name].append(new[0] <= bound)
+    assert np.mean(kept["one"]) == pytest.approx(0.9, abs=0.025)
+    assert np.mean(kept["all"]) > np.mean(kept["one"]) + 0.01
 
 
 def test_speakers_weigh_alike():
