@@ -199,6 +199,7 @@ class TestPredict:
         assert table["gender_set"].tolist() == [" | ".join(row["gender_set"]) for row in told]
         assert main([*predict]) == 0
         out = capsys.readouterr().out
+        assert "speaker: who of those in training is most alike" in out
         assert "gender, 60%" in out
         span = f"({told[0]['age_low']:.0f} to {told[0]['age_high']:.0f})"
         assert f"{told[0]['age']:.1f} {span}" in out
@@ -245,6 +246,12 @@ class TestPredict:
             assert main(predict) == 0
             answers = pd.read_csv(StringIO(capsys.readouterr().out))
             assert answers["test_set"][0] in ("even", "odd")
+
+    def test_a_model_that_is_not_calibrated_says_nothing_of_other_commands(
+        self, here, first, capsys
+    ):
+        assert main(["predict", "plain.safetensors", first[0]]) == 0
+        assert "identify" not in capsys.readouterr().out
 
     def test_refusals_are_one_line(self, here, first, capsys):
         for options in (["--intervals"], ["--abstain", "0.1"]):

@@ -143,8 +143,9 @@ def predict(
     """Answer all tasks for recordings."""
     from sfmforensics.workflow import load_model, predict_files
 
+    loaded = load_model(model, trust=trust)
     answers, refused = predict_files(
-        load_model(model, trust=trust),
+        loaded,
         files,
         verbose=len(files) > 3,
         manifest=manifest,
@@ -153,6 +154,12 @@ def predict(
         abstain=abstain,
     )
     print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
+    speaker = getattr(loaded[-1], "speaker", None)  # of a calibrated model, the column of them
+    if format is Format.table and speaker in answers:
+        tell(
+            f"{speaker}: who of those in training is most alike, whoever speaks. To weigh a voice: "
+            "sfmforensics compare, identify"
+        )
     for error in refused:
         say(error)
     if manifest is not None:
