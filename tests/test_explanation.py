@@ -75,7 +75,8 @@ def test_the_view_that_tells_is_the_view_that_is_named(estimator, encoder):
     for task, teller, other in (("gender", "x1", "x2"), ("age", "x2", "x1")):
         for told in (found.views[task], found.lost[task]):
             size = told.abs().mean()
-            assert size[teller] > 3 * size[other], (task, size)
+            # Over seeds 2.98 to 11; which network comes out depends on how a processor rounds.
+            assert size[teller] > 2 * size[other], (task, size)
     right = found.views["gender"]["x1"][found.answers["gender"] == TARGET["gender"][:60]]
     assert (right > 0).mean() > 0.9
     true = TARGET["age"][:60] - TARGET["age"].mean()
