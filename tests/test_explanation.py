@@ -72,8 +72,8 @@ def tango():
 def test_the_view_that_tells_is_the_view_that_is_named(estimator, encoder):
     model = estimator(encoder=encoder, views=VIEWS, max_epochs=40, random_state=0).fit(X, TARGET)
     found = explain(model, X[:60], n_steps=0)
-    # Over seeds the ratio is 3 to 11 and the share 0.85 to 1; a processor that rounds differently is
-    # another seed.
+    # Over seeds the ratio is 3 to 11 and the share 0.85 to 1; a processor that rounds in another
+    # way is another seed.
     for task, teller, other in (("gender", "x1", "x2"), ("age", "x2", "x1")):
         for told in (found.views[task], found.lost[task]):
             size = told.abs().mean()
