@@ -83,7 +83,7 @@ def test_every_room_has_its_place():
 
 @pytest.mark.parametrize("file", FILES, ids=[module_of(file) for file in FILES])
 def test_a_module_can_be_read_in_one_sitting(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 600
 
 
 # What runs a stranger's text, or objects that somebody pickled.
