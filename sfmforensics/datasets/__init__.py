@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sfmforensics.datasets._base import find_copies, get_data_home
+from sfmforensics.datasets._base import choose_tasks, find_copies, get_data_home
 from sfmforensics.datasets.baved import fetch_baved, load_baved
 from sfmforensics.datasets.cremad import load_cremad
 from sfmforensics.datasets.emodb import load_emodb
@@ -17,7 +17,7 @@ from sfmforensics.datasets.synthetic import make_speech_corpus
 from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sklearn.utils import Bunch
 
@@ -43,7 +43,13 @@ _LOADERS: dict[str, Callable[[PathLike], Bunch]] = {
 }
 
 
-def load_corpus(name: str, root: PathLike, *, allow_outside: bool = False) -> Bunch:
+def load_corpus(
+    name: str,
+    root: PathLike,
+    *,
+    allow_outside: bool = False,
+    tasks: Sequence[str] | None = None,
+) -> Bunch:
     """Load a corpus by its name.
 
     Parameters
@@ -55,6 +61,9 @@ def load_corpus(name: str, root: PathLike, *, allow_outside: bool = False) -> Bu
     allow_outside : bool, default=False
         For "manifest" alone: whether its paths may lead out of the folder of the table, see
         `load_manifest`.
+    tasks : sequence of str or None, default=None
+        Columns of the labels that are learnt, such as ``["emotion", "age"]``; all by default. The
+        others are kept in ``details``, and folds go by the speaker still.
 
     Returns
     -------
@@ -64,8 +73,8 @@ def load_corpus(name: str, root: PathLike, *, allow_outside: bool = False) -> Bu
     Raises
     ------
     DatasetError
-        The name is unknown, the loader refuses the root, or `allow_outside` is set for a corpus
-        that has no table.
+        The name is unknown, the loader refuses the root, `allow_outside` is set for a corpus
+        that has no table, or there is no such task.
 
     Examples
     --------
@@ -81,10 +90,10 @@ def load_corpus(name: str, root: PathLike, *, allow_outside: bool = False) -> Bu
             f"your own)"
         )
     if name == "manifest":
-        return load_manifest(root, allow_outside=allow_outside)
+        return load_manifest(root, allow_outside=allow_outside, tasks=tasks)
     if allow_outside:
         raise DatasetError(
             f"corpus {str(name)!r}: only a manifest can list recordings outside of its folder; "
             f"leave out --allow-outside (allow_outside=True)"
         )
-    return _LOADERS[name](root)
+    return choose_tasks(_LOADERS[name](root), tasks, name)

@@ -150,6 +150,86 @@ def make_bunch(
     return Bunch(data=data, target=target, groups=groups, details=details, DESCR=descr)
 
 
+def check_tasks(
+    tasks: Sequence[str], columns: Sequence[str], source: str, *, also: Sequence[str] = ()
+) -> list[str]:
+    """Refuse tasks that are no columns of labels.
+
+    Parameters
+    ----------
+    tasks : sequence of str
+        Names, as somebody wrote them.
+    columns : sequence of str
+        What there is.
+    source : str
+        Where, for the message.
+    also : sequence of str, default=()
+        Names that are recognised in capitals, too.
+
+    Returns
+    -------
+    list of str
+        The columns that are named, in the order of `columns`.
+
+    Raises
+    ------
+    DatasetError
+        There is no name, one text instead of several, or an unknown one.
+
+    Examples
+    --------
+    >>> check_tasks(["age", "Emotion"], ["speaker", "emotion", "age"], "t.csv", also=["emotion"])
+    ['emotion', 'age']
+    """
+    if isinstance(tasks, str):
+        raise DatasetError(f"tasks is {tasks!r}, one text; give a list of names, as in [{tasks!r}]")
+    named = [name.lower() if name.lower() in also else name for name in tasks]
+    unknown = [name for name in named if name not in columns]
+    if unknown or not named:
+        found = f"no column {name_few([repr(name) for name in unknown])} to be learnt"
+        raise DatasetError(
+            f"{source}: {found if unknown else 'no task is named'}; there are "
+            f"{name_few(list(columns), 20) or 'none'}"
+        )
+    return [name for name in columns if name in named]
+
+
+def choose_tasks(corpus: Bunch, tasks: Sequence[str] | None, source: str) -> Bunch:
+    """Keep some columns of the targets, and the others among the details.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders give it.
+    tasks : sequence of str or None
+        Columns that are learnt; None keeps all.
+    source : str
+        The corpus, for the message.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+
+    Raises
+    ------
+    DatasetError
+        As `check_tasks`.
+
+    Examples
+    --------
+    >>> target = pd.DataFrame({"speaker": ["46"], "age": [31.0]})
+    >>> corpus = choose_tasks(make_bunch(["a.wav"], target, descr="One."), ["age"], "mine")
+    >>> list(corpus.target), list(corpus.details), corpus.groups.tolist()
+    (['age'], ['speaker'], ['46'])
+    """
+    if tasks is None:
+        return corpus
+    named = check_tasks(tasks, list(corpus.target), source)
+    others = corpus.target.drop(columns=[*named, *corpus.details.columns], errors="ignore")
+    details = pd.concat([others, corpus.details], axis=1)
+    return Bunch(**corpus | {"target": corpus.target[named], "details": details})
+
+
 def name_few(names: Sequence[object], count: int = _NAMED) -> str:
     """Name the first few of many in an error message.
 

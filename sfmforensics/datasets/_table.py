@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import DatasetError, shown
@@ -29,6 +30,10 @@ _NO_TEXT = {
 }
 """What a file is that begins so; the longer beginnings come first."""
 
+_SEPARATORS = ",;\t|"
+_STATED = re.compile(r'"?sep=(?P<mark>[^\r\n])"?(?P=mark)*\s*', re.IGNORECASE)
+"""Excel's own first line, which says what separates the cells, alone or saved again as a row."""
+
 _SAVE = "save it as CSV in UTF-8, which a spreadsheet calls 'CSV UTF-8'"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _QUOTES = {
@@ -45,13 +50,14 @@ def read_cells(table: Path) -> list[tuple[int, list[str]]]:
     Parameters
     ----------
     table : pathlib.Path
-        A CSV file in UTF-8, separated by commas.
+        A CSV file in UTF-8, separated by commas, or by what a first line ``sep=;`` states, as
+        Excel writes and reads it.
 
     Returns
     -------
     list of (int, list of str)
-        Number of each row that is not blank, as a spreadsheet counts them, and its cells without
-        the space around them.
+        Number of each row that is not blank, as a spreadsheet counts them (a line ``sep=;`` is
+        none), and its cells without the space around them.
 
     Raises
     ------
@@ -90,7 +96,17 @@ def read_cells(table: Path) -> list[tuple[int, list[str]]]:
 
 
 def _rows(file: TextIO, table: Path) -> Iterator[tuple[int, list[str]]]:
-    row, rows = 0, csv.reader(_lines(file, table), skipinitialspace=True, strict=True)
+    lines = _lines(file, table)
+    begun = next(lines, "")
+    stated = _STATED.fullmatch(begun)
+    mark = stated["mark"] if stated else ","
+    if mark not in _SEPARATORS:
+        raise DatasetError(
+            f"{table}: its first line states that {shown(mark)} separates the cells; separate them "
+            f"by commas, and delete that line"
+        )
+    lines = lines if stated else chain([begun], lines)
+    row, rows = 0, csv.reader(lines, delimiter=mark, skipinitialspace=True, strict=True)
     while True:
         row += 1
         try:

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, name_few
+from sfmforensics.datasets._base import (
+    UNKNOWN_SPEAKER,
+    check_tasks,
+    label_column,
+    make_bunch,
+    name_few,
+)
+from sfmforensics.datasets._columns import cut_by_spreadsheet, is_number, read_column
+from sfmforensics.datasets._elsewhere import explain_missing
+from sfmforensics.datasets._meanings import is_index, is_nameless, refuse_parts
 from sfmforensics.datasets._table import read_cells
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sklearn.utils import Bunch
 
@@ -26,12 +35,9 @@ if TYPE_CHECKING:
 MAX_AGE = 130
 """Oldest age accepted, in years."""
 
-_LABELS = ("speaker", "emotion", "gender")
-_RESERVED = ("path", "age", *_LABELS)
-# A leading zero says that the digits are a name: a session "01" is not the number 1.
-_INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})", re.ASCII)
-_FLOAT = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NAMES = ("speaker", "emotion", "gender")
+_LABELS = (*_NAMES, "session")
+_RESERVED = ("path", "age", *_NAMES)
 _BREAK = re.compile(r"[\r\n]")
 _SURPRISES = {
     re.compile(r".*[\r\n]"): "holds a line break; if it is not one label, close the double quote "
@@ -42,7 +48,11 @@ _SURPRISES = {
 
 
 def load_manifest(
-    table: PathLike, *, root: PathLike | None = None, allow_outside: bool = False
+    table: PathLike,
+    *,
+    root: PathLike | None = None,
+    allow_outside: bool = False,
+    tasks: Sequence[str] | None = None,
 ) -> Bunch:
     r"""Load a corpus that a CSV table describes.
 
@@ -56,6 +66,9 @@ def load_manifest(
         Folder that the recordings are in; the folder of the table by default.
     allow_outside : bool, default=False
         Whether a path may lead out of `root`, by ``..``, as an absolute path or through a link.
+    tasks : sequence of str or None, default=None
+        Columns that are learnt; all but ``path`` by default. The others are kept in ``details``,
+        as they are written.
 
     Returns
     -------
@@ -63,10 +76,12 @@ def load_manifest(
         data : list of str of length n_recordings
             Absolute paths, in the order of the table.
         target : DataFrame of shape (n_recordings, n_tasks)
-            The columns of the table but ``path``, see Notes.
+            The columns of the table but ``path``, or those of `tasks`, see Notes.
         groups : ndarray of shape (n_recordings,) or None
-            The speaker of each recording, "" where it is missing; None without such a column.
-        details : DataFrame of shape (n_recordings, 0)
+            The speaker of each recording, "" where it is missing, also where `tasks` leaves the
+            speaker out; None without such a column.
+        details : DataFrame of shape (n_recordings, n_details)
+            The columns that `tasks` leaves out; none by default.
         DESCR : str
 
     Raises
@@ -76,20 +91,33 @@ def load_manifest(
         ``path`` or two of one name; lists a recording twice, one that does not exist, or one
         outside of `root`; or has an age that is not a number of years above 0 and up to 130, or an
         infinite number. Also where a double quote is not closed, and for control characters.
+        Further, where its rows are parts of recordings (columns ``start``, ``end``, a pair such as
+        ``onset`` and ``duration``, or ``channel`` with numbers), which would be read whole; and if
+        `tasks` names no column or an unknown one.
 
     Warns
     -----
     DatasetWarning
-        A column is blank, and left out; most of its cells are numbers, but not all; or a label
-        holds a line break, or begins as a formula does.
+        A column is blank, or is an index that pandas wrote, and is left out; numbers are read as
+        labels, or look like labels, see Notes; or a label holds a line break, or begins as a
+        formula does.
 
     Notes
     -----
-    - ``speaker``, ``emotion`` and ``gender`` are labels as they are written: "01" stays "01".
+    - ``speaker``, ``emotion``, ``gender`` and ``session`` are labels as they are written: "01"
+      stays "01".
     - ``age`` is a float, in years.
     - Any other column is read as integers if all its cells are integers (a classification task,
-      also with gaps), as floats if all are numbers (a regression task), else as labels. Digits
-      after a leading zero are a label.
+      also with gaps), as floats if all are numbers (a regression task), else as labels.
+    - Numbers whose text says more than they do are names, and the whole column is labels as they
+      are written, which a warning says: digits behind a zero (007), a whole number of more than 15
+      digits, one with a needless sign (+5), or two cells that spell one number differently (1.1
+      and 1.10, 12 and 12.0). So no two cells that differ ever become one label; 12.50 beside 12.6
+      are numbers.
+    - Whole numbers that all end with ``.0`` are floats. With blank cells among them they may be
+      integers that went through pandas, which a warning says.
+    - A column without a name, or called ``Unnamed: 0`` or ``index``, that numbers the rows is left
+      out.
     - Labels are compared as they are written, but for the space around them: "Anna" and "anna" are
       two speakers. `sfmforensics.audit.audit_corpus` (``sfmforensics describe``) names labels that
       differ in no more than case, space or the coding of their letters. "nan" and "None" are
@@ -98,8 +126,8 @@ def load_manifest(
       than those that came with it, recordings lie in `root`, links resolved, unless
       `allow_outside` says otherwise.
 
-    The five names above are recognised in capitals, too. Rows are counted as a spreadsheet does:
-    the header is row 1.
+    path, speaker, emotion, gender and age are recognised in capitals, too. Rows are counted as a
+    spreadsheet does: the header is row 1. Excel's first line ``sep=;`` is obeyed, and no row.
 
     Examples
     --------
@@ -120,15 +148,24 @@ def load_manifest(
     table = Path(os.path.abspath(os.path.expanduser(table)))
     root = table.parent if root is None else Path(os.path.abspath(os.path.expanduser(root)))
     columns, rows = _read(table)
+    refuse_parts(table, columns)
+    chosen = _chosen(table, columns, tasks)
     if not os.path.isdir(root):
         raise DatasetError(f"{root}: is no folder; give root, the folder with the recordings")
     cells = columns.pop("path")
     paths = _paths(table, root, cells, rows)
     if not allow_outside:  # asked first: whether a file is there is not told of what is elsewhere
         _refuse_outside(table, root, paths, rows)
-    _refuse_missing(table, root, paths, cells, rows)
-    labels = {}
+    _refuse_missing(table, root, paths, cells, rows, allow_outside)
+    labels, details = {}, {}
     for name, cells in columns.items():
+        if name not in chosen:
+            if any(cells) and not is_index(cells, name):
+                details[name] = label_column(cell or None for cell in cells)
+            continue
+        if tasks is None and is_index(cells, name):
+            _warn_of_index(table, shown(name))
+            continue
         if not any(cells):
             warnings.warn(
                 f"{table}: the column {shown(name)} is blank and was left out",
@@ -140,15 +177,40 @@ def load_manifest(
                 [_years(cell, row, table) for cell, row in zip(cells, rows, strict=True)],
                 dtype=float,
             )
-        elif name in _LABELS:
+        elif name.lower() in _LABELS:
             labels[name] = label_column(cell or None for cell in cells)
         else:
             labels[name] = _infer(cells, rows, name, table)
         _point_out(cells, rows, name, table)
     target = pd.DataFrame(labels, index=range(len(paths)))
-    tasks = ", ".join(labels) or "no label"
-    descr = f"{len(paths)} recordings, listed in {table.name} with {tasks}."
-    return make_bunch(paths, target, descr=descr)
+    descr = (
+        f"{len(paths)} recordings, listed in {table.name} with {', '.join(labels) or 'no label'}."
+    )
+    speakers = details.get("speaker")
+    return make_bunch(
+        paths,
+        target,
+        descr=descr,
+        groups=None if speakers is None else speakers.fillna(UNKNOWN_SPEAKER),
+        details=pd.DataFrame(details, index=target.index),
+    )
+
+
+def _chosen(
+    table: Path, columns: Mapping[str, Sequence[str]], tasks: Sequence[str] | None
+) -> list[str]:
+    if tasks is None:
+        return list(columns)
+    named = check_tasks(
+        tasks, [name for name in columns if name != "path"], str(table), also=_RESERVED
+    )
+    for name in named:
+        if not any(columns[name]):
+            raise DatasetError(
+                f"{table}: the column {shown(name)} is blank, but chosen as a task; fill it in, or "
+                f"choose others"
+            )
+    return named
 
 
 def _read(table: Path) -> tuple[dict[str, list[str]], list[int]]:
@@ -158,6 +220,7 @@ def _read(table: Path) -> tuple[dict[str, list[str]], list[int]]:
         raise DatasetError(f"{table}: is empty; give a header with path, and one row a recording")
     (_, header), *body = lines
     header = [cell.lower() if cell.lower() in _RESERVED else cell for cell in header]
+    header = ["" if is_nameless(cell) else cell for cell in header]
     _check_names(table, header)
     for row, cells in body:
         if len(cells) != len(header):
@@ -169,7 +232,7 @@ def _read(table: Path) -> tuple[dict[str, list[str]], list[int]]:
     _check_nameless(table, header, columns)
     if not body:
         raise DatasetError(f"{table}: has a header, but no recordings; give one row a recording")
-    # A nameless column that is blank is what a spreadsheet leaves behind.
+    # A nameless column is what a spreadsheet leaves behind, blank, or an index.
     named = {name: column for name, column in zip(header, columns, strict=True) if name}
     return named, [row for row, _ in body]
 
@@ -195,11 +258,24 @@ def _check_names(table: Path, header: Sequence[str]) -> None:
 
 def _check_nameless(table: Path, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     for position, (name, cells) in enumerate(zip(header, columns, strict=True), start=1):
-        if not name and any(cells):
+        if name or not any(cells):
+            continue
+        if is_index(cells):
+            _warn_of_index(table, f"{position}, without a name,")
+        else:
             raise DatasetError(
                 f"{table}: column {position} has no name; name it or delete it (pandas writes "
                 f"none with to_csv(index=False))"
             )
+
+
+def _warn_of_index(table: Path, column: str) -> None:
+    warnings.warn(
+        f"{table}: the column {column} numbers the rows, as pandas writes its index, and was left "
+        f"out; pandas writes none with to_csv(index=False)",
+        DatasetWarning,
+        stacklevel=3,
+    )
 
 
 def _paths(table: Path, root: Path, cells: Sequence[str], rows: Sequence[int]) -> list[str]:
@@ -220,15 +296,24 @@ def _paths(table: Path, root: Path, cells: Sequence[str], rows: Sequence[int]) -
 
 
 def _refuse_missing(
-    table: Path, root: Path, paths: Sequence[str], cells: Sequence[str], rows: Sequence[int]
+    table: Path,
+    root: Path,
+    paths: Sequence[str],
+    cells: Sequence[str],
+    rows: Sequence[int],
+    allow_outside: bool,
 ) -> None:
     missing = [i for i, path in enumerate(paths) if not os.path.isfile(path)]
-    if missing:
-        raise DatasetError(
-            f"{table}: {len(missing)} of {len(paths)} recordings do not exist "
-            f"({name_few([cells[i] for i in missing])}; the first is in row {rows[missing[0]]}); "
-            f"paths are relative to {root}"
-        )
+    if not missing:
+        return
+    named = [cells[i] for i in missing]
+    near = explain_missing(str(root), named, allow_outside=allow_outside)
+    near = near and f"; {near}, so write the names as they are on the disk"
+    raise DatasetError(
+        f"{table}: {len(missing)} of {len(paths)} recordings do not exist "
+        f"({name_few(named)}; the first is in row {rows[missing[0]]}){near}; "
+        f"paths are relative to {root}"
+    )
 
 
 def _refuse_outside(table: Path, root: Path, paths: Sequence[str], rows: Sequence[int]) -> None:
@@ -261,47 +346,43 @@ def _years(cell: str, row: int, table: Path) -> float:
     if not cell:
         return np.nan
     # float() itself also reads "3_3" and the digits of other scripts.
-    years = float(cell) if _DECIMAL.fullmatch(cell) else np.nan
+    years = float(cell) if is_number(cell) else np.nan
     if not 0 < years <= MAX_AGE:
         raise DatasetError(
             f"{table}: row {row}, column 'age': {shown(cell)} is not a number of years above 0 "
             f"and up to {MAX_AGE}; correct it, or leave the cell blank where the age is not known"
+            f"{' (the decimal sign is a point)' if ',' in cell else ''}"
         )
     return years
 
 
 def _infer(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> pd.Series:
-    given = [cell for cell in cells if cell]
-    if all(map(_INTEGER.fullmatch, given)):
-        if len(given) == len(cells):
-            return pd.Series([int(cell) for cell in cells], dtype=np.int64)
-        return label_column(int(cell) if cell else None for cell in cells)
-    numbers = [cell for cell in given if _FLOAT.fullmatch(cell)]
-    if len(numbers) == len(given):
-        found = pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=float)
-        if np.isinf(found).any():
-            at = int(np.argmax(np.isinf(found)))
-            raise DatasetError(
-                f"{table}: row {rows[at]}, column {shown(name)}: {shown(cells[at])} is too large a "
-                f"number; correct it, or leave the cell blank"
-            )
-        return found
-    if 2 * len(numbers) > len(given):
-        odd = next(cell for cell in given if not _FLOAT.fullmatch(cell))
-        warnings.warn(
-            f"{table}: the column {shown(name)} holds numbers, but also {shown(odd)}; it was "
-            f"read as labels",
-            DatasetWarning,
-            stacklevel=3,
+    found, said = read_column(cells)
+    if found.dtype == float and np.isinf(found).any():
+        at = int(np.argmax(np.isinf(found)))
+        raise DatasetError(
+            f"{table}: row {rows[at]}, column {shown(name)}: {shown(cells[at])} is too large a "
+            f"number; correct it, or leave the cell blank"
         )
-    return label_column(cell or None for cell in cells)
+    if said:
+        warnings.warn(f"{table}: the column {shown(name)} {said}", DatasetWarning, stacklevel=3)
+    return found
 
 
 def _point_out(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> None:
-    """Warn of the first label that other programs would not take for one."""
+    """Warn of labels that other programs would not take for such, or have spoilt."""
+    cut = cut_by_spreadsheet(cells)
+    if cut:
+        warnings.warn(
+            f"{table}: the column {shown(name)} holds {shown(cut)}, a long number of which a "
+            f"spreadsheet kept the first digits, so that several may have become one; take the "
+            f"column from its source again, as text",
+            DatasetWarning,
+            stacklevel=3,
+        )
     for pattern, found in _SURPRISES.items():
         for cell, row in zip(cells, rows, strict=True):
-            if pattern.match(cell) and not _FLOAT.fullmatch(cell):
+            if pattern.match(cell) and not is_number(cell):
                 warnings.warn(
                     f"{table}: row {row}, column {shown(name)}: {shown(cell)} {found}",
                     DatasetWarning,

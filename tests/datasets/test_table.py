@@ -38,6 +38,11 @@ def workbook():
         '"path","speaker"\n"a.wav","x"\n',
         " path , speaker \n a.wav ,\u00a0x\u00a0\n",
         'path, "speaker"\na.wav, "x"\n',
+        "sep=,\r\npath,speaker\r\na.wav,x\r\n",
+        "\ufeffsep=;\npath;speaker\na.wav;x\n",
+        "SEP=\t\npath\tspeaker\na.wav\tx\n",
+        '"sep=,",\npath,speaker\na.wav,x\n',
+        '"sep=;"\npath;speaker\na.wav;"x"\n',
     ],
 )
 def test_what_programs_write_is_read_alike(write, text):
@@ -66,6 +71,7 @@ def test_blank_rows_are_left_out_but_counted(write):
         ('path,"speaker\na.wav,x\n', "row 1: a double quote is opened and never closed"),
         ('path,speaker\na.wav,"x\nb.wav,"y"\n', "row 2: text follows a closing double quote"),
         ("path,speaker\na.wav," + "x" * 10**6, "row 2: a cell is longer than 131072 characters"),
+        ("sep=#\npath#speaker\n", "its first line states that '#' separates the cells; separate"),
         ("path\n" + "a,b" * 10**6, "line 2 has 1048576 characters or more"),
     ],
 )
