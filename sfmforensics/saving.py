@@ -255,14 +255,19 @@ def _views(union: Any) -> list[dict[str, Any]]:
                 f"view {name!r} is a {kind}, which cannot be saved without code; {NO_CODE}"
             )
         parameters = pack(embedder.get_params(deep=False), f"view {name!r}")
-        described.append({"name": name, "embedder": kind, "parameters": parameters})
+        version = embedder._version_learnt_from()
+        described.append(
+            {"name": name, "embedder": kind, "version": version, "parameters": parameters}
+        )
     return described
 
 
 def _embedder(view: dict[str, Any]) -> tuple[str, Any]:
     # A file of somebody else's does not say where vectors are written here.
     parameters = unpack(view["parameters"]) | {"cache": None}
-    return view["name"], embedder_class(view["embedder"])(**parameters)
+    embedder = embedder_class(view["embedder"])(**parameters)
+    embedder._learn_from(view.get("version"))
+    return view["name"], embedder
 
 
 def _attributes(fitted: object, names: Iterable[str]) -> dict[str, Any]:

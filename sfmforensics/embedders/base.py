@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from sfmforensics.embedders._hub import hash_each
 from sfmforensics.embedders._spread import n_jobs_for, spread
 from sfmforensics.embedders._work import Work
 from sfmforensics.embedders.cache import NoCache, VectorCache
+from sfmforensics.exceptions import CustodyError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -34,6 +36,17 @@ if TYPE_CHECKING:
         Signal,
     )
     from sfmforensics.exceptions import AudioError, EmbedderError
+
+_PICKLED = "_version_of_vectors"
+_BEFORE_VERSIONS = {
+    "CallableEmbedder": 1,
+    "MFCCEmbedder": 1,
+    "ProsodyEmbedder": 2,
+    "SpeechBrainEmbedder": 1,
+    "TFHubEmbedder": 1,
+    "TransformersEmbedder": 1,
+}
+"""Versions in 0.1.0, whose files of models do not say them."""
 
 
 class BaseEmbedder(TransformerMixin, BaseEstimator):
@@ -57,6 +70,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
 
     _version = 1
     """Raised whenever the vectors change, so that no cache mixes two computations."""
+
+    _learnt_from: int | None = None
+    """Version whose vectors the model behind it has learnt from, where it is another one."""
 
     _min_samples = MIN_SAMPLES
 
@@ -119,6 +135,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             A parameter is out of range, or the model cannot be found.
         """
         self._dimension()
+        self.__dict__.pop("_learnt_from", None)  # what is behind it learns anew
         return self
 
     def transform(self, X: Recordings) -> Float32Array:
@@ -140,6 +157,8 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             A recording cannot be used. What was computed before it is in the cache.
         EmbedderError
             The model cannot be loaded, or a vector came out not finite.
+        CustodyError
+            It is of a model that was trained with vectors of another version.
         """
         vectors, _, _ = self._transform(X, on_error="stop")
         return vectors
@@ -215,6 +234,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         >>> MFCCEmbedder().transform_into([(np.sin(np.arange(16_000)), 16_000)], rows)
         {}
         """
+        self._check_version()
         recordings = check_recordings(X)
         n_jobs = n_jobs_for(recordings)
         with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
@@ -291,6 +311,40 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
     # -- inside --------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {_PICKLED: self._version_learnt_from()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        self._learn_from(state.pop(_PICKLED, None))
+        # What it has learnt to be told since it was saved.
+        missing = {
+            name: parameter.default
+            for name, parameter in signature(type(self)).parameters.items()
+            if name not in state and parameter.default is not Parameter.empty
+        }
+        super().__setstate__(missing | state)
+
+    def _version_learnt_from(self) -> int:
+        return self._version if self._learnt_from is None else self._learnt_from
+
+    def _learn_from(self, version: int | None) -> None:
+        """Note the version whose vectors a model has learnt from; None is that of 0.1.0."""
+        if version is None:
+            version = _BEFORE_VERSIONS.get(type(self).__name__, self._version)
+        if version != self._version:
+            self._learnt_from = version
+
+    def _check_version(self, name: str | None = None) -> None:
+        """Refuse to give a model other vectors than it has learnt from."""
+        if self._learnt_from is not None:
+            raise CustodyError(
+                f"view {name or self._name()!r} computes other vectors than those that the model "
+                f"was trained with ({type(self).__name__} was of version {self._learnt_from}, is "
+                f"of {self._version}): train the model again, or ask it with the version of "
+                "sfmforensics that made it"
+            )
 
     def _open_cache(self) -> VectorCache | NoCache:
         if self.cache is None:

@@ -80,6 +80,8 @@ def _file_of(model: Pipeline) -> str:
 
 def check_same_views(model: Pipeline) -> None:
     """Refuse a model whose views are no longer those that it was trained with."""
+    for name, embedder in model[0].transformer_list:
+        embedder._check_version(name)
     told = (getattr(model, "manifest_", None) or {}).get("views", {})
     for name, view in describe_views(model[0]).items() if told else ():
         before = told.get(name, {})

@@ -94,9 +94,11 @@ def _unpickled(path: Path) -> Any:
     try:
         return joblib.load(path)
     except Exception as error:  # whatever unpickling a stranger's bytes may raise
+        why = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelFileError(
-            f"{path}: it cannot be loaded as a model ({type(error).__name__}: {error}); name a "
-            "file that sfmforensics train wrote"
+            f"{path}: it cannot be loaded as a model ({why}); name a file that sfmforensics train "
+            "wrote; if it is one, train it again, or install the versions of numpy, scikit-learn "
+            "and torch that wrote it"
         ) from error
 
 
