@@ -10,6 +10,7 @@ from scipy.special import logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from sfmforensics.evidence._bounds import disjoint_pairs, elub, invariance_bounds
 from sfmforensics.evidence._trials import balanced_weights
 
 if TYPE_CHECKING:
@@ -147,24 +148,26 @@ def _limits(
     """Logarithms to base 10 beyond which the calibration data support nothing.
 
     Of each speaker and each pair one comparison is drawn, since many of the same people are no new
-    evidence; the median over such drawings.
+    evidence; the median over such drawings. The lower limit rests on the comparisons of one
+    speaker, of which each has its own. The upper one rests on those of two, and 171 pairs of 19
+    people are not 171 independent comparisons: only pairs that share nobody count for it.
     """
-    from lir.algorithms.bayeserror import ELUBBounder
-    from lir.algorithms.invariance_bounds import IVBounder
-
-    bounder = (ELUBBounder if bounds == "elub" else IVBounder)()
+    bound = elub if bounds == "elub" else invariance_bounds
     pairs = np.sort(np.column_stack([first, second]), axis=1)
-    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+    who, pair = np.unique(pairs, axis=0, return_inverse=True)
     order = np.argsort(pair.ravel(), kind="stable")
     counts = np.bincount(pair.ravel())
     starts = np.cumsum(counts) - counts
-    rng = np.random.RandomState(0)
+    alone = who[:, 0] == who[:, 1]
+    one, other = who[~alone].T
+    rng, pairing = np.random.RandomState(0), np.random.RandomState(0)
     found = []
     for _ in range(DRAWN):
         drawn = order[starts + (rng.uniform(size=len(counts)) * counts).astype(int)]
-        try:
-            found.append(bounder.calculate_bounds(ratios[drawn], same[drawn].astype(int)))
-        except IndexError:  # lir's IVBounder, where no ratio at all is supported
-            found.append((0.0, 0.0))
-    lower, upper = np.median(np.asarray(found, dtype=float), axis=0)
-    return min(float(lower), 0.0), max(float(upper), 0.0)
+        lower, _ = bound(ratios[drawn], same[drawn])
+        apart = np.flatnonzero(~alone)[disjoint_pairs(one, other, pairing)]
+        drawn = np.concatenate([drawn[alone], drawn[apart]])
+        _, upper = bound(ratios[drawn], same[drawn])
+        found.append((lower, upper))
+    lower, upper = np.median(np.asarray(found), axis=0)
+    return float(lower), float(upper)

@@ -186,17 +186,6 @@ class TestAgainstLir:
         expected = theirs.transform(scores[:, None]).ravel()
         np.testing.assert_allclose(calibrated("logistic", None)(scores), expected, atol=0.02)
 
-    @pytest.mark.parametrize("bounds", ["elub", "iv"])
-    def test_bounds(self, once, bounds):
-        from lir.algorithms.bayeserror import ELUBBounder
-        from lir.algorithms.invariance_bounds import IVBounder
-
-        scores, same, calibrated = once
-        found = calibrated("logistic", bounds)
-        theirs = (ELUBBounder if bounds == "elub" else IVBounder)()
-        expected = theirs.calculate_bounds(found.unbounded(scores), same.astype(int))
-        np.testing.assert_allclose((found.lower, found.upper), expected)
-
 
 class TestWhatIsCompared:
     def test_each_pair_once_and_no_copies(self, voices):
