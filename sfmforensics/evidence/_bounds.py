@@ -170,5 +170,5 @@ def disjoint_pairs(first: IntArray, second: IntArray, rng: np.random.RandomState
 
 def _above(ratios: FloatArray, thresholds: FloatArray, *, or_equal: bool = False) -> IntArray:
     """How many ratios are above each threshold."""
-    side = "left" if or_equal else "right"
-    return len(ratios) - np.searchsorted(np.sort(ratios), thresholds, side)
+    below = np.searchsorted(np.sort(ratios), thresholds, side="left" if or_equal else "right")
+    return len(ratios) - below
