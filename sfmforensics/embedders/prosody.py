@@ -52,10 +52,11 @@ class ProsodyEmbedder(BaseEmbedder):
     The fundamental frequency is pYIN's, over voiced frames, in semitones above 100 Hz: mean,
     deviation, percentiles, slope (semitones a second) and mean step between neighbouring frames.
     Voicing: fraction of frames, mean probability, voiced stretches a second and their mean length
-    in seconds. Energy in dB and zero crossings; centroid, bandwidth and roll-off in Hz, flatness in
-    dB and spectral contrast in dB. Frames are 64 ms long and 16 ms apart; recordings over two
-    minutes are measured in equal stretches of at most that. A recording without a
-    voiced frame has 0 for its pitch, which its voiced fraction of 0 explains.
+    in seconds. Level in dB re full scale (the root mean square of a frame's samples: a square wave
+    of full scale is at 0 dB, a sine at -3.01) and zero crossings; centroid, bandwidth and roll-off
+    in Hz, flatness in dB and spectral contrast in dB. Frames are 64 ms long and 16 ms apart;
+    recordings over two minutes are measured in equal stretches of at most that. A recording
+    without a voiced frame has 0 for its pitch, which its voiced fraction of 0 explains.
 
     References
     ----------
@@ -69,9 +70,11 @@ class ProsodyEmbedder(BaseEmbedder):
     >>> vector = ProsodyEmbedder().transform([(tone, 16_000)])[0]
     >>> round(float(vector[FEATURE_NAMES.index("f0_median")]))  # an octave above 100 Hz
     12
+    >>> round(float(vector[FEATURE_NAMES.index("rms_db_mean")]), 2)  # a sine of full scale
+    -3.01
     """
 
-    _version = 2
+    _version = 3
     _piece_seconds = 120
 
     def __init__(
@@ -107,9 +110,10 @@ class ProsodyEmbedder(BaseEmbedder):
             warnings.filterwarnings("ignore", message="n_fft=.* is too large")
             for piece in pieces:
                 samples += len(piece)
+                level = _level(piece)
                 if len(piece) < _WINDOW:
                     piece = np.pad(piece, (0, _WINDOW - len(piece)))
-                found.append((_pitch(piece, self.fmin, self.fmax), *_spectrum(piece)))
+                found.append((_pitch(piece, self.fmin, self.fmax), *_spectrum(piece, level)))
         pitch, shape, contrast = (
             np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
         )
@@ -172,15 +176,30 @@ def _voice(f0: Array, voiced: Array, probability: Array, seconds: float) -> Floa
     return np.array(pitch + voicing)
 
 
-def _spectrum(signal: Signal) -> tuple[Array, Array]:
-    """Compute tracks of the six quantities, energy in dB first, and of contrast by band."""
+def _level(signal: Signal) -> FloatArray:
+    """Compute the level of each frame in dB re full scale, over those of its samples that exist."""
+    squares = np.square(signal, dtype=float)
+    if len(signal) < _WINDOW:  # it is padded, and is a part of every frame
+        starts, stops = np.zeros(1 + _WINDOW // _HOP, int), np.array(len(signal))
+    else:
+        centres = np.arange(0, len(signal) + 1, _HOP)
+        starts = np.maximum(centres - _WINDOW // 2, 0)
+        stops = np.minimum(centres + _WINDOW // 2, len(signal))
+    # Not a difference of two sums over all, which would lose what is soft after what is loud. A
+    # limit of reduceat may not be the end, so that there is one zero more.
+    limits = np.column_stack(np.broadcast_arrays(starts, stops)).ravel()
+    sums = np.add.reduceat(np.append(squares, 0.0), limits)[::2]
+    return 20 * np.log10(np.sqrt(sums / (stops - starts)) + 1e-6)
+
+
+def _spectrum(signal: Signal, level: FloatArray) -> tuple[Array, Array]:
+    """Compute tracks of the six quantities, the level first, and of contrast by band."""
     import librosa
 
     spectrum = np.abs(librosa.stft(signal, n_fft=_WINDOW, hop_length=_HOP))
-    rms = librosa.feature.rms(S=spectrum, frame_length=_WINDOW)[0]
     of = {"S": spectrum, "sr": SAMPLE_RATE}
     tracks = [
-        20 * np.log10(rms + 1e-6),
+        level,
         librosa.feature.zero_crossing_rate(signal, frame_length=_WINDOW, hop_length=_HOP)[0],
         librosa.feature.spectral_centroid(**of)[0],
         librosa.feature.spectral_bandwidth(**of)[0],

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sfmforensics.embedders import ProsodyEmbedder
 from sfmforensics.embedders.prosody import FEATURE_NAMES
@@ -50,6 +52,46 @@ def test_loudness_shifts_energy_and_nothing_about_pitch():
     assert loud["rms_db_mean"] - soft["rms_db_mean"] == pytest.approx(20, abs=0.1)
     for name in ("f0_mean", "voiced_fraction", "zcr_mean", "centroid_mean", "seconds"):
         assert loud[name] == pytest.approx(soft[name], rel=1e-3)
+
+
+def level_of(signal):
+    """By its definition: root mean square, in dB re full scale."""
+    return 10 * np.log10(np.mean(np.square(signal, dtype=float)))
+
+
+@settings(max_examples=25)
+@given(
+    decibels=st.floats(-80, 0),
+    hertz=st.floats(100, 7_000),
+    seconds=st.floats(0.03, 2.0),
+    kind=st.sampled_from(["sine", "noise", "square"]),
+)
+def test_the_level_is_the_root_mean_square_of_the_samples(decibels, hertz, seconds, kind):
+    times = np.arange(int(seconds * RATE)) / RATE
+    signal = {
+        "sine": np.sin(2 * np.pi * hertz * times),
+        "square": np.sign(np.sin(2 * np.pi * hertz * times) + 1e-9),
+        "noise": np.random.default_rng(0).uniform(-1, 1, len(times)),
+    }[kind] * 10 ** (decibels / 20)
+    features = measure(signal)
+    # Frames of noise differ; those at the ends hold a part of a period more or less.
+    tolerance = {"sine": 0.15, "square": 0.03, "noise": 0.3}[kind]
+    for name in ("rms_db_mean", "rms_db_median"):
+        assert features[name] == pytest.approx(level_of(signal), abs=tolerance)
+
+
+def test_levels_of_a_sine_and_of_white_noise_are_those_that_others_measure():
+    sine = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(10 * RATE) / RATE)
+    assert measure(sine)["rms_db_mean"] == pytest.approx(-9.03, abs=0.01)
+    noise = 0.0997 * np.random.default_rng(0).normal(size=10 * RATE)
+    assert measure(noise)["rms_db_mean"] == pytest.approx(-20.03, abs=0.03)
+
+
+def test_what_is_soft_after_what_is_loud_keeps_its_level():
+    soft = 10 ** (-90 / 20) * np.sign(pulses(100, 2))
+    features = measure(np.concatenate([np.sign(pulses(100, 2)), soft]))
+    assert features["rms_db_p95"] == pytest.approx(0, abs=0.01)
+    assert features["rms_db_p5"] == pytest.approx(-90, abs=0.3)
 
 
 def test_the_spectrum_is_described_in_hz():
