@@ -12,6 +12,7 @@ import numpy as np
 
 from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
 from sfmforensics._names import describe_source, escape_text, is_path
+from sfmforensics._truncation import find_cut
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ MAX_CHANNELS = 1024
 
 REMEDY = "leave it out or replace it by a recording that can be played"
 
+REMEDY_OF_CUT = (
+    "get the whole file, or say that what is there is to be used (--on-error use, truncated='use')"
+)
+
 UNKNOWN_LENGTH = 2**63 - 1
 """Samples that libsndfile reports of a flac file that was encoded as it came in."""
 
@@ -51,7 +56,9 @@ _FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryErro
 """What reading a file with a damaged header raises, besides libsndfile's own errors."""
 
 
-def blocks_of(source: Recording, dtype: SampleType = "float32") -> Blocks:
+def blocks_of(
+    source: Recording, dtype: SampleType = "float32", *, to_the_break: bool = False
+) -> Blocks:
     """Read a recording block by block.
 
     Parameters
@@ -60,6 +67,8 @@ def blocks_of(source: Recording, dtype: SampleType = "float32") -> Blocks:
         As `sfmforensics.audio.read_audio` takes it.
     dtype : {"float32", "float64"}, default="float32"
         Type of the samples.
+    to_the_break : bool, default=False
+        Whether a flac file that breaks off is read as far as it can be decoded.
 
     Yields
     ------
@@ -71,14 +80,73 @@ def blocks_of(source: Recording, dtype: SampleType = "float32") -> Blocks:
     Raises
     ------
     AudioError
-        It is missing, no recording, or of an impossible rate.
+        It is missing, no recording, of an impossible rate, or a flac file that breaks off.
 
     Examples
     --------
     >>> [(len(block), rate) for block, rate in blocks_of((np.zeros(70_000), 2_000))]
     [(60000, 2000), (10000, 2000)]
     """
-    return _blocks_of_file(source, dtype) if is_path(source) else _blocks_of_pair(source, dtype)
+    if is_path(source):
+        return _blocks_of_file(source, dtype, to_the_break)
+    return _blocks_of_pair(source, dtype)
+
+
+def missing_part(path: PathLike) -> str | None:
+    """Say in words how much of a file is missing.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that libsndfile reads.
+
+    Returns
+    -------
+    str or None
+        None where it is whole, or nothing tells; see `sfmforensics._truncation.find_cut`. A flac
+        file that breaks off is not noticed here, but where it is read.
+
+    Raises
+    ------
+    AudioError
+        The file is missing or not audio.
+    """
+    with open_sound(path) as (file, _):
+        form, there = file.format, file.frames / file.samplerate
+    with (
+        _open_file(path) as handle,
+        open(handle, "rb", closefd=isinstance(handle, str)) as content,
+    ):
+        cut = find_cut(content, os.fstat(content.fileno()).st_size, form)
+    if cut is None:
+        return None
+    if cut.present is None:
+        return "it is cut: its last part breaks off, and how much is missing is not known"
+    whole = there if cut.of_whole else there / max(cut.present, 1e-9)
+    return missing_words(whole, 1 - cut.present)
+
+
+def missing_words(seconds: float, share: float) -> str:
+    """Say how much of a recording is missing.
+
+    Parameters
+    ----------
+    seconds : float
+        Length of the whole.
+    share : float
+        Of it, what is missing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> missing_words(6.0, 0.5)
+    'it is cut: 3.00 s of 6.00 s (50 %) are missing'
+    """
+    percent = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
+    return f"it is cut: {seconds * share:.2f} s of {seconds:.2f} s ({percent} %) are missing"
 
 
 @contextlib.contextmanager
@@ -223,18 +291,48 @@ def check_rate(rate: int, source: Recording) -> None:
     raise AudioError(describe_source(source), f"{found}, where {expected}", "check its rate")
 
 
-def _blocks_of_file(path: PathLike, dtype: SampleType) -> Blocks:
+def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Blocks:
     with open_sound(path) as (file, quietly):
         longest = _block_length(file.samplerate, file.channels)
         if file.frames == UNKNOWN_LENGTH:
             # Its decoder winds to no place in such a file; soundfile does where it may.
             file.seekable = lambda: False
+        if file.format == "FLAC":
+            yield from _blocks_of_flac(file, longest, dtype, path, to_the_break)
+            return
         while True:
             with quietly():
                 block = file.read(longest, dtype=dtype, always_2d=True)
             yield block, file.samplerate
             if not len(block):
                 return
+
+
+def _blocks_of_flac(
+    file: SoundFile, longest: int, dtype: SampleType, path: PathLike, to_the_break: bool
+) -> Blocks:
+    """Of one that breaks off, what comes before: its decoder fails where it does."""
+    import soundfile
+
+    done = 0
+    while True:
+        wanted = min(longest, file.frames - done)
+        block = np.full((wanted, file.channels), np.nan, dtype)  # no flac file holds NaN
+        try:
+            block, error = file.read(out=block) if wanted else block, None
+        except soundfile.LibsndfileError as found:
+            block, error = block[: int(np.count_nonzero(~np.isnan(block[:, -1])))], found
+        done += len(block)
+        if error is not None and not (done and to_the_break):
+            if not done:
+                raise error
+            found = f"it is cut: only its first {done / file.samplerate:.2f} s can be decoded"
+            if file.frames != UNKNOWN_LENGTH:
+                found = missing_words(file.frames / file.samplerate, 1 - done / file.frames)
+            raise AudioError(describe_source(path), found, REMEDY_OF_CUT) from error
+        yield block, file.samplerate
+        if error is not None or not len(block):
+            return
 
 
 def _blocks_of_pair(pair: Any, dtype: SampleType) -> Blocks:

@@ -57,6 +57,12 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 """What `sklearn.utils.check_random_state` takes."""
 OnError: TypeAlias = Literal["stop", "skip"]
 """What becomes of a recording that cannot be used."""
+Handling: TypeAlias = Literal["stop", "skip", "use"]
+"""The same, and "use" for one whose end is missing: what is there is used."""
+Channel: TypeAlias = int | Literal["auto", "mix"]
+"""Which channel of a recording is heard, counted from 1."""
+Truncated: TypeAlias = Literal["refuse", "use"]
+"""What becomes of a file whose end is missing."""
 
 Layer: TypeAlias = Literal["last", "mean"] | int
 Pooling: TypeAlias = Literal["mean", "mean+std"]

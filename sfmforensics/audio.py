@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._decoding import REMEDY, UNKNOWN_LENGTH, blocks_of, open_sound
-from sfmforensics._names import describe_source
+from sfmforensics._channels import ASKED, MEAN, ChannelStatistics, Choice
+from sfmforensics._decoding import (
+    REMEDY,
+    REMEDY_OF_CUT,
+    UNKNOWN_LENGTH,
+    blocks_of,
+    check_pair,
+    missing_part,
+    missing_words,
+    open_sound,
+)
+from sfmforensics._hearing import CHANNEL, CUT, USUAL, Hearing, Note, tell_notes
+from sfmforensics._names import describe_source, is_path
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
-    from sfmforensics._types import Array, Float32Array, PathLike, Recording, Signal
+    from sfmforensics._types import (
+        Array,
+        Channel,
+        Float32Array,
+        PathLike,
+        Recording,
+        Signal,
+        Truncated,
+    )
 
 SAMPLE_RATE = 16_000
 """Rate of every signal that leaves this module, in Hz (paper, section 3)."""
@@ -30,7 +53,13 @@ LOUDEST = 2.0**31
 """Largest sample of a recording: integers of 32 bits that nobody scaled. Squares still fit."""
 
 
-def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
+def read_audio(
+    source: Recording,
+    *,
+    min_samples: int = MIN_SAMPLES,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
+) -> Signal:
     """Read a recording as a mono float32 signal at 16 kHz.
 
     Parameters
@@ -41,19 +70,35 @@ def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
         the range of their type.
     min_samples : int, default=400
         Shortest signal accepted, in samples at 16 kHz.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, counted from 1; "mix" is the mean of all.
+        "auto" takes the mean of channels that are alike, leaves out silent ones, takes the first
+        of copies of opposite polarity, and refuses a recording whose channels differ. One of one
+        channel is heard as it is.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing, as its header or its last page tells.
 
     Returns
     -------
     ndarray of shape (n_samples,), float32
-        The mean of the channels at 16 kHz; amplitude as in the file (no normalisation).
+        The channel, or the mean of the channels, at 16 kHz; amplitude as in the file (no
+        normalisation).
 
     Raises
     ------
     AudioError
-        The file is missing or not audio, its rate is below 2 kHz or above 10 MHz, or the signal is
-        empty, shorter than `min_samples`, not finite, constant (silence), softer than half a step
-        of 24-bit sound, or larger than 2^31. The message names the file, on one line; a name with
-        line breaks, control characters or bytes that are no UTF-8 stands in it escaped.
+        The file is missing or not audio, its end is missing, its channels differ or it has not the
+        one that was asked for, its rate is below 2 kHz or above 10 MHz, or the signal is empty,
+        shorter than `min_samples`, not finite, constant (silence), softer than half a step of
+        24-bit sound, or larger than 2^31. The message names the file, on one line; a name with line
+        breaks, control characters or bytes that are no UTF-8 stands in it escaped.
+    ParameterError
+        `channel` or `truncated` is none of these.
+
+    Warns
+    -----
+    AudioWarning
+        A channel was left out, or the end of the file is missing.
 
     Notes
     -----
@@ -61,7 +106,12 @@ def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
     header are refused. Below 2 kHz there is nothing above 1 kHz: not even the second formant of a
     vowel; such a rate is a damaged header's. Resampling is soxr's "HQ" (linear phase, 20 bits).
 
-    A file is decoded up to 2^22 samples of all channels at a time, whatever its header promises.
+    A file is decoded up to 2^22 samples of all channels at a time, whatever its header promises;
+    one of several channels is read twice under "auto", first for what its channels hold. They are
+    alike if their levels in frames of 50 ms rise and fall together (correlation of 0.6 or more), as
+    before two microphones of one room, or their samples do (0.9, either polarity); of opposite
+    polarity if the samples then correlate by -0.5 or less, where the mean would lose 6 dB; and
+    silent if the loudest frame is 40 dB below that of the loudest channel.
 
     Examples
     --------
@@ -74,12 +124,30 @@ def read_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Signal:
     ...
     sfmforensics.exceptions.AudioError: signal of shape (44100,) at 44100 Hz: every sample is 0
     (silence); leave it out or replace it by a recording that can be played
+    >>> parties = np.column_stack([tone * np.hanning(44_100), np.roll(tone, 7) * tone**2])
+    >>> read_audio((parties, 44_100))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: signal of shape (44100, 2) at 44100 Hz: its 2 channels
+    differ, as where each party of a call has its own; say which is to be heard (--channel 1,
+    channel=1), or "mix" for the mean of all
+    >>> read_audio((parties, 44_100), channel=2).shape
+    (16000,)
     """
-    blocks = list(stream_audio(source, min_samples=min_samples))
+    notes: list[Note] = []
+    hearing = Hearing(channel, truncated)
+    blocks = list(stream_heard(source, hearing, notes.append, min_samples=min_samples))
+    tell_notes(notes)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterator[Signal]:
+def stream_audio(
+    source: Recording,
+    *,
+    min_samples: int = MIN_SAMPLES,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
+) -> Iterator[Signal]:
     """Read a recording block by block, so that a long one is never held whole.
 
     Parameters
@@ -88,6 +156,10 @@ def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterat
         As in `read_audio`.
     min_samples : int, default=400
         Shortest signal accepted, in samples at 16 kHz.
+    channel : int or {"auto", "mix"}, default="auto"
+        As in `read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        As in `read_audio`.
 
     Yields
     ------
@@ -100,6 +172,11 @@ def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterat
     AudioError
         As in `read_audio`; what only the whole recording shows (silence, say) after the last block.
 
+    Warns
+    -----
+    AudioWarning
+        As in `read_audio`, after the last block.
+
     Examples
     --------
     >>> import numpy as np
@@ -107,14 +184,87 @@ def stream_audio(source: Recording, *, min_samples: int = MIN_SAMPLES) -> Iterat
     >>> sum(len(block) for block in stream_audio((tone, 44_100))) / SAMPLE_RATE
     70.0
     """
+    notes: list[Note] = []
+    hearing = Hearing(channel, truncated)
+    yield from stream_heard(source, hearing, notes.append, min_samples=min_samples)
+    tell_notes(notes)
+
+
+def stream_heard(
+    source: Recording,
+    hearing: Hearing = USUAL,
+    note: Callable[[Note], object] = lambda _: None,
+    *,
+    min_samples: int = MIN_SAMPLES,
+) -> Iterator[Signal]:
+    """Read a recording block by block, as `stream_audio`, without a warning.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As in `read_audio`.
+    hearing : Hearing, default=USUAL
+        Which channel is heard, and what becomes of a file whose end is missing.
+    note : callable, optional
+        Gets a `Note` of each thing that `stream_audio` would warn of.
+    min_samples : int, default=400
+        Shortest signal accepted, in samples at 16 kHz.
+
+    Yields
+    ------
+    ndarray of shape (n_samples,), float32
+
+    Raises
+    ------
+    AudioError
+        As in `stream_audio`.
+    """
     seen = _Seen()
-    for block in _at_16_khz(blocks_of(source), seen):
+    for block in _at_16_khz(_heard(source, hearing, note), seen):
         if block.size:
             seen.keep(block)
             yield np.ascontiguousarray(block, dtype=np.float32)
     refusal = seen.refusal(min_samples)
     if refusal is not None:
         raise AudioError(describe_source(source), *refusal)
+
+
+def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
+    """Say what is heard of a recording, if that is not all of its only channel.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As in `read_audio`.
+    hearing : Hearing, default=USUAL
+
+    Returns
+    -------
+    dict
+        As JSON holds it. Of several channels, "channels" is their number, "heard" those whose mean
+        is heard, counted from 1, and "because" is "mean", "silent", "inverted", "different" or
+        "asked"; of a file whose end is missing, "missing" says in words how much is. Empty for a
+        whole recording of one channel, and for what cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(np.arange(16_000))
+    >>> heard_of((tone, 16_000))
+    {}
+    >>> heard_of((np.column_stack([0 * tone, tone]), 16_000))
+    {'channels': 2, 'heard': [2], 'because': 'silent'}
+    """
+    told: dict[str, Any] = {}
+    try:
+        count, rate = _channels(source)
+        if count > 1:
+            choice = _choice(source, count, rate, hearing)
+            told = {"channels": count, "heard": list(choice.taken), "because": choice.kind}
+        missing = _missing(source, to_the_end=hearing.truncated == "use")
+    except AudioError:
+        return told
+    return told | ({} if missing is None else {"missing": missing})
 
 
 def audio_info(path: PathLike) -> tuple[int, int, float]:
@@ -224,6 +374,118 @@ class _Seen:
         if self.kept_high - self.kept_low < max(SOFTEST, (self.high - self.low) * 2.0**-20):
             return "nothing of it lies below 8 kHz, where voices are (silence)", REMEDY
         return None
+
+
+def _heard(
+    source: Recording, hearing: Hearing, note: Callable[[Note], object]
+) -> Iterator[tuple[Array, int]]:
+    """Blocks of one channel, or of all whose mean is heard, with their rate."""
+    use_cut = hearing.truncated == "use"
+    blocks = blocks_of(source, to_the_break=use_cut)
+    choice = None
+    first, rate = next(blocks)
+    if first.size and is_path(source):
+        missing = missing_part(source)
+        if missing is not None and not use_cut:
+            raise AudioError(describe_source(source), missing, REMEDY_OF_CUT)
+        if missing is not None:
+            note(Note(describe_source(source), CUT, missing, "what is there was used"))
+    if first.ndim == 2 and first.shape[1] > 1:
+        choice = _choice(source, first.shape[1], rate, hearing)
+        if not choice.taken:
+            raise AudioError(
+                describe_source(source),
+                choice.found,
+                'say which is to be heard (--channel 1, channel=1), or "mix" for the mean of all',
+            )
+        if choice.kind not in (MEAN, ASKED):
+            note(Note(describe_source(source), CHANNEL, choice.found, choice.done))
+    samples = 0
+    for block, _ in chain([(first, rate)], blocks):
+        samples += len(block)
+        yield (block if choice is None else choice.pick(block)), rate
+    if use_cut and is_path(source):
+        missing = _broken_off(source, samples)
+        if missing is not None:
+            note(Note(describe_source(source), CUT, missing, "what is there was used"))
+
+
+def _channels(source: Recording) -> tuple[int, int]:
+    """Number of channels, and rate, from the header."""
+    if is_path(source):
+        with open_sound(source) as (file, _):
+            return file.channels, file.samplerate
+    signal, rate = check_pair(source)
+    return signal.shape[1] if signal.ndim == 2 else 1, rate
+
+
+def _choice(source: Recording, count: int, rate: int, hearing: Hearing) -> Choice:
+    """Which of several channels are heard."""
+    everything = tuple(range(1, count + 1))
+    if hearing.channel == "mix":
+        return Choice(count, everything, ASKED)
+    if hearing.channel != "auto":
+        if hearing.channel > count:
+            raise AudioError(
+                describe_source(source),
+                f"it has {count} channels, and channel {hearing.channel} was asked for",
+                f"use 1 to {count}",
+            )
+        return Choice(count, (int(hearing.channel),), ASKED)
+    to_the_break = hearing.truncated == "use"
+    stamp = _stamp(source) if is_path(source) else None
+    if not is_path(source) or stamp is None:
+        return _listened(source, count, rate, to_the_break)
+    return _choice_of_file(os.fsdecode(source), stamp, count, rate, to_the_break)
+
+
+@lru_cache(4096)
+def _choice_of_file(
+    path: str, stamp: tuple[int, ...], count: int, rate: int, to_the_break: bool
+) -> Choice:
+    """A file that is embedded by several views, and looked at before, is listened to once."""
+    return _listened(path, count, rate, to_the_break)
+
+
+def _listened(source: Recording, count: int, rate: int, to_the_break: bool) -> Choice:
+    seen = ChannelStatistics(count, rate)
+    for block, _ in blocks_of(source, to_the_break=to_the_break):
+        if block.size:
+            seen.add(block)
+    return seen.choose(SOFTEST)
+
+
+def _stamp(path: PathLike) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _missing(source: Recording, to_the_end: bool) -> str | None:
+    if not is_path(source):
+        return None
+    missing = missing_part(source)
+    if missing is None and to_the_end and _promised_by_flac(source) is not None:
+        samples = sum(len(block) for block, _ in blocks_of(source, to_the_break=True))
+        return _broken_off(source, samples)
+    return missing
+
+
+def _promised_by_flac(path: PathLike) -> tuple[int, int] | None:
+    """Samples and rate that a flac file promises, whose decoder alone tells what there is."""
+    with open_sound(path) as (file, _):
+        if file.format != "FLAC" or file.frames == UNKNOWN_LENGTH:
+            return None
+        return file.frames, file.samplerate
+
+
+def _broken_off(path: PathLike, samples: int) -> str | None:
+    promised = _promised_by_flac(path)
+    if promised is None or samples >= promised[0]:
+        return None
+    return missing_words(promised[0] / promised[1], 1 - samples / promised[0])
 
 
 def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: _Seen) -> Iterator[Float32Array]:

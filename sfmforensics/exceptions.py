@@ -152,6 +152,10 @@ class SFMForensicsWarning(UserWarning):
     """Base of every warning of the package."""
 
 
+class AudioWarning(SFMForensicsWarning):
+    """Not all of a recording is heard: its end is missing, or one of its channels was taken."""
+
+
 class EvidenceWarning(SFMForensicsWarning):
     """The calibration data cannot carry what was asked; the message says what they can."""
 

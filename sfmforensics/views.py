@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.pipeline import FeatureUnion
 
+from sfmforensics._hearing import Hearing
 from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sfmforensics._types import Array, Column, IntArray, PathLike, Views
+    from sfmforensics._types import (
+        Array,
+        Channel,
+        Column,
+        IntArray,
+        PathLike,
+        Truncated,
+        Views,
+    )
     from sfmforensics.embedders._spec import ViewSpec
 
 
@@ -25,6 +34,8 @@ def make_views(
     device: str | None = None,
     batch_size: int = 8,
     verbose: bool = False,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
 ) -> FeatureUnion:
     """Put embedders side by side, under column names that tell them apart.
 
@@ -42,6 +53,11 @@ def make_views(
         Recordings that share a forward pass.
     verbose : bool, default=False
         Show a progress bar for each view.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`; of
+        embedders that are handed in, too, unless it is "auto".
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing; likewise.
 
     Returns
     -------
@@ -55,6 +71,8 @@ def make_views(
         No spec, or two views of one name.
     EmbedderError
         A spec stands for nothing; see `sfmforensics.embedders.make_embedder`.
+    ParameterError
+        `channel` or `truncated` is none of these.
 
     Examples
     --------
@@ -67,8 +85,17 @@ def make_views(
     """
     if not specs:
         raise ViewError('no view was named; write for instance make_views("mfcc", "prosody")')
+    hearing = Hearing(channel, truncated)
     pairs = [
-        make_embedder(spec, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
+        make_embedder(
+            spec,
+            cache=cache,
+            device=device,
+            batch_size=batch_size,
+            verbose=verbose,
+            channel=hearing.channel,
+            truncated=hearing.truncated,
+        )
         for spec in specs
     ]
     twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
@@ -81,6 +108,38 @@ def make_views(
         raise ViewError("a view's name must not contain '__', which ends it in the column names")
     # As a frame, so that the estimator behind it can find the views by their names.
     return FeatureUnion(pairs).set_output(transform="pandas")
+
+
+def hearing_of(views: FeatureUnion) -> Hearing:
+    """Say what views hear of recordings.
+
+    Parameters
+    ----------
+    views : FeatureUnion
+        As `make_views` gives it.
+
+    Returns
+    -------
+    Hearing
+
+    Raises
+    ------
+    ViewError
+        One view hears another channel than the others.
+
+    Examples
+    --------
+    >>> hearing_of(make_views("mfcc", "prosody", channel=2)).channel
+    2
+    """
+    found = {name: embedder._hearing for name, embedder in views.transformer_list}
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{name} {hearing.channel!r}" for name, hearing in found.items())
+        raise ViewError(
+            f"the views do not hear the same of a recording (channel: {told}); give channel= to "
+            "make_views, not to one of them"
+        )
+    return next(iter(found.values()))
 
 
 def find_views(

@@ -19,7 +19,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = [
     ["_types"],
     ["exceptions"],
-    ["_files", "_json", "_log", "_mpeg", "_names", "_plain", "_progress"],
+    ["_channels", "_truncation"],
+    ["_files", "_hearing", "_json", "_log", "_mpeg", "_names", "_plain", "_progress"],
     ["_decoding", "_kept"],
     ["audio", "_versions"],
     ["datasets"],

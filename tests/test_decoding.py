@@ -52,9 +52,9 @@ def test_a_header_that_promises_years_takes_no_memory(tmp_path, total, monkeypat
     path.write_bytes(content)
     read = soundfile.SoundFile.read
     monkeypatch.setattr(
-        soundfile.SoundFile, "read", lambda *a, **k: asked.append(a[1]) or read(*a, **k)
+        soundfile.SoundFile, "read", lambda *a, **k: asked.append(k["out"].size) or read(*a, **k)
     )
-    with pytest.raises(AudioError, match=r"a\.flac: it cannot be read as sound"):
+    with pytest.raises(AudioError, match=r"a\.flac: it (cannot be read|is cut)"):
         read_audio(path)
     assert asked == [2**22]
 

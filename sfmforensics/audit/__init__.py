@@ -6,6 +6,7 @@
 from sfmforensics.audit._copies import SAME_TAKE, join_copies, near_copies
 from sfmforensics.audit._corpus import audit_corpus
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted, findings_frame
+from sfmforensics.audit._heard import hearing_findings
 from sfmforensics.audit._labels import constant_labels, label_findings, speaker_conflicts
 from sfmforensics.audit._leaks import find_leaks
 from sfmforensics.audit._origin import (
@@ -30,6 +31,7 @@ __all__ = [
     "counted",
     "find_leaks",
     "findings_frame",
+    "hearing_findings",
     "join_copies",
     "label_findings",
     "names_of",

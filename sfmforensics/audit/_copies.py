@@ -18,8 +18,9 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from sfmforensics._hearing import USUAL, Hearing
 from sfmforensics._progress import progress
-from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError
 
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import (
         Array,
+        Channel,
         Column,
         Float32Array,
         FloatArray,
         IntArray,
         Matrix,
         Recording,
+        Truncated,
     )
 
 SAME_TAKE = 0.95
@@ -63,6 +66,8 @@ def near_copies(
     neighbours: int = 5,
     seconds: float = _SECONDS,
     verbose: bool = False,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
 ) -> pd.DataFrame:
     """Find recordings that are one take, though not sample for sample.
 
@@ -83,6 +88,10 @@ def near_copies(
         What is compared of each recording, from its start; at most 30.
     verbose : bool, default=False
         Show progress bars.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Returns
     -------
@@ -117,11 +126,11 @@ def near_copies(
     """
     copies = find_copies(data, verbose=verbose) if copies is None else np.asarray(copies)
     firsts = np.unique(copies, return_index=True)[1]
-    seconds = min(seconds, _SECONDS)
+    seconds, hearing = min(seconds, _SECONDS), Hearing(channel, truncated)
     rhythms, usable = [], []
     with progress("listening for near copies", len(firsts), verbose) as advance:
         for position in firsts:
-            heard = _heard(data[position], seconds)
+            heard = _heard(data[position], seconds, hearing)
             if heard is not None:
                 rhythms.append(_rhythm(heard))
                 usable.append(position)
@@ -137,7 +146,9 @@ def near_copies(
             Z[embedded] = StandardScaler().fit_transform(X[embedded])
             pairs |= _neighbours(Z[embedded], embedded, neighbours)
     # Those of one recording follow each other, so that it is read once.
-    listen: Any = lru_cache(_KEPT_SIGNALS)(lambda position: _heard(data[position], seconds))
+    listen: Any = lru_cache(_KEPT_SIGNALS)(
+        lambda position: _heard(data[position], seconds, hearing)
+    )
     rows = []
     with progress("comparing candidates", len(pairs), verbose) as advance:
         for one, other in sorted(pairs):
@@ -226,11 +237,11 @@ def _energy(signal: Array, start: IntArray, stop: IntArray) -> tuple[FloatArray,
     return energy, energy / max(total[-1], _TINY)
 
 
-def _heard(recording: Recording, seconds: float) -> Float32Array | None:
+def _heard(recording: Recording, seconds: float, hearing: Hearing = USUAL) -> Float32Array | None:
     """The start of a recording, within the band, at 4 kHz; None where it cannot be used."""
     blocks, limit = [], int(seconds * SAMPLE_RATE)
     try:
-        for block in stream_audio(recording):
+        for block in stream_heard(recording, hearing):
             blocks.append(block)
             if sum(map(len, blocks)) >= limit:
                 break

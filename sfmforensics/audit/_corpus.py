@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sfmforensics.audit._copies import near_copies
 from sfmforensics.audit._finding import SERIOUS, Finding, counted, findings_frame
+from sfmforensics.audit._heard import hearing_findings
 from sfmforensics.audit._labels import SPEAKER, label_findings
 from sfmforensics.audit._leaks import find_leaks
 from sfmforensics.audit._origin import origin_findings, recording_details, unreadable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Column, Matrix, Recording
+    from sfmforensics._types import Channel, Column, Matrix, Recording, Truncated
 
 
 def audit_corpus(
@@ -36,6 +37,8 @@ def audit_corpus(
     folds: int = 5,
     seed: int = 0,
     verbose: bool = False,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
 ) -> pd.DataFrame:
     """Say what in a corpus would make a figure wrong, or is to be known when one is read.
 
@@ -59,6 +62,10 @@ def audit_corpus(
         Seed of the folds.
     verbose : bool, default=False
         Show progress bars.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Returns
     -------
@@ -67,6 +74,7 @@ def audit_corpus(
         ``to_dict("records")`` is JSON. The serious ones come first. Findings are:
 
         - "cannot be read", "cannot be embedded";
+        - "channels differ", "a silent channel", "channels of opposite polarity", "cut";
         - "exact copies", "near copies", "one recording under two speakers", "one recording with
           two labels";
         - "voices alike";
@@ -91,7 +99,9 @@ def audit_corpus(
     copies = find_copies(data, verbose=verbose) if copies is None else copies
     details = recording_details(data) if details is None else details
     if near is None and X is not None:
-        near = near_copies(data, X, copies=copies, verbose=verbose)
+        near = near_copies(
+            data, X, copies=copies, verbose=verbose, channel=channel, truncated=truncated
+        )
     if alike is None and X is not None and SPEAKER in target:
         alike = alike_voices(X, target[SPEAKER])
     if leaks is None:
@@ -100,6 +110,7 @@ def audit_corpus(
         [
             *_unreadable(data, details),
             *_refused(refused),
+            *hearing_findings(data, channel, truncated),
             *copy_findings(corpus, copies, near, leaks),
             *voice_findings(alike, leaks),
             *label_findings(target, folds=folds),

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics._files import file_hash
+from sfmforensics._hearing import USUAL
 from sfmforensics._names import is_path, show_name
 from sfmforensics._progress import progress
 from sfmforensics._versions import hardware, library_versions
-from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
 from sfmforensics.custody._manifest import FORMAT, seal
 from sfmforensics.custody._parts import describe_views
 from sfmforensics.exceptions import CustodyError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import FeatureUnion
 
+    from sfmforensics._hearing import Hearing
     from sfmforensics._types import PathLike, Recording
 
     Stamp: TypeAlias = tuple[int, int, int, int]
@@ -39,24 +41,30 @@ class Evidence:
         As embedders take them.
     verbose : bool, default=False
         Show a progress bar.
+    hearing : Hearing, default=USUAL
+        What is heard of them.
 
     Attributes
     ----------
     records : list of dict
         Of each: "path" (absolute), "bytes" and "sha256" of the file; or "sha256", "shape", "dtype"
-        and "rate" of a signal; or "path" and "found" of what is no file.
+        and "rate" of a signal; or "path" and "found" of what is no file. Of a recording of several
+        channels, or whose end is missing, also what `sfmforensics.audio.heard_of` tells.
     started : str
         Time, UTC, ISO 8601.
     """
 
-    def __init__(self, recordings: Sequence[Recording], verbose: bool = False) -> None:
+    def __init__(
+        self, recordings: Sequence[Recording], verbose: bool = False, hearing: Hearing = USUAL
+    ) -> None:
         self.started = _now()
+        self._hearing = hearing
         self.records: list[dict[str, Any]] = []
         self._stamps: list[Stamp | None] = []
         with progress("hashing recordings", len(recordings), verbose) as advance:
             for recording in recordings:
                 record, stamp = _noted(recording)
-                self.records.append(record)
+                self.records.append(record | heard_of(recording, hearing))
                 self._stamps.append(stamp)
                 advance(1)
 
@@ -71,7 +79,7 @@ class Evidence:
         for record, stamp in zip(self.records, self._stamps, strict=True):
             if stamp is None or _stamp(record["path"]) == stamp:
                 continue
-            if _noted(record["path"])[0] != record:
+            if not _noted(record["path"])[0].items() <= record.items():
                 raise CustodyError(
                     f"{show_name(record['path'])}: it changed while it was used; run again once "
                     "nothing writes to it"
@@ -111,7 +119,8 @@ class Evidence:
             "versions": library_versions(),
             "preprocessing": {
                 "sample_rate": SAMPLE_RATE,
-                "channels": "mean",
+                "channel": self._hearing.channel,
+                "truncated": self._hearing.truncated,
                 "resampling": "soxr HQ",
                 "shortest_samples": MIN_SAMPLES,
             },

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array, Split
     from sfmforensics.embedders import BaseEmbedder
 
-_HERE_ALONE = ("cache", "device", "batch_size", "verbose")
-"""Parameters of an embedder that tell of a machine, not of the vectors."""
+_HERE_ALONE = ("cache", "device", "batch_size", "verbose", "channel", "truncated")
+"""Parameters of an embedder that tell of a machine or of the recordings, not of the view."""
 
 
 def describe_views(views: FeatureUnion) -> dict[str, dict[str, Any]]:

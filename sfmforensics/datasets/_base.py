@@ -373,7 +373,7 @@ def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray
 def _content(recording: Recording) -> bytes | None:
     digest: Any = None
     try:
-        for block, rate in blocks_of(recording, dtype="float64"):
+        for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
             samples = block[:, np.newaxis] if block.ndim == 1 else block
             digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
             with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfmforensics._hearing import USUAL
 from sfmforensics._names import describe_source
-from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sfmforensics._hearing import Hearing, Note
     from sfmforensics._types import Recording as Source
     from sfmforensics._types import Signal
 
@@ -33,6 +35,8 @@ class Recording:
         Shortest signal accepted, in samples at 16 kHz.
     max_seconds : float or None, default=None
         Longest piece, in seconds; None keeps any recording in one.
+    hearing : Hearing, default=USUAL
+        Which channel is heard, and what becomes of a file whose end is missing.
 
     Attributes
     ----------
@@ -41,6 +45,8 @@ class Recording:
     digest : str
         `sfmforensics.audio.signal_hash` of the signal.
     n_pieces : int
+    notes : list of Note
+        What there is to say of its channels and its end.
 
     Raises
     ------
@@ -57,11 +63,17 @@ class Recording:
     """
 
     def __init__(
-        self, source: Source, *, min_samples: int, max_seconds: float | None = None
+        self,
+        source: Source,
+        *,
+        min_samples: int,
+        max_seconds: float | None = None,
+        hearing: Hearing = USUAL,
     ) -> None:
-        self._source, self._min_samples, self._max_seconds = source, min_samples, max_seconds
+        self._source, self._min_samples, self._hearing = source, min_samples, hearing
+        self.notes: list[Note] = []
         blocks, self._n_samples, digest = [], 0, sha256()
-        for block in stream_audio(source, min_samples=min_samples):
+        for block in stream_heard(source, hearing, self.notes.append, min_samples=min_samples):
             digest.update(block.astype("<f4", copy=False).data)
             self._n_samples += len(block)
             if count_pieces(self._n_samples, max_seconds) == 1:
@@ -92,7 +104,7 @@ class Recording:
         edges = np.linspace(0, frames, self.n_pieces + 1).astype(int) * _GRID
         lengths = iter(np.diff(edges).tolist()[:-1])
         digest, waiting, length = sha256(), [], next(lengths)
-        for block in stream_audio(self._source, min_samples=self._min_samples):
+        for block in stream_heard(self._source, self._hearing, min_samples=self._min_samples):
             digest.update(block.astype("<f4", copy=False).data)
             waiting.append(block)
             while length is not None and sum(map(len, waiting)) >= length:

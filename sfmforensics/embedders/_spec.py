@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     ViewSpec: TypeAlias = str | BaseEmbedder | tuple[str, BaseEmbedder]
 
 _OPTIONS = re.compile(r"(?:@\s*[A-Za-z]\w*\s*=[^@]*)+$")
-_NOT_HERE = frozenset({"self", "model", "name", "cache", "device", "batch_size", "verbose"})
+_NOT_HERE = frozenset(
+    {"self", "model", "name", "cache", "device", "batch_size", "verbose", "channel", "truncated"}
+)
 _WORDS = frozenset({"revision", "dtype", "pooling"})
 
 

@@ -16,6 +16,7 @@ from sfmforensics._names import is_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sfmforensics._hearing import Note
     from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Recording
     from sfmforensics.embedders.base import BaseEmbedder
     from sfmforensics.exceptions import AudioError, EmbedderError
@@ -59,7 +60,7 @@ def spread(
     advance: Advance,
     on_error: OnError,
     n_jobs: int,
-) -> dict[int, AudioError | EmbedderError]:
+) -> tuple[dict[int, AudioError | EmbedderError], list[Note]]:
     """Fill the rows of an array by several processes.
 
     Parameters
@@ -74,8 +75,10 @@ def spread(
 
     Returns
     -------
-    dict of int to AudioError or EmbedderError
+    refused : dict of int to AudioError or EmbedderError
         As `BaseEmbedder.transform_into` returns it.
+    notes : list of Note
+        What there is to say of channels and of ends that are missing.
     """
     size = max(1, min(_LARGEST_CHUNK, ceil(len(recordings) / (_CHUNKS_A_JOB * n_jobs))))
     # Another process may run in another folder.
@@ -88,15 +91,17 @@ def spread(
         delayed(_embed_chunk)(worker, paths[start : start + size], on_error) for start in starts
     )
     refused: dict[int, AudioError | EmbedderError] = {}
-    for start, (vectors, errors) in zip(starts, found, strict=True):
+    notes: list[Note] = []
+    for start, (vectors, errors, noted) in zip(starts, found, strict=True):
         out[start : start + len(vectors)] = vectors
+        notes += noted
         refused |= {start + index: error for index, error in errors.items()}
         advance(len(vectors))
-    return refused
+    return refused, notes
 
 
 def _embed_chunk(
     embedder: BaseEmbedder, recordings: Sequence[PathLike], on_error: OnError
-) -> tuple[Float32Array, dict[int, AudioError | EmbedderError]]:
+) -> tuple[Float32Array, dict[int, AudioError | EmbedderError], list[Note]]:
     vectors = np.empty((len(recordings), embedder._dimension()), dtype=np.float32)
-    return vectors, embedder.transform_into(recordings, vectors, on_error)
+    return vectors, *embedder._fill(recordings, vectors, on_error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
+    from sfmforensics._hearing import Note
     from sfmforensics._types import Advance, Float32Array, OnError, Signal
     from sfmforensics._types import Recording as Source
     from sfmforensics.embedders.base import BaseEmbedder
@@ -44,6 +45,8 @@ class Work:
     ----------
     refused : dict of int to AudioError or EmbedderError
         By position.
+    notes : list of Note
+        What there is to say of channels and of ends that are missing.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Work:
         self._first: dict[str, int] = {}
         self._copies: list[tuple[int, int]] = []
         self.refused: dict[int, AudioError | EmbedderError] = {}
+        self.notes: list[Note] = []
 
     def take(self, index: int) -> None:
         """Read a recording; look its vector up, compute it, or let it wait for company."""
@@ -85,7 +89,9 @@ class Work:
             self._recordings[index],
             min_samples=embedder._min_samples,
             max_seconds=embedder._piece_seconds,
+            hearing=embedder._hearing,
         )
+        self.notes += recording.notes
         original = self._first.setdefault(recording.digest, index)
         if original != index:
             self._copies.append((index, original))

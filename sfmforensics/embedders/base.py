@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sfmforensics._hearing import Hearing, tell_notes
 from sfmforensics._progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.embedders._given import check_recordings
@@ -19,21 +20,25 @@ from sfmforensics.embedders.cache import NoCache, VectorCache
 from sfmforensics.exceptions import CustodyError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
     from pathlib import Path
     from typing import Any, Self
 
     from numpy.typing import NDArray
     from sklearn.utils import Tags
 
+    from sfmforensics._hearing import Note
     from sfmforensics._types import (
         Array,
+        Channel,
         Float32Array,
         IntArray,
         OnError,
         PathLike,
+        Recording,
         Recordings,
         Signal,
+        Truncated,
     )
     from sfmforensics.exceptions import AudioError, EmbedderError
 
@@ -62,11 +67,15 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     one only if `_batch_key` says that they may. A recording longer than `_piece_seconds` is never
     held whole: it is read piece by piece, and `_embed_pieces` joins what the pieces give. Under
     ``joblib.parallel_config`` paths are embedded by as many processes as it names, or on its
-    cluster, which must see the same files; the vectors are the same.
+    cluster, which must see the same files; the vectors are the same. What is kept of a recording
+    goes by the signal that is heard, so that neither `channel` nor `truncated` is part of what
+    identifies an embedder.
     """
 
     cache: PathLike | None
     verbose: bool
+    channel: Channel = "auto"
+    truncated: Truncated = "refuse"
 
     _version = 1
     """Raised whenever the vectors change, so that no cache mixes two computations."""
@@ -133,9 +142,12 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         ------
         EmbedderError
             A parameter is out of range, or the model cannot be found.
+        ParameterError
+            `channel` or `truncated` is none.
         """
         self._dimension()
         self.__dict__.pop("_learnt_from", None)  # what is behind it learns anew
+        Hearing(self.channel, self.truncated)  # says at once if one of them is none
         return self
 
     def transform(self, X: Recordings) -> Float32Array:
@@ -159,6 +171,11 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             The model cannot be loaded, or a vector came out not finite.
         CustodyError
             It is of a model that was trained with vectors of another version.
+
+        Warns
+        -----
+        AudioWarning
+            Not all of a recording is heard: a channel was left out, or its end is missing.
         """
         vectors, _, _ = self._transform(X, on_error="stop")
         return vectors
@@ -235,7 +252,14 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         {}
         """
         self._check_version()
-        recordings = check_recordings(X)
+        refused, notes = self._fill(check_recordings(X), out, on_error)
+        tell_notes(notes, stacklevel=3)
+        return refused
+
+    def _fill(
+        self, recordings: Sequence[Recording], out: Float32Array, on_error: OnError
+    ) -> tuple[dict[int, AudioError | EmbedderError], list[Note]]:
+        """What `transform_into` does, and what there is to warn of."""
         n_jobs = n_jobs_for(recordings)
         with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
             if n_jobs > 1:
@@ -244,7 +268,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
             for index in range(len(recordings)):
                 work.take(index)
             work.finish()
-        return {index: work.refused[index] for index in sorted(work.refused)}
+        return {index: work.refused[index] for index in sorted(work.refused)}, work.notes
 
     def _transform(
         self, X: Recordings, on_error: OnError
@@ -345,6 +369,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
                 f"of {self._version}): train the model again, or ask it with the version of "
                 "sfmforensics that made it"
             )
+
+    @property
+    def _hearing(self) -> Hearing:
+        return Hearing(self.channel, self.truncated)
 
     def _open_cache(self) -> VectorCache | NoCache:
         if self.cache is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from sfmforensics._types import Array, FloatArray, PathLike, Signal
+    from sfmforensics._types import Array, Channel, FloatArray, PathLike, Signal, Truncated
 
 
 class CallableEmbedder(BaseEmbedder):
@@ -43,6 +43,10 @@ class CallableEmbedder(BaseEmbedder):
         Folder that keeps the vectors.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Raises
     ------
@@ -70,6 +74,8 @@ class CallableEmbedder(BaseEmbedder):
         max_seconds: float | None = None,
         cache: PathLike | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.function = function
         self.dimension = dimension
@@ -78,6 +84,8 @@ class CallableEmbedder(BaseEmbedder):
         self.max_seconds = max_seconds
         self.cache = cache
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     def _name(self) -> str:
         return self.name or str(getattr(self.function, "__name__", type(self.function).__name__))

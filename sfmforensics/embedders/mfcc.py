@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from sfmforensics._types import Array, PathLike, Signal
+    from sfmforensics._types import Array, Channel, PathLike, Signal, Truncated
 
 STATISTICS: dict[str, Callable[[Array], Array]] = {
     "mean": lambda frames: frames.mean(axis=1),
@@ -51,6 +51,10 @@ class MFCCEmbedder(BaseEmbedder):
         Folder that keeps the vectors.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Raises
     ------
@@ -87,6 +91,8 @@ class MFCCEmbedder(BaseEmbedder):
         hop_length: int = 512,
         cache: PathLike | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.n_mfcc = n_mfcc
         self.statistics = statistics
@@ -94,6 +100,8 @@ class MFCCEmbedder(BaseEmbedder):
         self.hop_length = hop_length
         self.cache = cache
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     def _identity(self) -> dict[str, Any]:
         return {

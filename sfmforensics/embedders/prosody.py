@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from sfmforensics._types import Array, FloatArray, PathLike, Signal
+    from sfmforensics._types import Array, Channel, FloatArray, PathLike, Signal, Truncated
 
 _HOP = 256
 _WINDOW = 1024
@@ -46,6 +46,10 @@ class ProsodyEmbedder(BaseEmbedder):
         Folder that keeps the vectors.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Notes
     -----
@@ -84,11 +88,15 @@ class ProsodyEmbedder(BaseEmbedder):
         fmax: float = 500.0,
         cache: PathLike | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.fmin = fmin
         self.fmax = fmax
         self.cache = cache
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     def _identity(self) -> dict[str, Any]:
         return {"fmin": float(self.fmin), "fmax": float(self.fmax)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +15,9 @@ from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
-    from sfmforensics._types import PathLike
+    from typing import Any
+
+    from sfmforensics._types import Channel, PathLike, Truncated
     from sfmforensics.embedders._spec import ViewSpec
 
 _EMBEDDERS = {
@@ -81,6 +84,8 @@ def make_embedder(
     device: str | None = None,
     batch_size: int = 8,
     verbose: bool = False,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
 ) -> tuple[str, BaseEmbedder]:
     """Build the embedder that a spec stands for.
 
@@ -100,6 +105,11 @@ def make_embedder(
         Recordings that share a forward pass, where the embedder takes one.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`; of
+        embedders that are handed in, too, unless it is "auto".
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing; likewise.
 
     Returns
     -------
@@ -130,9 +140,9 @@ def make_embedder(
     prosody, or NAME=FOLDER, or NAME=HUB_ID
     """
     if isinstance(spec, BaseEmbedder):
-        return spec._name(), spec
+        return spec._name(), _hearing(spec, channel, truncated)
     if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], BaseEmbedder):
-        return spec
+        return spec[0], _hearing(spec[1], channel, truncated)
     if not isinstance(spec, str):
         raise EmbedderError(
             f"a view is given as {type(spec).__name__}; use a name, NAME=FOLDER, NAME=HUB_ID, an "
@@ -151,10 +161,30 @@ def make_embedder(
         model = _existing_folder(name, model)
     embedder = embedder_class(_EMBEDDERS[library][1])
     options = parse_options(name, embedder, words)
-    options |= {"cache": None if cache is None else os.path.abspath(cache), "verbose": verbose}
+    options |= {
+        "cache": None if cache is None else os.path.abspath(cache),
+        "verbose": verbose,
+        "channel": channel,
+        "truncated": truncated,
+    }
     if not model:
         return name, embedder(**options)
     return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
+
+
+def _hearing(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
+    """An embedder that hears what was asked for; that which was handed in stays as it is."""
+    asked: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
+    asked |= {"truncated": truncated} if truncated != "refuse" else {}
+    if not asked:
+        return embedder
+    missing = set(asked) - set(embedder.get_params(deep=False))
+    if missing:
+        raise EmbedderError(
+            f"{type(embedder).__name__} has no parameter {min(missing)!r}; add it to its __init__, "
+            "as the embedders of sfmforensics have it"
+        )
+    return copy.copy(embedder).set_params(**asked)
 
 
 def _no_such_view(name: str) -> str:

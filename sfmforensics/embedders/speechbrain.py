@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 
     import torch
 
-    from sfmforensics._types import Array, DType, Float32Array, Layer, PathLike, Pooling, Signal
+    from sfmforensics._types import (
+        Array,
+        Channel,
+        DType,
+        Float32Array,
+        Layer,
+        PathLike,
+        Pooling,
+        Signal,
+        Truncated,
+    )
 
 _SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)
 
@@ -69,6 +79,10 @@ class SpeechBrainEmbedder(BaseEmbedder):
         Name of the view, for messages; the model's own by default.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Raises
     ------
@@ -123,6 +137,8 @@ class SpeechBrainEmbedder(BaseEmbedder):
         dtype: DType = "float32",
         name: str | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.model = model
         self.layer = layer
@@ -135,6 +151,8 @@ class SpeechBrainEmbedder(BaseEmbedder):
         self.dtype = dtype
         self.name = name
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 

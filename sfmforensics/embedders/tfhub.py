@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Literal
 
-    from sfmforensics._types import Array, Float32Array, PathLike, Pooling, Signal
+    from sfmforensics._types import (
+        Array,
+        Channel,
+        Float32Array,
+        PathLike,
+        Pooling,
+        Signal,
+        Truncated,
+    )
 
 _SECOND = np.sin(np.arange(16_000, dtype=np.float32) / 10)
 
@@ -62,6 +70,10 @@ class TFHubEmbedder(BaseEmbedder):
         Name of the view, for messages; the model's own by default.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Raises
     ------
@@ -111,6 +123,8 @@ class TFHubEmbedder(BaseEmbedder):
         dtype: Literal["float32"] = "float32",
         name: str | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.model = model
         self.layer = layer
@@ -123,6 +137,8 @@ class TFHubEmbedder(BaseEmbedder):
         self.dtype = dtype
         self.name = name
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 

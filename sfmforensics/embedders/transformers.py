@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from typing import Any, Literal
 
-    from sfmforensics._types import Array, DType, Float32Array, PathLike, Pooling, Signal
+    from sfmforensics._types import (
+        Array,
+        Channel,
+        DType,
+        Float32Array,
+        PathLike,
+        Pooling,
+        Signal,
+        Truncated,
+    )
     from sfmforensics.embedders._hub import Found
 
 _WINDOW_SECONDS = 30.0
@@ -68,6 +77,10 @@ class TransformersEmbedder(BaseEmbedder):
         Name of the view, for messages; the model's own by default.
     verbose : bool, default=False
         Show a progress bar.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Raises
     ------
@@ -133,6 +146,8 @@ class TransformersEmbedder(BaseEmbedder):
         window: Literal["full", "signal"] | float = "full",
         name: str | None = None,
         verbose: bool = False,
+        channel: Channel = "auto",
+        truncated: Truncated = "refuse",
     ) -> None:
         self.model = model
         self.layer = layer
@@ -146,6 +161,8 @@ class TransformersEmbedder(BaseEmbedder):
         self.window = window
         self.name = name
         self.verbose = verbose
+        self.channel = channel
+        self.truncated = truncated
 
     # -- hooks of BaseEmbedder -----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._hearing import Hearing
 from sfmforensics._names import describe_source
 from sfmforensics.audit import (
     alike_voices,
@@ -28,11 +29,19 @@ from sfmforensics.views import make_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Float32Array, IntArray, PathLike, Recording
+    from sfmforensics._types import (
+        Channel,
+        Float32Array,
+        IntArray,
+        PathLike,
+        Recording,
+        Truncated,
+    )
     from sfmforensics.embedders._spec import ViewSpec
 
 _MANY = 15
@@ -49,6 +58,8 @@ def describe_corpus(
     seed: int = 0,
     rows: int | None = _ROWS,
     verbose: bool = False,
+    channel: Channel = "auto",
+    truncated: Truncated = "refuse",
 ) -> dict[str, pd.DataFrame]:
     """Counts, durations, distributions, copies, conflicts, leaks and findings, as tables.
 
@@ -73,6 +84,10 @@ def describe_corpus(
         shows all.
     verbose : bool, default=False
         Show progress bars.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
 
     Returns
     -------
@@ -94,8 +109,11 @@ def describe_corpus(
     ['corpus', 'labels', 'numbers', 'leaks between folds', 'findings']
     """
     data, target = corpus.data, corpus.target
-    union = make_views(*views, cache=cache, device=device, verbose=verbose) if views else None
-    if union is not None:
+    hearing = Hearing(channel, truncated)
+    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
+    union = None
+    if views:
+        union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
         union.fit(data)  # says at once if a model is not there
     copies = find_copies(data, verbose=verbose)
     details = recording_details(data)
@@ -109,7 +127,7 @@ def describe_corpus(
         X, refused = _embedded(union, data)
         new = refused[~refused["path"].isin(bad["path"])]
         tables["recordings that cannot be embedded"] = new.reset_index(drop=True)
-        near = near_copies(data, X, copies=copies, verbose=verbose)
+        near = near_copies(data, X, copies=copies, verbose=verbose, **heard)
         tables["near copies"] = _with_names(near, corpus)
         if SPEAKER in target:
             alike = alike_voices(X, target[SPEAKER])
@@ -131,6 +149,7 @@ def describe_corpus(
         leaks=leaks,
         refused=new,
         folds=folds,
+        **heard,
     )
     whole = ("corpus", "labels", "numbers", "leaks between folds", "findings")
     return {

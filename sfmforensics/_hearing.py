@@ -1,0 +1,122 @@
+"""What is heard of recordings: which channel, and of those whose end is missing what is there."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfmforensics.exceptions import AudioWarning, ParameterError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from sfmforensics._types import Channel, Truncated
+
+CUT, CHANNEL = "cut", "channel"
+_FEW = 3
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What is heard of recordings.
+
+    Parameters
+    ----------
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several, counted from 1; "mix" is the mean of all, and
+        "auto" goes by what they hold. A recording of one channel has no other.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
+
+    Raises
+    ------
+    ParameterError
+        It is none of these.
+
+    Examples
+    --------
+    >>> Hearing(channel=2)
+    Hearing(channel=2, truncated='refuse')
+    >>> Hearing(channel=0)
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ParameterError: channel is 0; use 1, 2, ... for one of them, "mix" for
+    their mean, or "auto"
+    """
+
+    channel: Channel = "auto"
+    truncated: Truncated = "refuse"
+
+    def __post_init__(self) -> None:
+        channel: Any = self.channel
+        number = not isinstance(channel, bool) and isinstance(channel, (int, np.integer))
+        number = number and channel >= 1
+        if not number and (not isinstance(channel, str) or channel not in ("auto", "mix")):
+            raise ParameterError(
+                f"channel is {shown(channel)}; use 1, 2, ... for one of them, "
+                '"mix" for their mean, or "auto"'
+            )
+        if self.truncated not in ("refuse", "use"):
+            raise ParameterError(f'truncated is {shown(self.truncated)}; use "refuse" or "use"')
+
+
+USUAL = Hearing()
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was done with a recording that is not heard as it is.
+
+    Parameters
+    ----------
+    source : str
+        The recording, as messages name it.
+    kind : str
+        "cut" or "channel".
+    found : str
+        What was found.
+    done : str
+        What was done.
+    """
+
+    source: str
+    kind: str
+    found: str
+    done: str
+
+
+_OF_MANY = {
+    CUT: "the ends of {} are missing ({}); what is there was used",
+    CHANNEL: "of the channels of {} some are silent, or copies of opposite polarity ({}); others "
+    "were taken",
+}
+
+
+def tell_notes(notes: Iterable[Note], stacklevel: int = 2) -> None:
+    """Warn of what was done with recordings, of many of them at once.
+
+    Parameters
+    ----------
+    notes : iterable of Note
+    stacklevel : int, default=2
+        As for `warnings.warn`, seen from the caller.
+
+    Warns
+    -----
+    AudioWarning
+        For each recording, or for all of a kind where there are more than three.
+    """
+    for kind, of_many in _OF_MANY.items():
+        few = list(dict.fromkeys(note for note in notes if note.kind == kind))
+        if len(few) > _FEW:
+            names = ", ".join(note.source for note in few[:_FEW])
+            named = f"{names} and {len(few) - _FEW} more"
+            told = [of_many.format(f"{len(few)} recordings", named)]
+        else:
+            told = [f"{note.source}: {note.found}; {note.done}" for note in few]
+        for text in told:
+            warnings.warn(text, AudioWarning, stacklevel=stacklevel + 1)
