@@ -16,7 +16,7 @@ from sfmforensics._truncation import find_cut
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
     from typing import Any, Literal, TypeAlias
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array, PathLike, Recording
 
     SampleType: TypeAlias = Literal["float32", "float64"]
-    Blocks: TypeAlias = Iterator[tuple[Array, int]]
+    Blocks: TypeAlias = Generator[tuple[Array, int]]
 
 MIN_RATE = 2_000
 """Lowest rate of a recording, in Hz: below, not even the second formant of a vowel is there."""

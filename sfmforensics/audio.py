@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -326,6 +326,11 @@ def signal_hash(signal: Signal) -> str:
     return sha256(np.ascontiguousarray(signal, dtype="<f4").data).hexdigest()
 
 
+REMEDY_OF_CHANNELS = (
+    'say which is to be heard (--channel 1, channel=1), or "mix" for the mean of all'
+)
+
+
 @dataclass
 class _Seen:
     """What blocks that are gone have shown of a recording."""
@@ -381,33 +386,28 @@ def _heard(
 ) -> Iterator[tuple[Array, int]]:
     """Blocks of one channel, or of all whose mean is heard, with their rate."""
     use_cut = hearing.truncated == "use"
-    blocks = blocks_of(source, to_the_break=use_cut)
-    choice = None
-    first, rate = next(blocks)
-    if first.size and is_path(source):
-        missing = missing_part(source)
-        if missing is not None and not use_cut:
-            raise AudioError(describe_source(source), missing, REMEDY_OF_CUT)
-        if missing is not None:
-            note(Note(describe_source(source), CUT, missing, "what is there was used"))
-    if first.ndim == 2 and first.shape[1] > 1:
-        choice = _choice(source, first.shape[1], rate, hearing)
-        if not choice.taken:
-            raise AudioError(
-                describe_source(source),
-                choice.found,
-                'say which is to be heard (--channel 1, channel=1), or "mix" for the mean of all',
-            )
-        if choice.kind not in (MEAN, ASKED):
-            note(Note(describe_source(source), CHANNEL, choice.found, choice.done))
-    samples = 0
-    for block, _ in chain([(first, rate)], blocks):
-        samples += len(block)
-        yield (block if choice is None else choice.pick(block)), rate
+    name, choice, samples = describe_source(source), None, 0
+    # Closed even where a refusal, which holds on to this frame, ends it early.
+    with closing(blocks_of(source, to_the_break=use_cut)) as blocks:
+        for place, (block, rate) in enumerate(blocks):
+            if place == 0 and block.size and is_path(source):
+                missing = missing_part(source)
+                if missing is not None and not use_cut:
+                    raise AudioError(name, missing, REMEDY_OF_CUT)
+                if missing is not None:
+                    note(Note(name, CUT, missing, "what is there was used"))
+            if place == 0 and block.ndim == 2 and block.shape[1] > 1:
+                choice = _choice(source, block.shape[1], rate, hearing)
+                if not choice.taken:
+                    raise AudioError(name, choice.found, REMEDY_OF_CHANNELS)
+                if choice.kind not in (MEAN, ASKED):
+                    note(Note(name, CHANNEL, choice.found, choice.done))
+            samples += len(block)
+            yield (block if choice is None else choice.pick(block)), rate
     if use_cut and is_path(source):
         missing = _broken_off(source, samples)
         if missing is not None:
-            note(Note(describe_source(source), CUT, missing, "what is there was used"))
+            note(Note(name, CUT, missing, "what is there was used"))
 
 
 def _channels(source: Recording) -> tuple[int, int]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HOP = 256
 _WINDOW = 1024
 _REFERENCE_HZ = 100.0
+_SOFTEST = 1e-6  # -120 dB: below 24-bit sound
 _QUANTITIES = ("rms_db", "zcr", "centroid", "bandwidth", "rolloff", "flatness_db")
 
 FEATURE_NAMES = (
@@ -197,7 +198,7 @@ def _level(signal: Signal) -> FloatArray:
     # limit of reduceat may not be the end, so that there is one zero more.
     limits = np.column_stack(np.broadcast_arrays(starts, stops)).ravel()
     sums = np.add.reduceat(np.append(squares, 0.0), limits)[::2]
-    return 20 * np.log10(np.sqrt(sums / (stops - starts)) + 1e-6)
+    return 20 * np.log10(np.maximum(np.sqrt(sums / (stops - starts)), _SOFTEST))
 
 
 def _spectrum(signal: Signal, level: FloatArray) -> tuple[Array, Array]:
