@@ -9,6 +9,7 @@ from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted, finding
 from sfmforensics.audit._heard import hearing_findings
 from sfmforensics.audit._labels import constant_labels, label_findings, speaker_conflicts
 from sfmforensics.audit._leaks import find_leaks
+from sfmforensics.audit._no_labels import not_labels
 from sfmforensics.audit._origin import (
     association,
     origin_findings,
@@ -36,6 +37,7 @@ __all__ = [
     "label_findings",
     "names_of",
     "near_copies",
+    "not_labels",
     "origin_findings",
     "recording_details",
     "shared_recordings",

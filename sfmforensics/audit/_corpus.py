@@ -80,8 +80,8 @@ def audit_corpus(
         - "voices alike";
         - "labels written in two ways", "impossible ages";
         - "several ages", "several genders", and so on for what else is constant for a speaker;
-        - "one label for all", "rare labels", "labels of one speaker", "missing labels", "told by
-          the speaker";
+        - "one label for all", "looks like no label", "rare labels", "labels of one speaker",
+          "missing labels", "told by the speaker";
         - "LABEL goes with sampling rate", "... number of channels", "... file format", "...
           length", "... folder".
 
@@ -113,7 +113,7 @@ def audit_corpus(
             *hearing_findings(data, channel, truncated),
             *copy_findings(corpus, copies, near, leaks),
             *voice_findings(alike, leaks),
-            *label_findings(target, folds=folds),
+            *label_findings(target, folds=folds, names=names_of(data)),
             *origin_findings(target, details),
         ]
     )

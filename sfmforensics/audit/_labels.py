@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
+from sfmforensics.audit._no_labels import ONE_LABEL, not_labels
 from sfmforensics.datasets._base import name_few
 from sfmforensics.datasets.manifest import MAX_AGE
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
 SPEAKER = "speaker"
 
@@ -26,7 +27,9 @@ _ENOUGH = 5
 _SHOWN = 5
 
 
-def label_findings(target: pd.DataFrame, *, folds: int = 5) -> list[Finding]:
+def label_findings(
+    target: pd.DataFrame, *, folds: int = 5, names: Sequence[str] = ()
+) -> list[Finding]:
     """Say what stands in the way of learning from labels.
 
     Parameters
@@ -35,6 +38,8 @@ def label_findings(target: pd.DataFrame, *, folds: int = 5) -> list[Finding]:
         Labels; some may be missing.
     folds : int, default=5
         Labels with fewer recordings are rare.
+    names : sequence of str of length n_recordings, default=()
+        Paths of the recordings, where they are known: a label that is one is none.
 
     Returns
     -------
@@ -46,13 +51,16 @@ def label_findings(target: pd.DataFrame, *, folds: int = 5) -> list[Finding]:
     >>> [found.finding for found in label_findings(target, folds=2)]
     ['several ages', 'told by the speaker']
     """
+    no_labels = not_labels(target, names)
+    useful = target.drop(columns=[column for column, _ in no_labels])
     return [
         *_alike(target),
         *_impossible(target),
         *_several(target),
         *_constant(target),
-        *_rare(target, folds),
-        *_of_one_speaker(target),
+        *_no_labels(no_labels),
+        *_rare(useful, folds),
+        *_of_one_speaker(useful),
         *_missing(target),
         *_told_by_speaker(target),
     ]
@@ -198,7 +206,23 @@ def _constant(target: pd.DataFrame) -> Iterator[Finding]:
             "one label for all",
             what,
             "There is nothing to learn, and every model is right each time.",
-            f"Leave the column {column} out, or add recordings with other labels.",
+            f"Leave the column {column} out (--tasks names those to learn), or add recordings with "
+            "other labels.",
+        )
+
+
+def _no_labels(no_labels: Sequence[tuple[Hashable, str]]) -> Iterator[Finding]:
+    for column, found in no_labels:
+        if found.startswith(ONE_LABEL):
+            continue  # told already
+        yield Finding(
+            SERIOUS,
+            "looks like no label",
+            f"{column} {found}",
+            "Nothing can be learnt from it that holds for another recording, and it takes part in "
+            "learning the others.",
+            f"Leave the column {column} out: --tasks, or load_corpus(..., tasks=[...]), names those"
+            " to learn.",
         )
 
 

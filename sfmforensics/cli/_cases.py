@@ -29,6 +29,8 @@ from sfmforensics.cli._options import (
     Format,
     Root,
     Seed,
+    Tasks,
+    names_of_tasks,
 )
 from sfmforensics.exceptions import DatasetError
 
@@ -171,6 +173,7 @@ def assess(
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
     ] = False,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Validate a calibrated model on speakers that it has never heard, by group as well."""
     from sfmforensics.datasets import load_corpus
@@ -179,7 +182,7 @@ def assess(
 
     found = assess_corpus(
         load_model(model, trust=trust),
-        load_corpus(corpus, root, allow_outside=allow_outside),
+        load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
         output,
         confidence=confidence,
         risk=risk,

@@ -22,7 +22,9 @@ from sfmforensics.cli._options import (
     OnError,
     Root,
     Seed,
+    Tasks,
     Views,
+    names_of_tasks,
     specs,
 )
 from sfmforensics.custody import MANIFEST
@@ -46,13 +48,14 @@ def describe(
     folds: Folds = 5,
     seed: Seed = 0,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
 
     tables = describe_corpus(
-        load_corpus(corpus, root, allow_outside=allow_outside),
+        load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
         views=specs(views),
         cache=cache,
         device=device,
@@ -100,12 +103,13 @@ def embed(
     ] = OnError.stop,
     cluster: Cluster = None,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import embed_corpus
 
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside)
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
     try:
         with on_cluster(cluster):
             shapes, refused = embed_corpus(

@@ -28,7 +28,9 @@ from sfmforensics.cli._options import (
     Repeats,
     Root,
     Seed,
+    Tasks,
     Views,
+    names_of_tasks,
     specs,
 )
 from sfmforensics.custody import MANIFEST
@@ -83,6 +85,7 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
     device: Device = None,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
@@ -91,7 +94,7 @@ def evaluate(
 
     with on_cluster(cluster):
         found = evaluate_corpus(
-            load_corpus(corpus, root, allow_outside=allow_outside),
+            load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
             specs(views),
             output,
             models=specs(model),
@@ -140,6 +143,7 @@ def reproduce(
     ),
     device: Device = None,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Fill the paper's tables, beside its own figures; what is done already is kept."""
     from sfmforensics.datasets import load_corpus
@@ -148,7 +152,7 @@ def reproduce(
 
     with on_cluster(cluster):
         whole = reproduce_tables(
-            load_corpus(corpus, root, allow_outside=allow_outside),
+            load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
             specs(views),
             output,
             tables=None if tables is None else _numbers(tables),

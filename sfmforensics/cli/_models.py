@@ -31,7 +31,9 @@ from sfmforensics.cli._options import (
     PresetOption,
     Root,
     Seed,
+    Tasks,
     Views,
+    names_of_tasks,
     specs,
 )
 from sfmforensics.exceptions import ParameterError
@@ -66,13 +68,14 @@ def train(
         ),
     ] = None,
     allow_outside: AllowOutside = False,
+    tasks: Tasks = None,
 ) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import train_model
 
     share = _share_or_folds(calibrate)
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside)
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
     trained = train_model(
         loaded,
         specs(views),

@@ -66,6 +66,14 @@ AllowOutside = Annotated[
         help="With manifest: let the table name recordings outside of its folder.",
     ),
 ]
+Tasks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TASK[,TASK]",
+        help="Columns of labels that are learnt, such as emotion,age; all of them by default. "
+        "Speakers are kept apart all the same.",
+    ),
+]
 Views = Annotated[
     str,
     typer.Option(
@@ -98,6 +106,11 @@ ProtocolOption = Annotated[
     Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
 ]
 PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
+
+
+def names_of_tasks(text: str | None) -> list[str] | None:
+    """Tasks that a user named, or None for all."""
+    return None if text is None else specs(text)
 
 
 def specs(text: str) -> list[str]:

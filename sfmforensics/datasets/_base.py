@@ -230,6 +230,34 @@ def choose_tasks(corpus: Bunch, tasks: Sequence[str] | None, source: str) -> Bun
     return Bunch(**corpus | {"target": corpus.target[named], "details": details})
 
 
+def with_speaker(corpus: Bunch) -> Bunch:
+    """A corpus whose targets have the speakers, also where who speaks is no task.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders, or `choose_tasks`, give it.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        The same corpus, or one with the column ``speaker`` of its details before its targets:
+        folds, audits and intervals go by it.
+
+    Examples
+    --------
+    >>> target = pd.DataFrame({"speaker": ["46"], "age": [31.0]})
+    >>> corpus = choose_tasks(make_bunch(["a.wav"], target, descr="One."), ["age"], "mine")
+    >>> list(with_speaker(corpus).target)
+    ['speaker', 'age']
+    """
+    details = corpus.get("details")
+    if "speaker" in corpus.target or details is None or "speaker" not in details:
+        return corpus
+    speakers = details[["speaker"]].set_axis(corpus.target.index)
+    return Bunch(**corpus | {"target": pd.concat([speakers, corpus.target], axis=1)})
+
+
 def name_few(names: Sequence[object], count: int = _NAMED) -> str:
     """Name the first few of many in an error message.
 

@@ -164,7 +164,7 @@ def load_manifest(
                 details[name] = label_column(cell or None for cell in cells)
             continue
         if tasks is None and is_index(cells, name):
-            _warn_of_index(table, shown(name))
+            _warn_of_index(table, f"the column {shown(name)}")
             continue
         if not any(cells):
             warnings.warn(
@@ -261,7 +261,7 @@ def _check_nameless(table: Path, header: Sequence[str], columns: Sequence[Sequen
         if name or not any(cells):
             continue
         if is_index(cells):
-            _warn_of_index(table, f"{position}, without a name,")
+            _warn_of_index(table, f"column {position}, without a name,")
         else:
             raise DatasetError(
                 f"{table}: column {position} has no name; name it or delete it (pandas writes "
@@ -271,7 +271,7 @@ def _check_nameless(table: Path, header: Sequence[str], columns: Sequence[Sequen
 
 def _warn_of_index(table: Path, column: str) -> None:
     warnings.warn(
-        f"{table}: the column {column} numbers the rows, as pandas writes its index, and was left "
+        f"{table}: {column} numbers the rows, as pandas writes its index, and was left "
         f"out; pandas writes none with to_csv(index=False)",
         DatasetWarning,
         stacklevel=3,

@@ -42,7 +42,7 @@ class FoldStore:
         Where they are kept; None keeps nothing.
     models : dict of str to estimator
         By name.
-    X, target, copies, search, seed
+    X, target, copies, search, seed, tasks
         As `sfmforensics.experiment.evaluate` takes them.
 
     Notes
@@ -63,11 +63,13 @@ class FoldStore:
         copies: Column | None,
         search: Mapping[str, Sequence[Any]] | None,
         seed: int,
+        tasks: Sequence[str] | None = None,
     ) -> None:
         self._kept, self._models = Kept(folder), models
         self._common: str | None = None
         if folder is not None:
-            self._common = digest(X, target, copies, search, seed, versions())
+            chosen = () if tasks is None else (list(tasks),)
+            self._common = digest(X, target, copies, search, seed, versions(), *chosen)
 
     def read(
         self, name: str, protocol: str, fold: int, train: IntArray, test: IntArray

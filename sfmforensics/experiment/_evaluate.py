@@ -81,6 +81,7 @@ def evaluate(
     *,
     views: str,
     paths: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
     copies: Column | None = None,
     search: Mapping[str, Sequence[Any]] | None = None,
     seed: int = 0,
@@ -104,6 +105,9 @@ def evaluate(
         Name of the views, for the tables.
     paths : sequence of str or None, default=None
         Name of each recording, for the tables; numbers by default.
+    tasks : sequence of str or None, default=None
+        Columns of `target` that are learnt and scored, all by default; the others, such as the
+        speaker, only say what a search keeps on one side of its folds.
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one: a search keeps them on one side of its own
         folds, and they are not compared with each other for the equal error rate.
@@ -130,8 +134,8 @@ def evaluate(
     Raises
     ------
     TargetError
-        `check_target` refuses the labels, or a training side cannot be split again for the search;
-        before anything is fitted.
+        `check_target` refuses the labels, one of `tasks` is no column, or a training side cannot
+        be split again for the search; before anything is fitted.
 
     Notes
     -----
@@ -158,6 +162,12 @@ def evaluate(
     ['emotion', 'gender', 'age']
     """
     check_target(target, len(X))
+    unknown = [task for task in tasks or () if task not in target]
+    if unknown:
+        raise TargetError(
+            f"there is no column {unknown[0]!r} to be learnt; the targets have "
+            f"{', '.join(map(str, target.columns))}"
+        )
     paths = [str(i) for i in range(len(target))] if paths is None else list(map(str, paths))
     jobs = [
         (name, protocol, fold, train, test)
@@ -172,6 +182,8 @@ def evaluate(
     }
     # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
     shared: dict[str, Any] = {"X": X, "target": target, "copies": copies, "search": search}
+    shared["tasks"] = None if tasks is None else list(tasks)
+    asked = target if tasks is None else target[list(tasks)]
     store = FoldStore(keep, models, seed=seed, **shared)
     kept_before = [store.read(*job) for job in jobs]
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -193,13 +205,13 @@ def evaluate(
         name, protocol, fold, _, test = job
         predicted, compared, chosen, fitted = outcome
         row = [name, views, protocol, fold]
-        scores += [[*row, *score] for score in _fold_scores(target.iloc[test], protocol, outcome)]
+        scores += [[*row, *score] for score in _fold_scores(asked.iloc[test], protocol, outcome)]
         choices += [[*row, parameter, value] for parameter, value in chosen.items()]
         if fitted is not None:
             kept[name, protocol] = fitted
         if compared is not None:
             trials.setdefault((name, protocol), []).append(compared)
-        for task in _answered(target, protocol):
+        for task in _answered(asked, protocol):
             tested[name].append(test)
             predictions[name].append(
                 pd.DataFrame(
@@ -260,19 +272,23 @@ def _run_fold(
     target: pd.DataFrame,
     copies: Column | None,
     search: Mapping[str, Sequence[Any]] | None,
+    tasks: Sequence[str] | None,
 ) -> tuple[Any, ...]:
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
     voices = _voices(target, copies) if protocol == "disjoint" else None
     fitted, chosen = LearntTasks(model, voices=voices), {}
-    labels = target.reset_index(drop=True).iloc[train]
+    asked = target if tasks is None else target[list(tasks)]
+    labels = asked.reset_index(drop=True).iloc[train]
     if search:
-        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(target, protocol))
+        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(asked, protocol))
         fitted = clone(fitted).set_params(**chosen)
     fitted.fit(rows[train], labels)
     chosen = {name.removeprefix("estimator__"): value for name, value in chosen.items()}
     predicted, learnt = fitted.predict(rows[test]), fitted.estimator_
-    compared = _compare(learnt, rows[test], target, test, protocol, copies)
+    compared = None
+    if SPEAKER in asked:
+        compared = _compare(learnt, rows[test], target, test, protocol, copies)
     return predicted, compared, chosen, learnt if keep else None
 
 

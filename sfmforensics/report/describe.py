@@ -23,6 +23,7 @@ from sfmforensics.audit import (
     with_evidence,
 )
 from sfmforensics.datasets import find_copies
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.experiment import SPEAKER
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import make_views
@@ -108,6 +109,8 @@ def describe_corpus(
     >>> list(tables)
     ['corpus', 'labels', 'numbers', 'leaks between folds', 'findings']
     """
+    tasks = list(corpus.target)
+    corpus = with_speaker(corpus)
     data, target = corpus.data, corpus.target
     hearing = Hearing(channel, truncated)
     heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
@@ -122,7 +125,7 @@ def describe_corpus(
     tables = {
         "corpus": bad,  # which is first, and told last
         "recordings that cannot be read": bad,
-    } | _distributions(target)
+    } | _distributions(target[tasks])
     if union is not None:
         X, refused = _embedded(union, data)
         new = refused[~refused["path"].isin(bad["path"])]

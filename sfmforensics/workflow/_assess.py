@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sfmforensics._files import file_hash
 from sfmforensics.custody import Evidence, write_manifest
 from sfmforensics.datasets import find_copies
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
 from sfmforensics.exceptions import TargetError
 from sfmforensics.report import save_assessment
@@ -75,6 +76,7 @@ def assess_corpus(
     calibrated = calibrated_step(model)
     check_same_views(model)
     check_corpus(corpus)
+    corpus = with_speaker(corpus)
     evidence = Evidence(corpus.data, verbose)
     told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
     learnt = {record["sha256"] for record in told if "sha256" in record}

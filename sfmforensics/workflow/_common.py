@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from sfmforensics._names import is_path, keep_name
-from sfmforensics.exceptions import SFMForensicsError, TargetError, ViewError
+from sfmforensics.audit import not_labels
+from sfmforensics.exceptions import (
+    DatasetWarning,
+    SFMForensicsError,
+    TargetError,
+    ViewError,
+    shown,
+)
 from sfmforensics.experiment import check_target
 from sfmforensics.presets import make_estimator
 from sfmforensics.targets import CLASSIFICATION
@@ -68,6 +76,23 @@ def make_folder(folder: Path) -> None:
 def check_corpus(corpus: Bunch) -> None:
     """Refuse labels that do not go with the recordings, before anything is embedded."""
     check_target(corpus.target, len(corpus.data))
+
+
+def warn_of_no_labels(corpus: Bunch) -> None:
+    """Point out columns that look like no labels, before they are learnt."""
+    found = dict(not_labels(corpus.target, recording_names(corpus.data)))
+    if not found:
+        return
+    others = [str(column) for column in corpus.target if column not in found]
+    remedy = "choose others (--tasks, load_corpus(..., tasks=[...]))"
+    if others:
+        remedy = f"leave {'it' if len(found) == 1 else 'them'} out by --tasks {','.join(others)}"
+    named = "; ".join(f"{shown(column)} {said}" for column, said in found.items())
+    warnings.warn(
+        f"what looks like no label is learnt all the same: {named}; {remedy}",
+        DatasetWarning,
+        stacklevel=3,
+    )
 
 
 def answer_columns(tasks: Mapping[str, str], *, intervals: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sfmforensics._progress import progress
 from sfmforensics.custody import Evidence
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of, score_intervals
 from sfmforensics.metrics import compare_models
@@ -18,6 +19,7 @@ from sfmforensics.workflow._common import (
     check_corpus,
     make_folder,
     recording_names,
+    warn_of_no_labels,
 )
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import (
@@ -142,26 +144,29 @@ def evaluate_corpus(
             "use --protocol closed, or give labels of another task"
         )
     check_corpus(corpus)
+    warn_of_no_labels(corpus)
+    spoken = with_speaker(corpus)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.
     for name_ in protocols:
-        make_splits(corpus.target, name_, folds=folds, seed=seed)
+        make_splits(spoken.target, name_, folds=folds, seed=seed)
     make_folder(Path(output))
     evidence = Evidence(corpus.data, verbose)
     X = union.transform(corpus.data)
-    made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
+    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose)
     splits, copies = made.splits, made.copies
     names = [view for view, _ in union.transformer_list]
     fits = len(models) * sum(map(len, splits.values()))
     with progress("evaluating", fits, verbose) as advance:
         found = evaluate(
             X,
-            corpus.target,
+            spoken.target,
             estimators,
             splits,
             views="+".join(names),
             paths=recording_names(corpus.data),
+            tasks=None if spoken is corpus else list(corpus.target),
             copies=copies,
             search=search,
             seed=seed,
@@ -170,7 +175,7 @@ def evaluate_corpus(
             keep=Path(output) / FOLDS,
         )
     intervals = score_intervals(
-        found, corpus.target, views="+".join(names), copies=copies, seed=seed
+        found, spoken.target, views="+".join(names), copies=copies, seed=seed
     )
     config = settings_of(
         corpus,

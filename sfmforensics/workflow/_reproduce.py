@@ -18,6 +18,7 @@ from sfmforensics._log import event
 from sfmforensics._progress import progress
 from sfmforensics._versions import versions
 from sfmforensics.custody import Evidence
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError
 from sfmforensics.experiment import (
     Evaluation,
@@ -30,7 +31,12 @@ from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import check_corpus, check_model, recording_names
+from sfmforensics.workflow._common import (
+    check_corpus,
+    check_model,
+    recording_names,
+    warn_of_no_labels,
+)
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._results import (
     begin_results,
@@ -129,6 +135,8 @@ def reproduce_tables(
     started = time.monotonic()
     protocols = protocols_of(protocol)
     check_corpus(corpus)
+    warn_of_no_labels(corpus)
+    spoken = with_speaker(corpus)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     names = [view for view, _ in union.transformer_list]
     plan = plan_rows(name, names, tables)
@@ -136,10 +144,10 @@ def reproduce_tables(
         check_model(setup, preset, device)
     union.fit(corpus.data)  # says at once if a model is not there
     for which in protocols:  # refused now, if the labels do not allow it
-        make_splits(corpus.target, which, folds=folds, seed=seed)
+        make_splits(spoken.target, which, folds=folds, seed=seed)
     evidence = Evidence(corpus.data, verbose)
     X = union.transform(corpus.data)
-    made = make_folds(corpus, X, protocols, folds, seed, repeats, verbose)
+    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose)
     splits, copies = made.splits, made.copies
     overrides = {"random_state": seed, "device": device or "auto"}
     if epochs is not None:
@@ -147,8 +155,10 @@ def reproduce_tables(
     rows = [
         _Row(setup, of, which, preset, overrides) for _, setup, of in plan for which in protocols
     ]
-    data = {"X": X, "target": corpus.target, "copies": copies, "splits": splits}
-    common = digest(corpus.target, copies, versions())
+    data = {"X": X, "target": spoken.target, "copies": copies, "splits": splits}
+    data["tasks"] = list(corpus.target)
+    chosen = () if spoken is corpus else (data["tasks"],)
+    common = digest(spoken.target, copies, versions(), *chosen)
     store = Kept(Path(output) / ROWS)
     keys = {row.name: row.key(common, X, splits) for row in rows}
     done = {name: store.read(name, key) for name, key in keys.items()}
@@ -293,6 +303,7 @@ class _Row:
         *,
         X: pd.DataFrame,
         target: pd.DataFrame,
+        tasks: Sequence[str],
         copies: Column,
         splits: Mapping[str, Sequence[Split]],
         seed: int,
@@ -303,14 +314,14 @@ class _Row:
         found = [
             evaluate(
                 X,
-                target[tasks],
+                target[list(asked)],
                 {self.setup: self.estimator()},
                 {self.protocol: splits[self.protocol]},
                 views=views,
                 copies=copies,
                 seed=seed,
             )
-            for tasks in ([[task] for task in target] if alone else [list(target)])
+            for asked in ([[task] for task in tasks] if alone else [tasks])
         ]
         whole = Evaluation(
             pd.concat([part.scores for part in found], ignore_index=True),

@@ -18,6 +18,7 @@ from sfmforensics._versions import versions
 from sfmforensics.audit import audit_corpus, join_copies, near_copies
 from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
 from sfmforensics.datasets import find_copies
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
@@ -105,9 +106,10 @@ def settings_of(
     **more: Any,
 ) -> dict[str, Any]:
     """What a run was made of, as config.json holds it."""
-    target = corpus.target
+    spoken = with_speaker(corpus)
+    target = spoken.target
     findings = audit_corpus(
-        corpus,
+        spoken,
         X=X,
         copies=made.exact,
         near=made.near,
@@ -132,7 +134,7 @@ def settings_of(
         "seed": seed,
         "recordings": len(corpus.data),
         "speakers": int(target[SPEAKER].nunique()) if SPEAKER in target else None,
-        "tasks": {str(task): task_kind(target[task]) for task in target},
+        "tasks": {str(task): task_kind(target[task]) for task in corpus.target},
         "audit": found | {"findings": findings.to_dict("records")},
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -25,6 +25,7 @@ from sfmforensics.workflow._common import (
     build_estimator,
     check_corpus,
     make_folder,
+    warn_of_no_labels,
 )
 from sfmforensics.workflow._results import plain_value
 
@@ -114,6 +115,7 @@ def train_model(
             f"{output.with_suffix('.joblib')}"
         )
     check_corpus(corpus)
+    warn_of_no_labels(corpus)
     codec = TargetCodec().fit(corpus.target)  # says at once if there is nothing to learn
     kinds = dict(zip(codec.names_, codec.kinds_, strict=True))
     answer_columns(kinds, intervals=calibrate is not None)
@@ -121,7 +123,7 @@ def train_model(
         # Copies are groups too, so that else each recording would count as a voice of its own.
         raise TargetError(
             "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
-            "who speaks in each recording"
+            "who speaks in each recording, and choose it among the tasks, if you choose any"
         )
     started = Evidence(corpus.data, verbose)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
