@@ -137,6 +137,36 @@ def refuse_odd_labels(frame: pd.DataFrame) -> None:
             _refuse_mixed(kinds, column, name)
 
 
+def refuse_numbered_speakers(name: Hashable, column: pd.Series) -> None:
+    """Refuse speakers that would be learnt as numbers, as pandas makes of integers with gaps.
+
+    Parameters
+    ----------
+    name : Hashable
+        Of the column; only "speaker" is one of speakers.
+    column : Series of shape (n_samples,)
+
+    Raises
+    ------
+    TargetError
+
+    Examples
+    --------
+    >>> refuse_numbered_speakers("speaker", pd.Series([46, None]))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.TargetError: column 'speaker' holds floats such as 46.0, which would be
+    learnt as numbers, but a speaker is a name; make it text or whole numbers, as in astype("Int64")
+    """
+    if name == "speaker" and pd.api.types.is_float_dtype(column.dtype):
+        known = column.dropna()
+        first = f" such as {known.iloc[0]}" if len(known) else ""
+        raise TargetError(
+            f"column 'speaker' holds floats{first}, which would be learnt as numbers, but a "
+            'speaker is a name; make it text or whole numbers, as in astype("Int64")'
+        )
+
+
 def _refuse_mixed(kinds: dict[type, int], column: pd.Series, name: Hashable) -> None:
     rows = {_sort_of(kind): row for kind, row in kinds.items()}
     sorts = [sort for sort in ("numbers", "truth values", "text") if sort in rows]

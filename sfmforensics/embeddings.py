@@ -247,8 +247,10 @@ def _path_of(recording: Recording) -> str:
 
 
 def _kind(column: pd.Series) -> str:
-    if pd.api.types.is_bool_dtype(column):
-        return "bool"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object if column.isna().any() else column.cat.categories.dtype)
+    if pd.api.types.infer_dtype(column.dropna()) == "boolean":
+        return "boolean" if column.isna().any() else "bool"
     if pd.api.types.is_integer_dtype(column):
         return str(column.dtype)
     if pd.api.types.is_float_dtype(column):
@@ -263,10 +265,14 @@ def _read(texts: pd.Series, kind: Any) -> pd.Series:
     missing = texts == ""
     if kind == "float":
         return pd.to_numeric(texts.mask(missing)).astype(float)
+    if kind == "boolean":  # truth values with gaps
+        return label_column(text == "True" if text else None for text in texts)
     if kind == "bool":
         return texts == "True"
     if kind == "integers":
         return label_column(int(text) if text else None for text in texts)
     if kind == "str":
         return texts.astype(object).mask(missing, None)
-    return pd.to_numeric(texts.mask(missing)).astype(kind)
+    # Not by way of floats, which 17 digits would not survive.
+    whole = [int(text) if text else pd.NA for text in texts]
+    return pd.Series(whole, dtype=kind)

@@ -16,6 +16,7 @@ from sfmforensics._labels import (
     numbers_of,
     plain,
     points_of,
+    refuse_numbered_speakers,
     refuse_odd_labels,
     sorted_labels,
     to_polars,
@@ -120,7 +121,7 @@ class TargetCodec:
         ------
         TargetError
             There is no column, one has no label at all or such as `refuse_odd_labels` refuses, two
-            have one name, or a kind is unknown.
+            have one name, a kind is unknown, or speakers are floats and nobody says what kind.
         """
         frame = as_frame(y)
         refuse_odd_labels(frame)
@@ -333,6 +334,9 @@ class TargetCodec:
                 raise TargetError(
                     f"tasks names {name!r}, but the columns are {', '.join(map(str, self.names_))}"
                 )
+        for position, name in enumerate(self.names_):
+            if name not in given:
+                refuse_numbered_speakers(name, frame.iloc[:, position])
         return [
             given.get(name, task_kind(frame.iloc[:, position]))
             for position, name in enumerate(self.names_)

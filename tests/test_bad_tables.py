@@ -207,6 +207,23 @@ def test_networks_answer_as_they_were_asked(case, X):
     assert np.isfinite(model.score(X, y))
 
 
+def test_speakers_that_pandas_made_floats_are_refused_not_learnt_as_numbers(X):
+    y = labels().assign(speaker=np.repeat([1, 2, 3, np.nan, 5, 6], 4))
+    says = r"column 'speaker' holds floats such as 1.0, which .*; make it text or whole numbers"
+    for run in (
+        lambda: TANGO(**FAST).fit(X, y),
+        lambda: PerTask().fit(X, y),
+        lambda: make_splits(y, "closed"),
+        lambda: train_model(Bunch(data=["no.wav"] * N, target=y), ["mfcc"], "m", model="single"),
+    ):
+        with pytest.raises(TargetError, match=says):
+            run()
+    named = y.assign(speaker=y["speaker"].astype("Int64"))
+    assert PerTask().fit(X, named).tasks_["speaker"] == "classification"
+    for kind in ("classification", "regression"):  # who says so is believed
+        assert TargetCodec({"speaker": kind}).fit(y).kinds_[0] == kind
+
+
 def test_enormous_numbers_are_learnt_but_no_score_holds_them(X):
     y = labels(age=[1e200, -1e200, 30.0])
     with warnings.catch_warnings():

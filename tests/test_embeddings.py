@@ -111,6 +111,32 @@ def test_labels_of_every_kind_come_back_as_they_were(corpus, tmp_path):
     pd.testing.assert_frame_equal(load_embeddings(tmp_path / "vectors").target, given.target)
 
 
+LONG = 20240330000000001  # which a double does not hold
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([LONG, None, LONG + 1], dtype="Int64"),
+        pd.Series([LONG, 0, LONG + 1]),
+        pd.Series(pd.Categorical([1, 2, 1])).astype("category"),
+        label_column([True, None, False]),
+        label_column(["007", "1.10", "1.1"]),
+        label_column(["nan", "NA", "None"]),
+        label_column(["2.02403E+19", "1e3", "-0"]),
+        label_column([str(LONG) * 2, None, "20240330000000000001"]),
+        pd.Series([0.1 + 0.2, 1 / 3, 5e-324]),
+    ],
+)
+def test_what_labels_say_does_not_change_on_the_disk(corpus, tmp_path, column):
+    some = Bunch(data=corpus.data[:3], target=pd.DataFrame({"session": column}))
+    save_embeddings(some, make_views("mfcc"), tmp_path / "vectors")
+    found = load_embeddings(tmp_path / "vectors").target["session"]
+    assert [None if pd.isna(v) else v for v in found] == [
+        None if pd.isna(v) else v for v in column.tolist()
+    ]
+
+
 def test_an_interrupted_rewrite_is_not_taken_for_a_whole_one(corpus, tmp_path, monkeypatch):
     save_embeddings(corpus, make_views("mfcc"), tmp_path)
     monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

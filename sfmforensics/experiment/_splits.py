@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from sfmforensics._labels import numbers_of, refuse_odd_labels
+from sfmforensics._labels import numbers_of, refuse_numbered_speakers, refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.model_selection import (
     RepeatedTargetKFold,
@@ -163,8 +163,8 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
     ------
     TargetError
         It is no DataFrame; has no column, two of one name or names of several levels; holds labels
-        that `refuse_odd_labels` refuses, or numbers that are infinite or beyond 1e100, whose
-        squares no score could hold; or its rows are more or fewer than the recordings.
+        that `refuse_odd_labels` refuses, speakers that are floats, or numbers that are infinite or
+        beyond 1e100, whose squares no score could hold; or its rows are more or fewer than the recordings.
 
     Examples
     --------
@@ -186,6 +186,7 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
     frame = as_frame(target)
     refuse_odd_labels(frame)
     for name, column in frame.items():
+        refuse_numbered_speakers(name, column)
         if task_kind(column) != CLASSIFICATION:
             most = np.abs(numbers_of(column.dropna(), name)).max(initial=0)
             if most > _LARGEST:
