@@ -164,7 +164,8 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
     TargetError
         It is no DataFrame; has no column, two of one name or names of several levels; holds labels
         that `refuse_odd_labels` refuses, speakers that are floats, or numbers that are infinite or
-        beyond 1e100, whose squares no score could hold; or its rows are more or fewer than the recordings.
+        beyond 1e100, whose squares no score could hold; or its rows are more or fewer than the
+        recordings.
 
     Examples
     --------
