@@ -135,8 +135,7 @@ def make_splits(
         if SPEAKER not in target:
             raise TargetError(
                 "the disjoint protocol needs a column 'speaker'; the labels have "
-                f"{', '.join(map(str, target.columns))}; name who speaks in each recording, or use "
-                "--protocol closed"
+                f"{', '.join(map(str, target.columns))}; use --protocol closed"
             )
         folds = _folds_of_speakers(target[SPEAKER], folds, copies)
         splitter = TargetGroupKFold(folds, on=SPEAKER, shuffle=True) if folds else None
