@@ -1,4 +1,4 @@
-"""What a release says of itself: how it is cited, what it is made of, and whose licences that has."""
+"""What a release says of itself: how it is cited, whose licences it needs, which tests hold it."""
 
 import re
 from importlib.metadata import metadata, version
@@ -16,7 +16,9 @@ LICENCES = ROOT / "docs" / "licences.md"
 
 def rows(heading):
     """Cells of the rows of a table under a heading of the licences."""
-    part = LICENCES.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    part = (
+        LICENCES.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    )
     lines = [line for line in part.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
 
@@ -75,3 +77,21 @@ def test_every_corpus_has_its_licence():
 def test_the_readme_names_the_licences():
     """Somebody who chooses a view is told that some may not be used for money."""
     assert "docs/licences.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_promise_names_tests_that_are_there():
+    """Of `docs/reliability.md`: files, and beginnings or parts of names of tests."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    code = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"`(tests/[^`]*|\.\.[^`]*\.\.\.)`", text)
+    assert len(named) > 40
+    for name in named:
+        if name.startswith(".."):
+            files, test = code.values(), name.strip("._")
+        else:
+            file, _, test = name.partition("::")
+            assert (ROOT / file).is_file(), name
+            files, test = [(ROOT / file).read_text(encoding="utf-8")], test.rstrip("._")
+        part = test.rpartition("::")[2]
+        if part:
+            assert any(re.search(rf"(def|class) \w*{part}", text) for text in files), name
