@@ -160,6 +160,10 @@ class EvidenceWarning(SFMForensicsWarning):
     """The calibration data cannot carry what was asked; the message says what they can."""
 
 
+class MetricWarning(SFMForensicsWarning):
+    """A measure is not defined for what was given, and is NaN; the message says why."""
+
+
 class DatasetWarning(SFMForensicsWarning):
     """Files or labels of a corpus were left out; the message names them."""
 

@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.metrics._trials import checked_labels, checked_scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -129,7 +130,8 @@ def least_confidence(
     Raises
     ------
     ParameterError
-        The risk is not between 0 and 1.
+        The risk is not between 0 and 1, an answer neither right nor wrong, or a confidence not a
+        number.
 
     Notes
     -----
@@ -157,7 +159,8 @@ def least_confidence(
         raise ParameterError(f"the risk is {risk}; use a share between 0 and 1")
     if risk == 1:
         return 0.0
-    correct, confidence = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=float)
+    correct = checked_labels(correct, "correct")
+    confidence = checked_scores(confidence, "confidences")
     who = np.arange(len(correct)) if speakers is None else label_codes(speakers)[0]
     check_consistent_length(correct, confidence, who)
     counts = np.bincount(who)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics._labels import known_labels
+from sfmforensics.metrics._trials import checked_labels, checked_scores
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -40,9 +41,9 @@ def brier_score(y_true: Column, probabilities: ArrayLike, classes: Column) -> fl
     Raises
     ------
     TargetError
-        Labels are text and classes are not, or the other way round.
+        Labels are text and classes are not, or the other way round; or a class has no name.
     ParameterError
-        The probabilities are not of that shape, or are none.
+        The probabilities are not of that shape, or are none, or one is missing.
 
     Notes
     -----
@@ -224,7 +225,8 @@ def risk_coverage(
     Raises
     ------
     ParameterError
-        The lengths differ, `correct` is neither true nor false, or a confidence is not a number.
+        The lengths differ, `correct` is missing or neither true nor false, or a confidence is not
+        a number.
 
     References
     ----------
@@ -237,18 +239,11 @@ def risk_coverage(
     >>> coverage, risk, thresholds
     (array([0.25, 0.5 , 1.  ]), array([0.  , 0.  , 0.25]), array([0.9, 0.8, 0.6]))
     """
-    right, sure = np.asarray(correct), np.asarray(confidence, dtype=np.float64)
-    if right.ndim != 1 or right.shape != sure.shape:
+    right, sure = checked_labels(correct, "correct"), checked_scores(confidence, "confidences")
+    if len(right) != len(sure):
         raise ParameterError(
             f"correct has the shape {right.shape} and confidence {sure.shape}; give one of each "
             "for each recording"
-        )
-    if not np.isin(right, [0, 1]).all():
-        raise ParameterError("correct holds values that are neither true nor false; give booleans")
-    if np.isnan(sure).any():
-        raise ParameterError(
-            f"{int(np.isnan(sure).sum())} of {len(sure)} confidences are not a number; leave those "
-            "recordings out"
         )
     levels, level = np.unique(-sure, return_inverse=True)
     share = np.ones(len(sure)) if weights is None else _weights(weights, len(sure))
@@ -284,6 +279,11 @@ def _known(
             f"probabilities have the shape {rows.shape}; {len(y_true)} labels and {len(labels)} "
             f"classes need {(len(y_true), len(labels))}"
         )
+    if labels.hasnans:
+        raise TargetError(
+            f"class {int(np.argmax(labels.isna()))}, counted from 0, has no name; name the class "
+            "of each column of the probabilities"
+        )
     if not labels.is_unique:
         raise TargetError(f"classes name {shown(labels[labels.duplicated()][0])} twice")
     if len(labels):
@@ -294,6 +294,7 @@ def _known(
     rows = rows[known]
     sums = rows.sum(axis=1)
     # A sum is off by the rounding of its terms, which may be of half precision.
+    # What is missing is neither.
     bad = ~((rows >= 0) & (rows <= 1 + 1e-6)).all(axis=1) | ~(abs(sums - 1) < 1e-2)
     if bad.any():
         raise ParameterError(

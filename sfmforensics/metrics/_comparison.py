@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, cast
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.exceptions import MetricWarning, SFMForensicsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from sfmforensics._types import FloatArray
 
     System: TypeAlias = tuple[str, str]
+
+ROUNDING = 1e-9
+"""Differences that differ by no more, relative to their mean, are equal: differences of two scores
+are right to some 1e-13 of themselves, and one recording more is at least 1e-6 or so."""
+
+NO_RATIO = (
+    "test_over_train is {!r}; use recordings tested over recordings learnt from, such as 0.25 in 5 "
+    "folds"
+)
 
 COMPARISON_COLUMNS = [
     *("protocol", "task", "metric", "model_1", "views_1", "model_2", "views_2"),
@@ -67,12 +77,19 @@ def corrected_resampled_ttest(differences: ArrayLike, test_over_train: float) ->
     Returns
     -------
     PairedTest
-        NaN with fewer than two differences; p is 1 where all differences are 0.
+        NaN with fewer than two differences, and, with a warning, where all are equal and not 0: by
+        how much they would vary is then not known, and no p follows. Where all are 0 there is no
+        difference to be tested: t is 0 and p is 1.
 
     Raises
     ------
     SFMForensicsError
         The ratio is not positive.
+
+    Warns
+    -----
+    MetricWarning
+        All differences are equal and not 0, but for rounding.
 
     Notes
     -----
@@ -94,22 +111,37 @@ def corrected_resampled_ttest(differences: ArrayLike, test_over_train: float) ->
     (4.22, 0.014)
     """
     if not test_over_train > 0:
-        raise SFMForensicsError(
-            f"test_over_train is {test_over_train!r}; use recordings tested over recordings learnt "
-            "from, such as 0.25 in 5 folds"
-        )
+        raise SFMForensicsError(NO_RATIO.format(test_over_train))
     differences = np.asarray(differences, dtype=np.float64)
     differences = differences[~np.isnan(differences)]
+    found = _tested(differences, test_over_train)
+    if _undefined(found):
+        warnings.warn(
+            f"all {found.n} differences are {found.difference:.3g}, so that nothing says how sure "
+            "their mean is; t and p are NaN: use more folds, or repeat them",
+            MetricWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def _tested(differences: FloatArray, test_over_train: float) -> PairedTest:
     n = len(differences)
     if n < 2:
         mean = float(differences.mean()) if n else np.nan
         return PairedTest(mean, np.nan, np.nan, np.nan, n)
-    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     if not differences.any():
         return PairedTest(0.0, 0.0, 0.0, 1.0, n)
-    with np.errstate(divide="ignore"):
-        statistic = float(mean / np.sqrt((1 / n + test_over_train) * sd**2))
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    if np.ptp(differences) <= ROUNDING * abs(mean):
+        return PairedTest(mean, 0.0, np.nan, np.nan, n)
+    statistic = float(mean / np.sqrt((1 / n + test_over_train) * sd**2))
     return PairedTest(mean, sd, statistic, float(2 * student.sf(abs(statistic), n - 1)), n)
+
+
+def _undefined(found: PairedTest) -> bool:
+    """Whether the differences are equal, and not 0."""
+    return found.sd == 0 and found.difference != 0
 
 
 def compare_models(
@@ -138,6 +170,17 @@ def compare_models(
         minus the second's, in the unit of the scores: above 0 the first is better where more is
         better, and worse where the metric is an error. ``p_holm`` is corrected for as many
         comparisons as the table holds of that metric and protocol.
+
+    Raises
+    ------
+    SFMForensicsError
+        A ratio is not positive.
+
+    Warns
+    -----
+    MetricWarning
+        Some differences are equal in all folds, and not 0: their p is NaN, and is not counted by
+        Holm's correction.
 
     Notes
     -----
@@ -170,15 +213,36 @@ def compare_models(
         for first, second in combinations(wide.columns, 2) if pairs is None else pairs:
             if first not in wide.columns or second not in wide.columns:
                 continue
-            tested = corrected_resampled_ttest(wide[first] - wide[second], ratio)
+            if not ratio > 0:
+                raise SFMForensicsError(NO_RATIO.format(ratio))
+            tested = _tested(_differences(wide[first], wide[second]), ratio)
             rows.append(
                 [protocol, task, metric, *first, *second, tested.n]
                 + [tested.difference, tested.sd, tested.t, tested.p, np.nan]
             )
     table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+    undefined = (table["sd"] == 0) & (table["difference"] != 0)
+    if undefined.any():
+        where = table[undefined].iloc[0]
+        warnings.warn(
+            f"{int(undefined.sum())} of {len(table)} comparisons have no p: the difference is the "
+            f"same in every fold (the first: {where['model_1']} and {where['model_2']}, "
+            f"{where['task']} {where['metric']}, {where['protocol']}), so that nothing says how "
+            "sure it is; use more folds, or repeat them",
+            MetricWarning,
+            stacklevel=2,
+        )
     for _, family in table.groupby(["protocol", "metric"], sort=False):
         table.loc[family.index, "p_holm"] = holm(family["p"])
     return table
+
+
+def _differences(first: pd.Series, second: pd.Series) -> FloatArray:
+    """Fold by fold, where both were scored; 0 where they differ by rounding alone."""
+    found = (first - second).to_numpy(dtype=np.float64)
+    size = np.maximum(first.abs(), second.abs()).to_numpy(dtype=np.float64)
+    found = np.where(np.abs(found) <= 1e-12 * size, 0.0, found)
+    return found[~np.isnan(found)]
 
 
 def holm(p: ArrayLike) -> FloatArray:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
-from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import ParameterError
+from sfmforensics.metrics._trials import checked_trials
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -27,7 +27,7 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None)
     log10_lr : array-like of shape (n_trials,)
         Logarithm to base 10 of each likelihood ratio; infinite ones are allowed.
     same : array-like of shape (n_trials,), bool
-        Whether both sides are one speaker.
+        Whether both sides are one speaker; the numbers 1 and 0 will do.
     weights : array-like of shape (n_trials,) or None, default=None
         How often each trial counts.
 
@@ -36,6 +36,12 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None)
     float
         0 for perfect ones, 1 for those that say nothing (all 1), more than 1 for those that
         mislead; infinite where an infinite one is wrong. NaN where there are no trials of one kind.
+
+    Raises
+    ------
+    ParameterError
+        The lengths differ, a ratio is not a number, a label is missing or neither true nor false
+        (such as -1, or "target"), or a weight is negative or not finite.
 
     Notes
     -----
@@ -54,7 +60,7 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None)
     >>> round(cllr([2, 1, -1, -2], [True, True, False, False]), 4)  # by hand: (0.0144 + 0.1375) / 2
     0.0759
     """
-    values, same, weights = _checked(log10_lr, same, weights)
+    values, same, weights = checked_trials(log10_lr, same, weights)
     # Against the truth by so much: log2(1 + 10^against).
     costs = np.logaddexp2(0, np.where(same, -values, values) * _BITS)
     return _mean_of_both(costs, same, weights)
@@ -75,6 +81,11 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = Non
     float
         Between 0 and 1: what is lost because scores cannot tell speakers apart. NaN where there are
         no trials of one kind.
+
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
 
     Notes
     -----
@@ -103,6 +114,11 @@ def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = N
     float
         At least 0.
 
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
+
     Examples
     --------
     >>> round(cllr_cal([1, 1, 1, -1], [True, True, False, False]), 3)  # 0.968 - 0.689
@@ -129,12 +145,17 @@ def pav_log10_lr(
         Logarithms to base 10, in the order of the scores, equal for equal ones. Infinite at both
         ends, where all trials are of one kind. NaN where there are no trials of one kind at all.
 
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
+
     Examples
     --------
     >>> pav_log10_lr([4, 3, 2, 1], [True, False, True, False])
     array([ inf,   0.,   0., -inf])
     """
-    values, same, weights = _checked(scores, same, weights)
+    values, same, weights = checked_trials(scores, same, weights)
     kinds = [weights[same].sum(), weights[~same].sum()]
     if not all(kinds):
         return np.full(len(values), np.nan)
@@ -169,12 +190,17 @@ def detection_errors(
     false_acceptances, misses : ndarray of shape (n_thresholds,)
         Share of the false claims that are accepted, and of the true ones that are rejected.
 
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
+
     Examples
     --------
     >>> detection_errors([3, 2, 1], [True, False, True])
     (array([inf,  3.,  2.,  1.]), array([0., 0., 1., 1.]), array([1. , 0.5, 0.5, 0. ]))
     """
-    values, same, weights = _checked(scores, same, weights)
+    values, same, weights = checked_trials(scores, same, weights)
     order = np.argsort(-values, kind="stable")
     values, same, weights = values[order], same[order], weights[order]
     ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)[: len(values)])
@@ -218,7 +244,7 @@ def min_dcf(
     Raises
     ------
     ParameterError
-        The prior is not between 0 and 1, or a cost is not positive.
+        The prior is not between 0 and 1, or a cost is not positive; or as for `cllr`.
 
     References
     ----------
@@ -261,6 +287,11 @@ def empirical_cross_entropy(
     ndarray of the shape of `log10_prior_odds`
         At odds of 1 it is `cllr`. Likelihood ratios of 1 leave the entropy of the prior.
 
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
+
     References
     ----------
     .. [1] Ramos, D., Gonzalez-Rodriguez, J. Reliable support: measuring calibration of likelihood
@@ -271,7 +302,7 @@ def empirical_cross_entropy(
     >>> empirical_cross_entropy([0, 0], [True, False], [0, 1]).round(3)
     array([1.   , 0.439])
     """
-    values, same, weights = _checked(log10_lr, same, weights)
+    values, same, weights = checked_trials(log10_lr, same, weights)
     odds = np.asarray(log10_prior_odds, dtype=np.float64)
     found = []
     for prior in odds.ravel():
@@ -283,20 +314,6 @@ def empirical_cross_entropy(
         costs = np.multiply(2 * share, costs, where=share > 0, out=np.zeros(len(costs)))
         found.append(_mean_of_both(costs, same, weights))
     return np.asarray(found).reshape(odds.shape)
-
-
-def _checked(
-    values: ArrayLike, same: ArrayLike, weights: ArrayLike | None
-) -> tuple[FloatArray, BoolArray, FloatArray]:
-    values, same = np.asarray(values, dtype=np.float64), np.asarray(same, dtype=bool)
-    weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
-    check_consistent_length(values, same, weights)
-    if np.isnan(values).any():
-        raise ParameterError(
-            f"{int(np.isnan(values).sum())} of {len(values)} scores are not a number; leave those "
-            "trials out"
-        )
-    return values, same, weights
 
 
 def _mean_of_both(costs: FloatArray, same: BoolArray, weights: FloatArray) -> float:

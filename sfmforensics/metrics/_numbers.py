@@ -109,8 +109,12 @@ def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArra
     check_consistent_length(y_true, y_pred)
     true, pred = as_numbers(y_true, "y_true"), as_numbers(y_pred, "y_pred")
     known = ~np.isnan(true)
-    if np.isnan(pred[known]).any():
-        raise TargetError(f"{np.isnan(pred[known]).sum()} predictions are missing")
+    missing = known & np.isnan(pred)
+    if missing.any():
+        raise TargetError(
+            f"{missing.sum()} predictions are missing (the first at position "
+            f"{int(np.argmax(missing))}, counted from 0)"
+        )
     return true[known], pred[known] - true[known]
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics._drawing import (
     MOST_CLAIMS,
     MOST_COMPARED,
     drawn_claims,
     drawn_recordings,
 )
+from sfmforensics.metrics._trials import checked_trials
 from sfmforensics.targets import as_frame
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Trials:
         speaker who was heard in training.
     weights : ndarray of shape (n_trials,) or None, default=None
         How much each claim counts; None for all alike.
+
+    Raises
+    ------
+    ParameterError
+        As for `cllr`: trials are refused where they are made, not where they are measured.
     """
 
     scores: np.ndarray
@@ -61,6 +66,23 @@ class Trials:
     first: np.ndarray
     second: np.ndarray
     weights: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        scores, same, weights = checked_trials(self.scores, self.same, self.weights)
+        # Of the precision that they have.
+        given = isinstance(self.scores, np.ndarray) and self.scores.dtype.kind == "f"
+        object.__setattr__(self, "scores", self.scores if given else scores)
+        object.__setattr__(self, "same", same)
+        for name in ("first", "second"):
+            rows = np.asarray(getattr(self, name))
+            if rows.shape != scores.shape:
+                raise ParameterError(
+                    f"{name} has the shape {rows.shape}; give a row for each of {len(scores)} "
+                    "trials"
+                )
+            object.__setattr__(self, name, rows)
+        if self.weights is not None:
+            object.__setattr__(self, "weights", weights)
 
 
 @overload
@@ -79,7 +101,7 @@ def equal_error_rate(
     scores : array-like of shape (n_trials,)
         The higher, the more alike.
     same : array-like of shape (n_trials,), bool
-        Whether both sides are one speaker.
+        Whether both sides are one speaker; the numbers 1 and 0 will do.
     weights : array-like of shape (n_trials,) or (n_resamples, n_trials), or None, default=None
         How often each trial counts; one row for each resample.
 
@@ -88,6 +110,11 @@ def equal_error_rate(
     float, or ndarray of shape (n_resamples,)
         0 where all true claims have higher scores than all false ones, 0.5 where scores say
         nothing. NaN where there are no true or no false claims.
+
+    Raises
+    ------
+    ParameterError
+        As for `cllr`.
 
     Notes
     -----
@@ -99,10 +126,8 @@ def equal_error_rate(
     >>> equal_error_rate([0.9, 0.8, 0.4, 0.6, 0.3, 0.1], [True, True, True, False, False, False])
     0.3333333333333333
     """
-    scores, same = np.asarray(scores, dtype=np.float64), np.asarray(same, dtype=bool)
-    check_consistent_length(scores, same)
-    flat = weights is None or np.ndim(weights) == 1
-    weights = np.ones((1, len(scores))) if weights is None else np.atleast_2d(weights)
+    scores, same, counts = checked_trials(scores, same, weights, several=True)
+    flat, weights = counts.ndim == 1, np.atleast_2d(counts)
     if not len(scores):
         rates = np.full(len(weights), np.nan)
     else:

@@ -10,7 +10,13 @@ from sfmforensics.metrics import METRICS
 from sfmforensics.paper import BEST_OF, paper_rows_of
 from sfmforensics.report._labels import heading, in_order
 from sfmforensics.report._markup import details, join, table, tag
-from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
+from sfmforensics.report.certainty import (
+    UNTESTED,
+    format_comparisons,
+    format_groups,
+    format_intervals,
+    untested,
+)
 from sfmforensics.report.reproduction import notes, tables_of
 from sfmforensics.report.tables import ROW, TEXT, format_summary, number, summarise
 
@@ -129,6 +135,8 @@ def certainty(run: Run) -> Iterator[Markup]:
     caption = "Differences between models, mean ± standard deviation over the folds"
     built = frame_table(format_comparisons(found), caption)
     yield built if len(found) <= MOST_OPEN else details(f"All {len(found)} differences", built)
+    if untested(found).any():
+        yield tag("p", UNTESTED)
 
 
 def reproduction(run: Run) -> Iterator[Markup]:

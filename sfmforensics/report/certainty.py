@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from sfmforensics.metrics import METRICS
+from sfmforensics.metrics._comparison import ROUNDING
 from sfmforensics.report._labels import (
     SHORT,
     heading,
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 UNDEFINED = "not defined"
+UNTESTED = (
+    "p n/a: the difference is the same in every fold, so that nothing says how sure it is; more "
+    "folds, or repeats, would."
+)
+"""Stands below a table of differences where a p is missing."""
 INTERVAL_COLUMNS = (
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
@@ -109,7 +116,8 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     DataFrame of str
         Columns "task", "first", "second", then for each protocol: "first - second" (percentage
         points, or the unit of the task; mean ± standard deviation over the folds), "better" (the
-        better mean, whatever its p), "p", and "p (Holm)".
+        better mean, whatever its p), "p", and "p (Holm)"; these are "n/a" where all folds differ
+        by the same, see `UNTESTED`.
 
     Examples
     --------
@@ -118,6 +126,9 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     ['GR %', 'a', 'b', '+2.0 ± 1.0', 'a', '0.030', '0.060']
     """
     require_columns(comparisons, COMPARISON_COLUMNS, "the comparisons")
+    p = ["p", "p_holm"]
+    comparisons = comparisons.astype(dict.fromkeys(p, float))
+    comparisons.loc[untested(comparisons), p] = np.nan
     several = len({*comparisons["views_1"], *comparisons["views_2"]}) > 1
     protocols = in_order(comparisons["protocol"])
     lines = []
@@ -154,6 +165,29 @@ def _compared(row: Any, metric: Any, names: Sequence[str]) -> list[str]:
         _p(row["p"]),
         _p(row["p_holm"]),
     ]
+
+
+def untested(comparisons: pd.DataFrame) -> pd.Series:
+    """Find the differences that are the same in every fold, and not 0: they have no p.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        As `sfmforensics.metrics.compare_models` gives them, or did in 0.1.0, which gave them a p
+        of 0.
+
+    Returns
+    -------
+    Series of bool
+        One for each row.
+
+    Examples
+    --------
+    >>> untested(pd.DataFrame({"difference": [0.01, 0.0, 0.02], "sd": [0.0, 0.0, 0.01]})).tolist()
+    [True, False, False]
+    """
+    size = comparisons["difference"].abs()
+    return (size > 0) & (comparisons["sd"] <= ROUNDING * size)
 
 
 def _wide(found: pd.DataFrame, index: list[str]) -> pd.DataFrame:

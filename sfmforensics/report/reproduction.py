@@ -12,7 +12,7 @@ from sfmforensics._files import write_atomically
 from sfmforensics.paper import BEST_OF, paper_figures
 from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
-from sfmforensics.report.certainty import format_comparisons
+from sfmforensics.report.certainty import UNTESTED, format_comparisons, untested
 from sfmforensics.report.tables import number, to_markdown
 
 if TYPE_CHECKING:
@@ -305,6 +305,8 @@ def _markdown(
             "systems are equally good.",
             to_markdown(format_comparisons(shown)),
         ]
+        if untested(shown).any():
+            parts.append(UNTESTED)
     parts.append(f"Repeat it:\n\n```\n{config.get('command', '')}\n```")
     return "\n\n".join(parts) + "\n"
 

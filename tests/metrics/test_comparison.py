@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.exceptions import MetricWarning, SFMForensicsError
 from sfmforensics.metrics import compare_models, corrected_resampled_ttest, holm
 
 
@@ -28,9 +30,9 @@ def scores_of(values, task="emotion", metric="accuracy", protocol="closed"):
 
 @given(st.lists(st.floats(-1, 1).filter(lambda x: abs(x) > 1e-3), min_size=3, max_size=12))
 def test_without_the_correction_it_is_the_ordinary_test(differences):
-    found = corrected_resampled_ttest(differences, 1e-12)
-    expected = ttest_1samp(differences, 0)
     if np.ptp(differences) > 1e-6:
+        found = corrected_resampled_ttest(differences, 1e-12)
+        expected = ttest_1samp(differences, 0)
         assert found.t == pytest.approx(expected.statistic, rel=1e-6)
         assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
 
@@ -59,9 +61,41 @@ def test_edges():
     assert corrected_resampled_ttest([0.0, 0.0], 0.25).p == 1
     assert np.isnan(corrected_resampled_ttest([0.1, np.nan], 0.25).p)
     assert corrected_resampled_ttest([0.1, np.nan], 0.25).difference == 0.1
-    assert corrected_resampled_ttest([0.1, 0.1], 0.25).p < 1e-6
     with pytest.raises(SFMForensicsError, match="test_over_train is 0"):
         corrected_resampled_ttest([0.1], 0)
+
+
+@given(
+    st.sampled_from([0.01, -0.3, 1e-4, 7.0, 120.0]),
+    st.lists(st.floats(-1e-12, 1e-12), min_size=2, max_size=10),
+)
+def test_equal_differences_prove_nothing(size, noise):
+    """One more right answer in each of five equal folds is not "p 0"."""
+    with pytest.warns(MetricWarning, match="t and p are NaN"):
+        found = corrected_resampled_ttest(size * (1 + np.array(noise)), 0.25)
+    assert found.difference == pytest.approx(size)
+    assert found.sd == 0
+    assert np.isnan([found.t, found.p]).all()
+
+
+def test_differences_that_hardly_differ_are_still_tested():
+    found = corrected_resampled_ttest([0.01, 0.01, 0.01, 0.01, 0.010001], 0.25)
+    assert 0 < found.p < 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert corrected_resampled_ttest([0.0] * 5, 0.25).t == 0
+
+
+def test_a_table_says_once_which_comparisons_have_no_p():
+    fair, better = np.array([0.7, 0.8, 0.75]), np.array([0.72, 0.82, 0.77])
+    scores = scores_of({"a": better, "b": fair, "c": [0.6, 0.9, 0.7], "d": fair + 1e-16})
+    with pytest.warns(MetricWarning, match="2 of 6 comparisons have no p.*first: a and b") as said:
+        found = compare_models(scores).set_index(["model_1", "model_2"])
+    assert len(said) == 1
+    assert np.isnan(found.loc[("a", "b"), ["t", "p", "p_holm"]].astype(float)).all()
+    assert found.loc[("b", "d"), ["difference", "sd", "t", "p"]].tolist() == [0, 0, 0, 1]
+    tested = found["p"].dropna()
+    np.testing.assert_allclose(found["p_holm"].dropna(), holm(tested))
 
 
 def test_every_two_models_are_compared_on_the_folds_that_both_have():

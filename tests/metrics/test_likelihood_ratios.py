@@ -104,7 +104,7 @@ def test_what_is_no_number_or_of_another_length_is_refused():
     for measure in (cllr, cllr_min, cllr_cal, min_dcf, detection_errors, empirical_cross_entropy):
         with pytest.raises(ParameterError, match="1 of 2 scores are not a number"):
             measure([np.nan, 1], [True, False])
-        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        with pytest.raises(ParameterError, match="there are 1 scores and 2 labels"):
             measure([1], [True, False])
 
 

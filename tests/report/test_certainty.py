@@ -4,7 +4,7 @@ import pytest
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report import format_comparisons, format_groups, format_intervals
-from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS
+from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS, untested
 
 
 def intervals_of(*rows):
@@ -72,6 +72,16 @@ def test_the_better_one_is_named_whether_more_or_less_is_better():
     even = format_comparisons(comparisons_of(difference=0.0))
     assert even["closed: better"].tolist() == ["neither"]
     assert format_comparisons(comparisons_of(p=np.nan))["closed: p"].tolist() == ["n/a"]
+
+
+def test_the_same_difference_in_every_fold_has_no_p_and_the_note_says_why():
+    for told in ({"p": np.nan, "p_holm": np.nan}, {"p": 0.0, "p_holm": 0.0}):  # 0.1.0 wrote 0
+        same = comparisons_of(sd=0.0, **told)
+        assert untested(same).tolist() == [True]
+        row = format_comparisons(same).iloc[0]
+        assert (row["closed: p"], row["closed: p (Holm)"]) == ("n/a", "n/a")
+        assert row["closed: first - second"] == "+0.50 ± 0.00"
+    assert not untested(comparisons_of(difference=0.0, sd=0.0, p=1.0)).any()
 
 
 def test_protocols_stand_side_by_side():

@@ -67,9 +67,9 @@ class TestTrials:
             display.from_predictions([], [])
 
     def test_what_is_no_trial_is_refused(self, display):
-        with pytest.raises(ParameterError, match="1 of 2 trials are not a number; leave them out"):
+        with pytest.raises(ParameterError, match="1 of 2 scores are not a number"):
             display.from_predictions([np.nan, 1], [True, False])
-        with pytest.raises(ParameterError, match=r"values have the shape \(1,\) and same \(2,\)"):
+        with pytest.raises(ParameterError, match="there are 1 scores and 2 labels"):
             display.from_predictions([1], [True, False])
         with pytest.raises(ParameterError, match="neither true nor false; give booleans"):
             display.from_predictions([1, 2], ["same", "different"])
@@ -131,7 +131,7 @@ class TestTippett:
     def test_weights_that_count_nothing_are_refused(self):
         given = [1, 2, -1], [True, True, False]
         for weights, words in (
-            ([1, 1], r"weights have the shape \(2,\) and same \(3,\)"),
+            ([1, 1], r"weights have the shape \(2,\); give one for each of 3 trials"),
             ([1, -1, 1], "negative or not finite"),
             ([1, np.nan, 1], "negative or not finite"),
             ([0, 0, 1], "of same-speaker trials sum to 0"),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.exceptions import ParameterError, ReportError
+from sfmforensics.metrics._trials import checked_trials as read_trials
+from sfmforensics.metrics._trials import checked_weights as read_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,7 +36,7 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
     Raises
     ------
     ParameterError
-        The lengths differ, a value is not a number, or `same` is neither true nor false.
+        As for `sfmforensics.metrics.cllr`.
     ReportError
         All trials are of one kind, or there are none.
 
@@ -48,24 +50,7 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
     sfmforensics.exceptions.ReportError: there are 2 same-speaker and 0 different-speaker trials;
     give at least one of each
     """
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"the trials must hold numbers, but: {error}") from error
-    kinds = np.asarray(same)
-    if numbers.ndim != 1 or numbers.shape != kinds.shape:
-        raise ParameterError(
-            f"values have the shape {numbers.shape} and same {kinds.shape}; give one of each for "
-            "each trial"
-        )
-    if np.isnan(numbers).any():
-        raise ParameterError(
-            f"{int(np.isnan(numbers).sum())} of {len(numbers)} trials are not a number; leave them "
-            "out"
-        )
-    if not np.isin(kinds, [0, 1]).all():
-        raise ParameterError("same holds values that are neither true nor false; give booleans")
-    kinds = kinds.astype(bool)
+    numbers, kinds, _ = read_trials(values, same)
     n_same = int(kinds.sum())
     if not 0 < n_same < len(kinds):
         raise ReportError(
@@ -102,17 +87,7 @@ def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
     sfmforensics.exceptions.ParameterError: the weights of same-speaker trials sum to 0; give some
     that count
     """
-    try:
-        found = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"the weights must be numbers, but: {error}") from error
-    if found.shape != same.shape:
-        raise ParameterError(
-            f"weights have the shape {found.shape} and same {same.shape}; give one of each for "
-            "each trial"
-        )
-    if not (np.isfinite(found).all() and (found >= 0).all()):
-        raise ParameterError("weights are negative or not finite; give finite ones, 0 or more")
+    found = read_weights(weights, len(same))
     for kind, name in ((same, "same"), (~same, "different")):
         if not found[kind].sum():
             raise ParameterError(

@@ -139,11 +139,10 @@ class RiskCoverageDisplay:
         ParameterError
             The lengths differ, a confidence is not a number, or none reaches the threshold.
         """
-        sure = np.asarray(confidence, dtype=np.float64)
-        if not len(y_true) == len(y_pred) == len(sure):
+        if not len(y_true) == len(y_pred) == np.size(confidence):
             raise ParameterError(
-                f"there are {len(y_true)} labels, {len(y_pred)} predictions and {len(sure)} "
-                "confidences; give one of each for each recording"
+                f"there are {len(y_true)} labels, {len(y_pred)} predictions and "
+                f"{np.size(confidence)} confidences; give one of each for each recording"
             )
         true, predicted = known_labels(y_true, y_pred)
         if not len(true):
@@ -152,7 +151,8 @@ class RiskCoverageDisplay:
         if weights is not None:
             check_consistent_length(weights, known)
             weights = np.asarray(weights)[known]
-        curve = risk_coverage(true == predicted, sure[known], weights)
+        # What is sure of a recording whose label is not known may be missing.
+        curve = risk_coverage(true == predicted, np.asarray(confidence)[known], weights)
         return cls(*curve, n_recordings=len(true), threshold=threshold, name=name).plot(ax)
 
     @property
