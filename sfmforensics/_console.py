@@ -9,11 +9,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from sfmforensics._files import file_hash
+from sfmforensics._grid import Grid, Record, Screen
 from sfmforensics._log import event
 from sfmforensics._names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     import pandas as pd
+    from rich.console import Console
 
     from sfmforensics._types import PathLike
     from sfmforensics.evidence import Comparison
@@ -31,31 +29,29 @@ LONG = 12
 """Letters of a folder that all recordings are in, from which on it stands above a table."""
 
 _logger = logging.getLogger(__name__)
-# No emoji: the name of a file may hold ":warning:", and is shown as it is.
-out, err = Console(emoji=False), Console(stderr=True, emoji=False)
+out, err = Screen(), Screen(stderr=True)
 
 
-def show_frame(frame: pd.DataFrame, title: str, console: Console = out) -> None:
-    """Print a DataFrame as a table."""
-    heading = Text(escape_text(title)) if title else None  # not to be taken for markup
-    table = Table(title=heading, title_justify="left")
+def show_frame(frame: pd.DataFrame, title: str, console: Console = out, *, keys: int = 0) -> None:
+    """Print a DataFrame as a table that stands at the width of the console, see `Grid`."""
+    table = Grid(escape_text(title) if title else None, keys=keys)
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "if"
-        table.add_column(
-            Text(escape_text(str(name))), justify="right" if numeric else "left", overflow="fold"
-        )
+        table.add_column(escape_text(str(name)), justify="right" if numeric else "left")
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
-    console.print(table)
+    console.print(table, soft_wrap=True)
 
 
-def _cell(value: object) -> str | Text:
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.2f}"
-    return "" if value is None else Text(escape_text(str(value)))
+    return "" if value is None else escape_text(str(value))
 
 
-def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
+def show_answers(
+    answers: pd.DataFrame, confidence: str | None = None, console: Console = out
+) -> None:
     """Print the answers of a model, each label with its probability behind it.
 
     What was left out is inconclusive; intervals stand behind the numbers, sets in columns of their
@@ -66,7 +62,9 @@ def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
         if f"{name}_probability" in answers:
             pairs = zip(answers[name], shown.pop(f"{name}_probability"), strict=True)
             shown[name] = [
-                f"inconclusive ({share:.0%})" if label is None else f"{label} ({share:.0%})"
+                f"inconclusive ({share:.0%})"
+                if label is None or label != label
+                else f"{label} ({share:.0%})"
                 for label, share in pairs
             ]
         if confidence and f"{name}_low" in answers:
@@ -81,7 +79,7 @@ def show_answers(answers: pd.DataFrame, confidence: str | None = None) -> None:
             place = list(shown).index(f"{name}_set")
             shown = shown.drop(columns=f"{name}_set")
             shown.insert(place, f"{name}, {confidence}", texts)
-    show_frame(shown, folder)
+    show_frame(shown, folder, console)
 
 
 def in_folder(answers: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -143,33 +141,50 @@ def show_comparison(questioned: str, known: list[str], found: Comparison) -> Non
         ),
         ("meaning", plain_sentences(found.log10_lr)),
     ]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, text in lines:
-        table.add_row(Text(name, style="bold"), Text(escape_text(text), overflow="fold"))
-    out.print(table)
+    out.print(Record((name, escape_text(text)) for name, text in lines), soft_wrap=True)
 
 
 def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
-    """Print the table of scores, the paper's rows below ours where there are any."""
+    """Print the table of scores, the paper's figures beside ours where there are any."""
     from sfmforensics.paper import paper_rows_of
     from sfmforensics.report import format_summary, summarise, to_rich
 
     lines = format_summary(summarise(scores), paper=paper_rows_of(scores, str(corpus)))
     if "single" not in set(lines["model"]):  # of which the paper has two systems
-        lines["model"] = lines["model"].str.replace(r"^paper .*", "- paper", regex=True)
-    console.print(to_rich(lines.drop(columns="views"), "mean ± sd over folds"))
+        lines["model"] = lines["model"].str.replace(r"^paper .*", "paper", regex=True)
+    table = to_rich(_by_task(lines), "mean ± sd over folds")
+    table.keys = 2
+    console.print(table, soft_wrap=True)
     if "disjoint" in set(scores.protocol):
-        console.print(
+        explain(
             "closed: every speaker is in training and test, as in the paper; age and gender then "
             "largely measure how well speakers are remembered.\n"
-            "disjoint: no speaker is in both; speaker recognition is not defined there."
+            "disjoint: no speaker is in both; speaker recognition is not defined there.",
+            console,
         )
+
+
+def _by_task(lines: pd.DataFrame) -> pd.DataFrame:
+    """What `format_summary` writes, tasks and protocols as rows, and models as columns."""
+    import pandas as pd
+
+    named = lines["model"].astype(str)
+    several = named.duplicated(keep=False)
+    named = named.where(~several, named + " (" + lines["views"].astype(str) + ")")
+    columns = [name for name in lines.columns if name not in ("model", "views")]
+    task, protocol = zip(*(name.rpartition(": ")[::2] for name in columns), strict=True)
+    values = lines[columns].to_numpy().T
+    shown = pd.DataFrame({"task": task, "protocol": protocol}, dtype=object)
+    return pd.concat([shown, pd.DataFrame(values, columns=named)], axis=1)
 
 
 def show_comparisons(directory: PathLike, console: Console) -> None:
     """Say which differences between models are more than chance."""
+    import pandas as pd
+
     from sfmforensics.metrics import METRICS
     from sfmforensics.report import format_comparisons, read_run, to_rich
+    from sfmforensics.report.certainty import UNDEFINED, UNTESTED, untested
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
     found = read_run(directory).comparisons
@@ -179,22 +194,37 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
     if not len(found):
         return
     lines = format_comparisons(found)
-    shown = lines[["task", "first", "second"]].copy()
-    for protocol in dict.fromkeys(name.partition(": ")[0] for name in lines.columns[3:]):
-        p = lines[f"{protocol}: p (Holm)"]
-        shown[protocol] = lines[f"{protocol}: first - second"].where(
-            p == "", lines[f"{protocol}: first - second"] + ", p " + p
+    protocols = list(dict.fromkeys(name.partition(": ")[0] for name in lines.columns[3:]))
+    parts = [
+        lines[["task", "first", "second"]].assign(
+            protocol=protocol,
+            difference=lines[f"{protocol}: first - second"],
+            p=lines[f"{protocol}: p (Holm)"],
         )
-    console.print(to_rich(shown, "first - second, mean ± sd over folds"))
-    console.print(
+        for protocol in protocols
+    ]
+    shown = pd.concat(parts).sort_index(kind="stable")
+    shown = shown[shown["difference"] != UNDEFINED]
+    shown = shown[["task", "protocol", "first", "second", "difference", "p"]]
+    shown = shown.rename(columns={"difference": "first - second"})
+    console.print(to_rich(shown, "first - second, mean ± sd over folds"), soft_wrap=True)
+    explain(
         "p: corrected resampled t-test of Nadeau and Bengio, corrected by Holm for the number of "
-        "comparisons."
+        "comparisons.",
+        console,
     )
+    if untested(found).any():
+        explain(UNTESTED, console)
 
 
-def tell(text: str) -> None:
+def tell(text: str, console: Console = out) -> None:
     """Print a line that may hold a path: as it is, so that it can be copied."""
-    out.print(escape_text(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(escape_text(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def explain(text: str, console: Console = out) -> None:
+    """Print sentences, broken between words."""
+    console.print(escape_text(text), markup=False, highlight=False)
 
 
 def tell_manifest(path: PathLike) -> None:

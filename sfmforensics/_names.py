@@ -42,7 +42,7 @@ def show_name(path: PathLike | bytes) -> str:
     >>> print(show_name(b"caf\xe9.wav"))
     'caf\udce9.wav'
     """
-    name = str(os.fsdecode(path))
+    name = _true_name(path)
     plain = name.isprintable() and name == name.strip() and not name.startswith(_QUOTES)
     return name if plain and name else repr(name)
 
@@ -69,13 +69,50 @@ def keep_name(path: PathLike | bytes) -> str:
     >>> print(keep_name("\x1b[2Ja.wav"))
     '\x1b[2Ja.wav'
     """
-    name = str(os.fsdecode(path))
+    name = _true_name(path)
     unsafe = any(
         unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
         or unicodedata.bidirectional(c) in _TURNS
         for c in name
     )
     return show_name(name) if unsafe or name.startswith(_QUOTES) else name
+
+
+def name_on_disk(name: str) -> str:
+    """Give the name by which a file is opened, of one that a table holds.
+
+    Parameters
+    ----------
+    name : str
+        As it was read, of a text in UTF-8.
+
+    Returns
+    -------
+    str
+        The same, unless the locale knows ASCII alone: then in the form in which Python gives names
+        that are no ASCII.
+
+    Examples
+    --------
+    >>> name_on_disk("a.wav")
+    'a.wav'
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return os.fsdecode(name.encode("utf-8", "surrogatepass"))
+    return name
+
+
+def _true_name(path: PathLike | bytes) -> str:
+    """A name as it is in UTF-8, where the locale knows ASCII alone."""
+    name = str(os.fsdecode(path))
+    if any("\udc80" <= c <= "\udcff" for c in name):
+        try:
+            return os.fsencode(name).decode("utf-8")
+        except UnicodeError:
+            pass  # it is no UTF-8
+    return name
 
 
 def escape_text(text: str, keep: str = "\n") -> str:

@@ -42,14 +42,13 @@ def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None)
     DataFrame
         Answers for the recordings that no model saw, beside the truth.
     """
-    from rich.console import Console
-
     from sfmforensics._console import show_frame, show_scores
+    from sfmforensics._grid import Screen
     from sfmforensics.datasets import make_speech_corpus
     from sfmforensics.report import write_report
     from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model
 
-    console = console or Console()
+    console = console or Screen()
     output, started = Path(output), time.monotonic()
     console.print(f"1. Synthetic voices: {_SPEAKERS} speakers, {_RECORDINGS} recordings each")
     corpus = make_speech_corpus(

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sfmforensics._names import describe_source, escape_text, keep_name, show_name
+from sfmforensics._names import (
+    describe_source,
+    escape_text,
+    keep_name,
+    name_on_disk,
+    show_name,
+)
 
 NAMES = st.binary(max_size=30).map(os.fsdecode) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=30
@@ -71,3 +77,15 @@ def test_whatever_is_handed_in_has_a_name():
     for source in (None, 17, (1,), Strange(), ([[1], [1, 2]], 8_000), ([1.0], 10**5_000)):
         assert describe_source(source) == f"recording of type {type(source).__name__}"
     assert describe_source(([0.0], "\x1b[2J")) == r"signal of shape (1,) at \u001b[2J Hz"
+
+
+def test_in_a_locale_of_ascii_a_name_is_that_of_the_disk_and_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("ascii", "surrogateescape"))
+    monkeypatch.setattr(os, "fsdecode", lambda name: str(name) if isinstance(name, str)
+                        else name.decode("ascii", "surrogateescape"))  # fmt: skip
+    for name in ("été.wav", "голос.wav", "王.wav"):
+        on_disk = name_on_disk(name)
+        assert os.fsencode(on_disk) == name.encode()
+        assert name_on_disk(on_disk) == on_disk
+        assert show_name(on_disk) == keep_name(on_disk) == name
+    assert show_name(b"caf\xe9.wav") == r"'caf\udce9.wav'"

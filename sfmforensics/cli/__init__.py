@@ -12,6 +12,7 @@ import typer
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._log import event, logging_to
+from sfmforensics._streams import any_encoding
 from sfmforensics.cli._cases import assess, compare, identify
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     with ExitStack() as stack:
+        stack.enter_context(any_encoding())
         try:
             stack.enter_context(logging_to(log))
         except OutputError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sfmforensics._console import (
+    explain,
     in_folder,
     say,
     show_answers,
@@ -19,7 +19,8 @@ from sfmforensics._console import (
 )
 from sfmforensics._files import file_hash
 from sfmforensics._json import as_json
-from sfmforensics._names import escape_text, keep_name
+from sfmforensics._names import keep_name
+from sfmforensics._streams import print_csv, print_json
 from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
@@ -75,12 +76,12 @@ def compare(
         manifest=manifest,
     )
     if format is Format.json:
-        print(escape_text(json.dumps(case.to_dict(), indent=2, ensure_ascii=False)))
+        print_json(case.to_dict())
     elif format is Format.csv:
         told = case.to_dict()
         told["known"] = " | ".join(map(keep_name, told["known"]))
         told["questioned"] = keep_name(told["questioned"])
-        print(DataFrame([told]).to_csv(index=False), end="")
+        print_csv(DataFrame([told]))
     else:
         show_comparison(case.questioned, case.known, case.comparison)
     if report is not None:
@@ -141,7 +142,7 @@ def identify(
         shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
         least = found["threshold"].iloc[0]
         show_frame(shown.drop(columns="threshold"), folder)
-        tell(
+        explain(
             f"A name is given above a log10 LR of {least:.2f} without bounds. That only ranks: the "
             "ratio to report is the one within them."
         )
@@ -192,12 +193,14 @@ def assess(
         verbose=True,
     )
     for by in found.table["by"].unique():
-        show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings")
+        show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings", keys=2)
     differing = format_differences(found)
     if len(differing):
         show_frame(differing, "groups whose interval of the difference does not hold 0")
-        tell("Of twenty differences one is such by chance; nothing is corrected for their number.")
-    tell("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
+        explain(
+            "Of twenty differences one is such by chance; nothing is corrected for their number."
+        )
+    explain("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
     if output is not None:
         tell(f"Tables and figures: {output}")
         tell_manifest(output / "manifest.json")
@@ -209,9 +212,8 @@ def print_answers(answers: DataFrame, format: Format, confidence: str | None = N
         for name in named if confidence else ():
             if f"{name}_set" in named:
                 named[f"{name}_set"] = [" | ".join(map(str, one)) for one in named[f"{name}_set"]]
-        print(named.to_csv(index=False), end="")
+        print_csv(named)
     elif format is Format.json:
-        rows = as_json(answers.to_dict(orient="records"))
-        print(escape_text(json.dumps(rows, indent=2, ensure_ascii=False)))  # JSON reads it back
+        print_json(as_json(answers.to_dict(orient="records")))
     elif len(answers):
         show_answers(answers, confidence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import fill
 from typing import Annotated
 
 import pandas as pd
@@ -29,8 +28,6 @@ from sfmforensics.cli._options import (
 )
 from sfmforensics.custody import MANIFEST
 from sfmforensics.exceptions import AudioError, SFMForensicsError
-
-_NARROW = 20
 
 
 def describe(
@@ -77,9 +74,7 @@ def _in_lines(findings: pd.DataFrame) -> pd.DataFrame:
     """What each finding is, why it matters and what to do, one below the other."""
     return pd.DataFrame(
         {
-            "finding": [
-                fill(f"{row.severity}: {row.finding}", _NARROW) for row in findings.itertuples()
-            ],
+            "finding": [f"{row.severity}: {row.finding}" for row in findings.itertuples()],
             "what, why, and what to do": [
                 f"{row.what}.\n{row.why}\n-> {row.remedy}" for row in findings.itertuples()
             ],

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfmforensics._console import err, out, show_comparisons, show_scores, tell, tell_manifest
+from sfmforensics._console import (
+    err,
+    explain,
+    out,
+    show_comparisons,
+    show_scores,
+    tell,
+    tell_manifest,
+)
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
@@ -173,8 +181,10 @@ def reproduce(
     for _, title, frame in tables_of(whole):
         # Without the paper's own figures and the deviations, so that it fits; the files have them.
         own = frame[[name for name in frame.columns if not name.endswith(": paper")]]
-        out.print(to_rich(own.replace(r" ± [\d.]+", "", regex=True), title))
-    out.print("Means over the folds; in brackets ours minus the paper's.")
+        table = to_rich(own.replace(r" ± [\d.]+", "", regex=True), title)
+        table.keys = len({"system", "views"} & set(own))
+        out.print(table, soft_wrap=True)
+    explain("Means over the folds; in brackets ours minus the paper's.")
     tell(f"\nTables: {output}/reproduction.csv, .md and .tex")
     tell_manifest(output / MANIFEST)
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
@@ -218,6 +228,6 @@ def report(
     """Make one HTML page from what evaluate wrote."""
     from sfmforensics.report import write_report
 
-    with err.status("drawing the report"):
+    with err.status("drawing the report", spinner="line"):
         page = write_report(directory)
     tell(f"Open in a browser: {page}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfmforensics._console import (
+    explain,
     say,
     show_frame,
     tell,
     tell_manifest,
 )
 from sfmforensics._files import file_hash
+from sfmforensics._streams import print_csv, print_json
 from sfmforensics.cli._cases import print_answers
 from sfmforensics.cli._options import (
     CACHE,
@@ -159,7 +160,7 @@ def predict(
     print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
     speaker = getattr(loaded[-1], "speaker", None)  # of a calibrated model, the column of them
     if format is Format.table and speaker in answers:
-        tell(
+        explain(
             f"{speaker}: who of those in training is most alike, whoever speaks. To weigh a voice: "
             "sfmforensics compare, identify"
         )
@@ -197,9 +198,9 @@ def verify(
         path, root=root, sha256=sha256, vectors=vectors, trust=trust, verbose=True
     )
     if format is Format.csv:
-        print(found.to_csv(index=False), end="")
+        print_csv(found)
     elif format is Format.json:
-        print(json.dumps(found.to_dict(orient="records"), indent=2))
+        print_json(found.to_dict(orient="records"))
     else:
         counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
         show_frame(counts.reset_index(), "looked at")
@@ -210,4 +211,7 @@ def verify(
     if bad:
         say(f"{path}: {bad} of {len(found)} things are not as they were recorded")
         raise typer.Exit(1)
-    tell(f"{path}: {(found['verdict'] == 'same').sum()} things are as they were recorded")
+    # Behind data it is no data.
+    (tell if format is Format.table else say)(
+        f"{path}: {(found['verdict'] == 'same').sum()} things are as they were recorded"
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._names import name_on_disk
 from sfmforensics.datasets._base import (
     UNKNOWN_SPEAKER,
     check_tasks,
@@ -284,7 +285,7 @@ def _paths(table: Path, root: Path, cells: Sequence[str], rows: Sequence[int]) -
     for cell, row in zip(cells, rows, strict=True):
         if not cell:
             raise DatasetError(f"{table}: row {row} has no path; fill it in or delete the row")
-        path = os.path.abspath(root / cell)
+        path = os.path.abspath(root / name_on_disk(cell))
         if path in first:
             raise DatasetError(
                 f"{table}: lists {shown(cell)[1:-1]} twice (rows {first[path]} and {row}); delete "

@@ -135,7 +135,7 @@ def _cached(model: str, revision: str | None, choose: Choose) -> str | None:
 
     repo = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=model, repo_type="model")
     reference = repo / "refs" / (revision or "main")
-    commit = reference.read_text().strip() if reference.is_file() else str(revision)
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else str(revision)
     folder = repo / "snapshots" / commit
     try:
         choose(os.listdir(folder))

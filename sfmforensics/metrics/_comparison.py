@@ -239,9 +239,9 @@ def compare_models(
 
 def _differences(first: pd.Series, second: pd.Series) -> FloatArray:
     """Fold by fold, where both were scored; 0 where they differ by rounding alone."""
-    found = (first - second).to_numpy(dtype=np.float64)
-    size = np.maximum(first.abs(), second.abs()).to_numpy(dtype=np.float64)
-    found = np.where(np.abs(found) <= 1e-12 * size, 0.0, found)
+    one, other = (side.to_numpy(dtype=np.float64) for side in (first, second))
+    found = one - other
+    found = np.where(np.abs(found) <= 1e-12 * np.maximum(np.abs(one), np.abs(other)), 0.0, found)
     return found[~np.isnan(found)]
 
 

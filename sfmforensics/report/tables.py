@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from rich.table import Table
-from rich.text import Text
 
+from sfmforensics._grid import Grid
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import (
     SCORE_COLUMNS,
@@ -21,7 +20,7 @@ from sfmforensics.report._labels import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-    from typing import Any, Literal
+    from typing import Any
 
 SYSTEM = ["model", "views"]
 ROW = ["protocol", *SYSTEM]
@@ -175,7 +174,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def to_rich(frame: pd.DataFrame, title: str | None = None) -> Table:
+def to_rich(frame: pd.DataFrame, title: str | None = None) -> Grid:
     """Make a table for the terminal.
 
     Parameters
@@ -188,20 +187,19 @@ def to_rich(frame: pd.DataFrame, title: str | None = None) -> Table:
     Returns
     -------
     rich.table.Table
+        It chooses its form by the width that there is when it is printed: cells are wrapped between
+        words alone, and where columns do not stand side by side each row becomes a block.
 
     Examples
     --------
     >>> to_rich(pd.DataFrame({"model": ["tango"]}), "Scores").row_count
     1
     """
-    # Text, not str: rich would read [brackets] in a label as its own markup.
-    table = Table(title=None if title is None else Text(str(title)))
+    table = Grid(None if title is None else str(title))
     for name in frame.columns:
-        # Folded, not cut: systems differ in the ends of their names.
-        justify: Literal["left", "right"] = "left" if name in TEXT else "right"
-        table.add_column(Text(str(name)), justify=justify, overflow="fold")
+        table.add_column(str(name), justify="left" if name in TEXT else "right")
     for row in frame.to_numpy():
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*map(str, row))
     return table
 
 
