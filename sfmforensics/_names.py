@@ -122,7 +122,7 @@ def escape_text(text: str, keep: str = "\n") -> str:
     ----------
     text : str
         A message, perhaps another library's.
-    keep : str, default="\\n"
+    keep : str, default="\n"
         Characters that stay though they cannot be printed.
 
     Returns
