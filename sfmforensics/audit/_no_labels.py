@@ -68,7 +68,7 @@ def not_labels(target: pd.DataFrame, names: Sequence[str] = ()) -> list[tuple[Ha
 
     Examples
     --------
-    >>> target = pd.DataFrame({"take": range(12), "day": ["2024-03-30", None] * 6})
+    >>> target = pd.DataFrame({"take": range(12), "day": ["2024-03-30", "2024-04-02"] * 6})
     >>> for column, found in not_labels(target):
     ...     print(column, found)
     take has 12 labels for 12 recordings, such as 0: what tells recordings apart is no label
