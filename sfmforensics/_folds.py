@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
-from sfmforensics._labels import refuse_odd_labels
+from sfmforensics._labels import label_codes, refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
@@ -185,7 +185,8 @@ def held_out(
         Share to keep back: of every label of the column with most labels, or, with groups, whole
         groups. Of a splitter, the first split.
     groups : array-like of shape (n_samples,) or None
-        Rows of one group stay on one side.
+        Rows of one group stay on one side; those without a group might be of any, and are on
+        neither.
     rng : RandomState
         For a share, or a splitter without a seed of its own.
     used : ndarray of int
@@ -199,9 +200,16 @@ def held_out(
     ------
     TargetError
         There are too few rows, groups or labels for two sides, or labels cannot be told apart.
+
+    Warns
+    -----
+    SplitWarning
+        Rows have no group.
     """
     frame = as_frame(y)
     refuse_odd_labels(frame)
+    if groups is not None:
+        used = _grouped(groups, used)
     if hasattr(validation, "split"):
         sides = [_first_split(X, y, validation, groups, rng, used)]
     else:
@@ -225,6 +233,23 @@ def held_out(
         f"early stopping with validation={validation!r} leaves {found}; every task needs two "
         f"{of_what}, or set early_stopping=False"
     )
+
+
+def _grouped(groups: Column, used: IntArray) -> IntArray:
+    """Those rows that have a group."""
+    known = label_codes(groups)[0][used] >= 0
+    if not known.any():
+        raise TargetError(
+            "no recording has a group; give each that of its speaker, or fit without groups"
+        )
+    if not known.all():
+        warnings.warn(
+            f"{np.sum(~known)} of {len(known)} recordings have no group; where training stops "
+            "early they are neither learnt from nor judged by. Give each that of its speaker",
+            SplitWarning,
+            stacklevel=4,
+        )
+    return used[known]
 
 
 def _can_judge(frame: pd.DataFrame, train: IntArray, valid: IntArray) -> bool:

@@ -95,7 +95,8 @@ class MultiTaskEstimator(ViewsEstimator):
             Weight of each recording in the losses and in the scales of inputs and numbers; one of
             weight 0 is as if it were not there.
         groups : array-like of shape (n_recordings,) or None, default=None
-            Recordings that stay on one side of the split for early stopping, such as a speaker's.
+            Recordings that stay on one side of the split for early stopping, such as a speaker's;
+            those without a group are then left out, of which a warning tells.
 
         Returns
         -------
@@ -112,6 +113,7 @@ class MultiTaskEstimator(ViewsEstimator):
         """
         self._validate_params()
         check_device(self._device())
+        self.__dict__.pop("holds_people_", None)  # of one that was made to forget, and learns anew
         going_on = self.warm_start and hasattr(self, "module_")
         X = validate_data(self, X, dtype=np.float32, reset=not going_on)
         y = check_y(self, y)

@@ -9,6 +9,7 @@ Examples
 from sfmforensics.evidence._assess import assess, pool_assessments
 from sfmforensics.evidence._assessment import Assessment
 from sfmforensics.evidence._comparison import Comparison
+from sfmforensics.evidence._conformal import ANY_OTHER
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._open_set import OpenSetIdentifier
@@ -22,6 +23,7 @@ from sfmforensics.evidence._verbal import (
 )
 
 __all__ = [
+    "ANY_OTHER",
     "PLDA",
     "Assessment",
     "CalibratedModel",

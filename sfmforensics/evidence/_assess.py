@@ -98,11 +98,12 @@ def assess(
     probabilities before and after calibration; how often the set holds the truth, and how many
     labels it has; how often an answer is given at this risk, and how often one that is given is
     wrong. Of numbers they are the mean absolute error, how often the interval holds the truth, and
-    how wide it is. All of these are means over the speakers of each speaker's mean, the expected
-    calibration error among them, since it is speakers who are exchangeable: where few speakers have
-    most of the recordings, `expected_calibration_error`, by recordings, is another number. Of a
-    group chosen by the very label that is asked there is none: answers of a probability p are not
-    right as often there.
+    how wide it is. A truth that the model does not know is answered wrong, and within those sets
+    that hold `ANY_OTHER`, which counts as a label more. All of these are means over the speakers of
+    each speaker's mean, the expected calibration error among them, since it is speakers who are
+    exchangeable: where few speakers have most of the recordings, `expected_calibration_error`, by
+    recordings, is another number. Of a group chosen by the very label that is asked there is none:
+    answers of a probability p are not right as often there.
 
     Intervals are of 95 %, by resampling speakers [4]_; those who share a recording are one. A
     comparison of two counts as the product of how often each was drawn. Below five speakers there

@@ -8,6 +8,23 @@ from sfmforensics.evidence._verbal import verbal_scale
 
 
 @dataclass(frozen=True)
+class Measures:
+    """How well the comparisons that calibrated were told apart.
+
+    Parameters
+    ----------
+    n_same, n_different, cllr, cllr_min, eer
+        As in `Comparison`.
+    """
+
+    n_same: int
+    n_different: int
+    cllr: float
+    cllr_min: float
+    eer: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One comparison, and what it rests on.
 

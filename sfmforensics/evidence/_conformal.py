@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sfmforensics._types import BoolArray, Column, FloatArray, IntArray
 
 
+ANY_OTHER = "(any other)"
+"""What a set holds beside labels where the truth may be a label that the model does not know."""
+
+
 def speaker_weights(speakers: Column) -> FloatArray:
     """Weights by which each speaker counts as much as each other.
 

@@ -20,15 +20,13 @@ from sfmforensics.evidence._conformal import (
 )
 from sfmforensics.evidence._posteriors import scale, temperature
 from sfmforensics.exceptions import TargetError
-from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
+from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from typing import Any
 
     from sfmforensics._types import Array, BoolArray, Column, FloatArray, IntArray, Split
-
-DRAWS = 100
-"""Choices of speakers to keep back that are tried, until training has every label."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Held:
     ----------
     scores : ndarray of shape (n_recordings,)
         How wrong: years off, or the negative logarithm of the probability of the true class as the
-        model itself gives it. A temperature is found by the speakers who calibrate, and what has
-        learnt from them would promise too much.
+        model itself gives it, infinite of a class that it does not know. A temperature is found by
+        the speakers who calibrate, and what has learnt from them would promise too much.
     speakers : ndarray of shape (n_recordings,), int
         Who speaks.
     correct : ndarray of shape (n_recordings,), bool
@@ -67,6 +65,22 @@ class Held:
         """Score that a new speaker keeps with this probability, see `speaker_quantile`."""
         return speaker_quantile(self.scores[self.drawn], self.speakers[self.drawn], confidence)
 
+    def is_open(self, confidence: float) -> bool:
+        """Whether a set must hold any other label: too many who calibrate have one unheard of."""
+        unheard = np.isinf(self.scores[self.drawn]).any()
+        return bool(unheard and np.isinf(self.quantile(confidence)))
+
+    @property
+    def unheard(self) -> int:
+        """Speakers who calibrate with a label that training has not."""
+        return len(np.unique(self.speakers[np.isinf(self.scores)]))
+
+    @property
+    def most_closed(self) -> float:
+        """Highest confidence of which no set must hold any other label."""
+        weights = speaker_weights(self.speakers[self.drawn])
+        return float(weights[np.isfinite(self.scores[self.drawn])].sum() / (weights.sum() + 1))
+
 
 def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -> IntArray:
     """Give the number of the voice of each recording.
@@ -83,7 +97,8 @@ def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -
     Returns
     -------
     ndarray of shape (n_recordings,), int
-        -1 where nobody says who speaks: that might be anybody, also one who was trained with.
+        -1 where nobody says who speaks, nor is it a copy of a recording of which somebody does:
+        that might be anybody, also one who is on the other side.
 
     Raises
     ------
@@ -108,21 +123,18 @@ def draw_sides(
     frame: pd.DataFrame,
     voices: IntArray,
     calibration: float,
-    speaker: str | None,
     rng: np.random.RandomState,
 ) -> list[Split]:
-    """Keep speakers back, each as likely as each other.
+    """Keep speakers back, each choice of them as likely as each other.
 
     Parameters
     ----------
     frame : DataFrame of shape (n_recordings, n_tasks)
         Targets.
     voices : ndarray of shape (n_recordings,), int
-        Who speaks; recordings of -1 are trained with.
+        Who speaks; recordings of -1 are on neither side, since they might be of anybody.
     calibration : float or int
         Share of the speakers, or number of folds of them.
-    speaker : str or None
-        Column of the speakers, whose labels training need not have.
     rng : RandomState
         Draws them.
 
@@ -134,7 +146,12 @@ def draw_sides(
     Raises
     ------
     TargetError
-        There are too few speakers, or no choice leaves every label to training.
+        There are too few speakers, or training is left with no label of a task.
+
+    Notes
+    -----
+    A draw that does not please is not drawn again, else who alone has a label would never be kept
+    back, and those who are would not be such as a new speaker is.
     """
     names = np.unique(voices[voices >= 0])
     folds = isinstance(calibration, Integral)
@@ -145,20 +162,52 @@ def draw_sides(
             f"{len(names)} speakers cannot be divided into {how}; use more speakers, or another "
             "calibration"
         )
-    labels = [
-        pd.factorize(frame[task])[0]
-        for task in frame
-        if task != speaker and task_kind(frame[task]) == CLASSIFICATION
-    ]
-    for _ in range(DRAWS):
-        drawn = rng.permutation(names)
-        chosen = np.array_split(drawn, int(calibration)) if folds else [drawn[:n_held]]
-        sides = [np.isin(voices, group) for group in chosen]
-        if all(set(codes[held]) <= {-1, *codes[~held]} for held in sides for codes in labels):
-            return [(np.flatnonzero(~held), np.flatnonzero(held)) for held in sides]
-    raise TargetError(
-        f"whichever of {len(names)} speakers are kept back, training lacks a label that only they "
-        "have; leave out labels that one speaker has, or keep fewer back"
+    drawn = rng.permutation(names)
+    chosen = np.array_split(drawn, int(calibration)) if folds else [drawn[:n_held]]
+    sides = []
+    for group in chosen:
+        held = np.isin(voices, group)
+        train = np.flatnonzero(~held & (voices >= 0))
+        _refuse_unlearnable(frame, train)
+        sides.append((train, np.flatnonzero(held)))
+    return sides
+
+
+def refuse_one_class(estimator: Any, frame: pd.DataFrame, speaker: str | None) -> None:
+    """Refuse a model that has learnt one class of a task of which there are several.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted to some of the recordings.
+    frame : DataFrame of shape (n_recordings, n_tasks)
+        Targets of all whose speaker is known.
+    speaker : str or None
+        Column of the speakers, of whom training may have one.
+
+    Raises
+    ------
+    TargetError
+        It would give that class as its only answer.
+    """
+    for task, labels in task_classes(estimator):
+        there = frame[task].dropna().unique() if task in frame else ()
+        if task != speaker and len(labels) == 1 and len(there) > 1:
+            raise _unlearnable(f"one label of {task!r}, {str(labels[0])!r}")
+
+
+def _refuse_unlearnable(frame: pd.DataFrame, train: IntArray) -> None:
+    """Refuse to train where no label is left of a task that has some."""
+    for task in frame:
+        labelled = frame[task].notna().to_numpy()
+        if labelled.any() and not labelled[train].any():
+            raise _unlearnable(f"no label of {task!r}")
+
+
+def _unlearnable(left: str) -> TargetError:
+    return TargetError(
+        f"training is left with {left}, once speakers are kept back to calibrate; label more "
+        "speakers, keep fewer back (calibration), or leave the column out"
     )
 
 
@@ -199,8 +248,10 @@ def answered(
     """
     frame = _of_tasks(frame, parts[0][0], speaker)
     told: dict[Any, list[tuple[Array, ...]]] = {}
+    every = _every_label([estimator for estimator, _ in parts])
     for estimator, rows in parts:
-        for task, found in _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows]).items():
+        asked = _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows], every)
+        for task, found in asked.items():
             known = frame.iloc[rows][task].notna().to_numpy()
             told.setdefault(task, []).append(
                 (*(part[known] for part in found), voices[rows][known])
@@ -214,7 +265,7 @@ def answered(
                 "speakers, or leave the column out"
             )
         if len(said) == 2:
-            held[task] = _of_classes(said[0], said[1], who)
+            held[task] = _of_classes(task, said[0], said[1], who)
         else:
             numbers = frame[task].dropna()
             held[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
@@ -239,8 +290,23 @@ def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str | None) -> pd.Da
     return frame[tasks]
 
 
-def _asked(estimator: Any, X: Any, frame: pd.DataFrame) -> dict[Any, tuple[Array, ...]]:
-    """By task: probabilities and the columns of the truth, or how far numbers are off."""
+def _every_label(estimators: list[Any]) -> dict[Any, pd.Index]:
+    """By task: the labels that any of some models knows."""
+    found: dict[Any, pd.Index] = {}
+    for estimator in estimators:
+        for task, labels in task_classes(estimator):
+            own = pd.Index(labels)
+            found[task] = found.get(task, own).append(own).unique()
+    return found
+
+
+def _asked(
+    estimator: Any, X: Any, frame: pd.DataFrame, every: dict[Any, pd.Index]
+) -> dict[Any, tuple[Array, ...]]:
+    """By task: probabilities and the columns of the truth, or how far numbers are off.
+
+    A label that this model does not know is as improbable as can be, and no column of the truth.
+    """
     last: Any = last_step(estimator)[0]
     found: dict[Any, tuple[Array, ...]] = {}
     if hasattr(estimator, "predict_proba"):
@@ -249,7 +315,11 @@ def _asked(estimator: Any, X: Any, frame: pd.DataFrame) -> dict[Any, tuple[Array
         for (task, labels), part in zip(task_classes(estimator), parts, strict=True):
             if task not in frame:
                 continue
-            found[task] = (part, pd.Index(labels).get_indexer(pd.Index(frame[task])))
+            own, truth = pd.Index(labels), pd.Index(frame[task])
+            places = every[task].get_indexer(own)
+            told = np.zeros((len(part), len(every[task])), dtype=part.dtype)
+            told[:, places] = part
+            found[task] = (told, np.where(truth.isin(own), every[task].get_indexer(truth), -1))
     answers = as_frame(estimator.predict(X))
     for place, (task, kind) in enumerate(last.tasks_.items()):
         if kind != CLASSIFICATION and task in frame:
@@ -272,11 +342,18 @@ def task_classes(estimator: Any) -> list[tuple[Any, Array]]:
     """
     last: Any = last_step(estimator)[0]
     tasks = [task for task, kind in last.tasks_.items() if kind == CLASSIFICATION]
+    if not tasks:
+        return []
     classes = last.classes_ if isinstance(last.classes_, list) else [last.classes_]
     return list(zip(tasks, classes, strict=True))
 
 
-def _of_classes(probabilities: Array, truth: IntArray, voices: IntArray) -> Held:
+def _of_classes(task: Hashable, probabilities: Array, truth: IntArray, voices: IntArray) -> Held:
+    if (truth < 0).all():
+        raise TargetError(
+            f"no speaker who calibrates has a label of {task!r} that training has heard; label "
+            "more speakers alike, or leave the column out"
+        )
     weights = speaker_weights(voices)
     found = temperature(probabilities, truth, weights)
     scaled = scale(probabilities, found)

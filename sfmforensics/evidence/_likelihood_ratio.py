@@ -20,7 +20,7 @@ from sfmforensics.evidence._trials import (
     trial_weights,
 )
 from sfmforensics.exceptions import ParameterError, TargetError
-from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
+from sfmforensics.metrics import Trials, cllr
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -223,9 +223,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
             raise ParameterError(
                 f"{len(column)} questioned recordings; compare one, or use log10_lr"
             )
-        calibration, trials = self._calibrated(n_known), self._weighed(n_known)
-        truth: Any = (trials.same, trials.weights)
-        scores = calibration.trials.scores  # without bounds, beyond which all are alike
+        calibration = self._calibrated(n_known)
         return Comparison(
             log10_lr=float(calibration(column)[0]),
             unbounded=float(calibration.unbounded(column)[0]),
@@ -234,11 +232,7 @@ class LikelihoodRatio(CalibratedScores, BaseEstimator):
             score=float(column[0]),
             n_known=n_known,
             n_speakers=self.n_speakers_,
-            n_same=int(trials.same.sum()),
-            n_different=int((~trials.same).sum()),
-            cllr=cllr(trials.scores, *truth),
-            cllr_min=cllr_min(scores, *truth),
-            eer=float(equal_error_rate(scores, *truth)),
+            **vars(self._measures(n_known)),
         )
 
     def trials(

@@ -15,13 +15,20 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from sfmforensics._parameters import check_y, only_if
 from sfmforensics._steps import last_step
 from sfmforensics.estimators import TANGO
-from sfmforensics.evidence._held import answered, draw_sides, task_classes, voices_of
+from sfmforensics.evidence._conformal import ANY_OTHER
+from sfmforensics.evidence._held import (
+    answered,
+    draw_sides,
+    refuse_one_class,
+    task_classes,
+    voices_of,
+)
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._posteriors import scale
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.evidence._uncertain import UncertainAnswers
 from sfmforensics.evidence._voices import ComparesVoices
-from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -95,12 +102,29 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         Voices; speakers who share a copy are one.
     calibration_rows_ : ndarray of int
         The recordings that calibrated: those that were kept back, or all.
+    left_out_rows_ : ndarray of int
+        The recordings of which nobody says who speaks. They were neither trained nor calibrated
+        with, of which a warning tells.
+
+    holds_people_ : bool
+        False, and there at all, only for one without people: see
+        `sfmforensics.saving.without_people`. Such a one has no `calibration_rows_` and
+        `left_out_rows_`, and does not identify.
 
     Notes
     -----
     It is speakers who are kept back, each as likely as each other, since recordings of one speaker
     are alike: of K of them, intervals and sets of a confidence up to K / (K + 1) can be promised
     for a voice that was never heard, and beyond that they are infinite. See `speaker_quantile`.
+
+    A recording without a speaker might be of one who calibrates, and trained with it would tell the
+    model about a stranger; so it is on neither side, unless `groups` says that it is a copy of one
+    whose speaker is known.
+
+    Speakers are drawn without a look at their labels, so that who alone has a label may be kept
+    back: training has nothing of it then. Such a speaker counts as answered wrong, for sets as well
+    (see `predict_set`) and for `predict_or_abstain`; temperatures and probabilities are of the
+    labels that training has, and know of no other.
 
     Examples
     --------
@@ -161,7 +185,16 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         ParameterError
             `calibration` is no share and no number of folds, or `per_speaker` none of its choices.
         TargetError
-            Nobody says who speaks, or there are too few speakers.
+            Nobody says who speaks, there are too few speakers, or training is left with no label
+            of a task, with one class where there are several, or with none that those who
+            calibrate have.
+
+        Warns
+        -----
+        SplitWarning
+            Recordings have no speaker, and are left out.
+        EvidenceWarning
+            Speakers who calibrate have labels that training has not, or voices cannot be compared.
         """
         folds = isinstance(self.calibration, Integral)
         if not (self.calibration >= 2 if folds else 0 < self.calibration < 1):
@@ -174,6 +207,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
                 f"per_speaker is {self.per_speaker!r}; use one of {list(PER_SPEAKER)}"
             )
         y = check_y(self, y)
+        self.__dict__.pop("holds_people_", None)
         X, y, groups = indexable(X, y, groups)
         frame = as_frame(y)
         if len(frame) < 2:
@@ -182,15 +216,25 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
                 "to calibrate by"
             )
         voices = voices_of(frame, self.speaker, groups)
-        every = np.arange(len(frame))
+        named, self.left_out_rows_ = np.flatnonzero(voices >= 0), np.flatnonzero(voices < 0)
+        if len(self.left_out_rows_):
+            warnings.warn(
+                f"{len(self.left_out_rows_)} of {len(frame)} recordings have no speaker; they are "
+                "neither trained nor calibrated with, since they might be of one who is on the "
+                "other side. Name who speaks in each to use them",
+                SplitWarning,
+                stacklevel=2,
+            )
         rng = check_random_state(self.random_state)
         if isinstance(self.estimator, FrozenEstimator):
-            self.estimator_, sides = self.estimator, [(every[:0], np.flatnonzero(voices >= 0))]
+            self.estimator_, sides = self.estimator, [(named[:0], named)]
             models = [self.estimator_]
         else:
-            sides = draw_sides(frame, voices, self.calibration, self.speaker, rng)
+            sides = draw_sides(frame, voices, self.calibration, rng)
             models = [self._trained(X, y, voices, train) for train, _ in sides]
-            self.estimator_ = self._trained(X, y, voices, every) if folds else models[0]
+            for model in models:
+                refuse_one_class(model, frame.iloc[named], self.speaker)
+            self.estimator_ = self._trained(X, y, voices, named) if folds else models[0]
         held = [rows for _, rows in sides]
         self.calibration_rows_ = np.sort(np.concatenate(held))
         self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
@@ -199,6 +243,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             parts, X, frame, voices, self.speaker, rng if self.per_speaker == "one" else None
         )
         self._remember_temperatures()
+        self._warn_of_unheard()
         copies = None
         if groups is not None and self.speaker in frame:
             copies = copy_numbers(groups, len(frame))
@@ -220,6 +265,19 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         estimator = TANGO() if self.estimator is None else clone(self.estimator)
         own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
         return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
+
+    def _warn_of_unheard(self) -> None:
+        for task in self.temperatures_:
+            held = self._held[task]
+            if held.unheard:
+                warnings.warn(
+                    f"{held.unheard} of {len(np.unique(held.speakers))} speakers who calibrate "
+                    f"have a label of {task!r} that training has not, and so may new ones: up to a "
+                    f"confidence of {np.floor(1000 * held.most_closed) / 10:.1f} % sets are of "
+                    f"known labels, beyond that also of {ANY_OTHER!r}",
+                    EvidenceWarning,
+                    stacklevel=3,
+                )
 
     def _remember_temperatures(self) -> None:
         self.temperatures_ = {

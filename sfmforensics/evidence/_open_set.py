@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._labels import label_codes
 from sfmforensics.evidence._conformal import speaker_quantile
+from sfmforensics.evidence._people import NO_PEOPLE
 from sfmforensics.evidence._trials import means_by_speaker
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 
@@ -93,7 +94,7 @@ class OpenSetIdentifier(BaseEstimator):
             The rate is not between 0 and 1.
         TargetError
             A recording has no name, there are none, there are more of one speaker than can be
-            calibrated, or the ratios were calibrated by folds.
+            calibrated, or the ratios were calibrated by folds, or hold no people.
 
         Warns
         -----
@@ -105,6 +106,11 @@ class OpenSetIdentifier(BaseEstimator):
             raise ParameterError(f"false_alarm is {self.false_alarm}; use a share between 0 and 1")
         ratio = self.likelihood_ratio
         check_is_fitted(ratio, "scorer_")
+        if ratio._told is not None:
+            raise TargetError(
+                f"{NO_PEOPLE}, and to identify takes recordings of the calibration speakers, whom "
+                "those who are enrolled are compared with; use the model that holds them"
+            )
         if not ratio._one_space:
             raise TargetError(
                 f"the ratios were calibrated by {len(ratio._parts)} folds, each with a "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfmforensics.evidence._conformal import ANY_OTHER
 from sfmforensics.metrics._bootstrap import _bounds
 from sfmforensics.targets import CLASSIFICATION
 
@@ -169,7 +170,8 @@ def measure_answers(
         for when in ("before", "after"):
             found[f"brier_{when}"] = brier(part[when])
         pairs = list(zip(part["truth"], part["sets"], strict=True))
-        found["set_coverage"] = mean(np.array([t in s for t, s in pairs], bool), exact=True)
+        covered = [truth in labels or ANY_OTHER in labels for truth, labels in pairs]
+        found["set_coverage"] = mean(np.array(covered, bool), exact=True)
         found["set_size"] = mean(np.array([len(s) for _, s in pairs], dtype=float))
         given = part["answered"]
         found["answered"] = mean(given, exact=True)

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfmforensics.evidence._calibration import Calibration, Line, Steps
+from sfmforensics.evidence._comparison import Measures
 from sfmforensics.evidence._held import Held
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._pair_scorer import PairwiseLogistic
+from sfmforensics.evidence._people import holds_people
+from sfmforensics.evidence._ratio_state import no_trials
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
 from sfmforensics.exceptions import ModelFileError
 
@@ -20,7 +24,10 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array
 
 _SCORERS = {kind.__name__: kind for kind in (CosineScorer, PLDA, PairwiseLogistic)}
+KNOWN_SCORERS = tuple(_SCORERS.values())
+"""Of which it is known what they keep."""
 _LEARNT = ("mean_", "components_", "centre_", "axes_", "between_", "apart_", "alike_")
+_OF_CALIBRATION = ("centre", "scale", "lower", "upper")
 _OF_HELD = ("scores", "speakers", "drawn", "correct", "confidence")
 
 
@@ -43,7 +50,9 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
     ModelFileError
         Voices are compared by something of the user's own.
     """
-    arrays: dict[str, Array] = {"rows": model.calibration_rows_}
+    arrays: dict[str, Array] = {}
+    if holds_people(model):
+        arrays |= {"rows": model.calibration_rows_, "left_out": _left_out(model)}
     held = []
     for place, (task, found) in enumerate(model._held.items()):
         held.append({"task": task, "temperature": found.temperature, "floor": found.floor})
@@ -64,7 +73,8 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
     }
     ratio = model.likelihood_ratio_
     if ratio is not None:
-        arrays |= {"voices": ratio._voices, "copies": ratio._copies}
+        if ratio._told is None:
+            arrays |= {"voices": ratio._voices, "copies": ratio._copies}
         parts = []
         scorers = [(ratio.scorer_, None, None), *ratio._parts]
         for place, (scorer, rows, projected) in enumerate(scorers):
@@ -72,6 +82,8 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
             if rows is not None and projected is not None:
                 arrays |= {f"part.{place}.rows": rows, f"part.{place}.projected": projected}
         plain["ratio"] = _parameters(ratio) | {"parts": parts, "one_space": ratio._one_space}
+        if ratio._told is not None:
+            plain["ratio"] |= {"n_speakers": ratio.n_speakers_, "told": _told_state(ratio, arrays)}
     return plain, arrays
 
 
@@ -108,7 +120,10 @@ def calibrated_from(
         random_state=plain["random_state"],
     )
     model.estimator_ = estimator
-    model.calibration_rows_ = arrays["rows"]
+    if "rows" in arrays:
+        model.calibration_rows_ = arrays["rows"]
+        # Before there was this array, recordings without a speaker were trained with.
+        model.left_out_rows_ = arrays.get("left_out", arrays["rows"][:0])
     model.n_calibration_speakers_ = int(plain["n_speakers"])
     model._held = {}
     for place, told in enumerate(plain["held"]):
@@ -120,7 +135,9 @@ def calibrated_from(
         )
     model._remember_temperatures()
     model.likelihood_ratio_ = None
-    if plain["ratio"] is not None:
+    if plain["ratio"] is not None and "told" in plain["ratio"]:
+        model.likelihood_ratio_ = _told_from(plain["ratio"], arrays)
+    elif plain["ratio"] is not None:
         ratio = _template(plain["ratio"])
         voices, copies = arrays["voices"], arrays["copies"]
         states = [
@@ -138,6 +155,49 @@ def calibrated_from(
         ratio._keep(states[0], voices, copies, parts, one_space=one_space)
         model.likelihood_ratio_ = ratio
     return model
+
+
+def _left_out(model: CalibratedModel) -> Array:
+    """Of one that an earlier version fitted nothing was left out."""
+    return getattr(model, "left_out_rows_", model.calibration_rows_[:0])
+
+
+def _told_state(ratio: LikelihoodRatio, arrays: dict[str, Array]) -> list[dict[str, Any]]:
+    """Calibrations and measures of a ratio that holds no people, by number of recordings."""
+    found = []
+    for n_known, measures in (ratio._told or {}).items():
+        calibration = ratio._calibrations[n_known]
+        calibrator: Any = calibration.calibrator
+        told = {name: getattr(calibration, name) for name in _OF_CALIBRATION}
+        told |= {"n_known": n_known, "measures": dict(vars(measures))}
+        if isinstance(calibrator, Line):
+            told["line"] = [calibrator.slope, calibrator.offset]
+        else:
+            for name in ("scores", "shares"):
+                arrays[f"told.{n_known}.{name}"] = getattr(calibrator, name)
+        found.append(told)
+    return found
+
+
+def _told_from(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> LikelihoodRatio:
+    ratio = _template(plain)
+    ratio.scorer_ = _scorer_from(plain["parts"][0], "scorer.0", arrays)
+    ratio.n_features_in_ = ratio.scorer_.n_features_in_
+    ratio.n_speakers_ = int(plain["n_speakers"])
+    ratio._one_space = bool(plain["one_space"])
+    calibrations, measured = {}, {}
+    for told in plain["told"]:
+        n_known = int(told["n_known"])
+        calibrator: Any = (
+            Line(*told["line"])
+            if "line" in told
+            else Steps(*(arrays[f"told.{n_known}.{name}"] for name in ("scores", "shares")))
+        )
+        numbers = {name: float(told[name]) for name in _OF_CALIBRATION}
+        calibrations[n_known] = Calibration(calibrator, **numbers, trials=no_trials())
+        measured[n_known] = Measures(**told["measures"])
+    ratio._forget(calibrations, measured)
+    return ratio
 
 
 def _parameters(ratio: LikelihoodRatio) -> dict[str, Any]:

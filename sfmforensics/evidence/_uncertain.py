@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._conformal import class_sets
+from sfmforensics.evidence._conformal import ANY_OTHER, class_sets
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._posteriors import least_confidence
 from sfmforensics.exceptions import TargetError
@@ -70,14 +70,17 @@ class UncertainAnswers:
         X : array-like of shape (n_recordings, ...)
             What the estimator takes.
         confidence : float, default=0.9
-            Probability, over voices that were never heard, that the true class is among them.
+            Probability, over voices that were never heard, that the true class is among them, or
+            that `ANY_OTHER` is.
 
         Returns
         -------
         DataFrame of shape (n_recordings, n_tasks)
-            A tuple of labels, the most probable first, of each classification task. There is none
-            for the speakers (see `log10_lr` and `identify`), nor where the estimator gives no
-            probabilities.
+            A tuple of labels, the most probable first, of each classification task, all that the
+            model knows where there are too few calibration speakers. `ANY_OTHER`,
+            ``"(any other)"``, comes last where the truth may also be a label of which training has
+            heard nothing. There is none for the speakers (see `log10_lr` and `identify`), nor where
+            the estimator gives no probabilities.
 
         Raises
         ------
@@ -88,6 +91,15 @@ class UncertainAnswers:
         -----
         By the estimator's own probabilities: calibrated ones have learnt from the speakers who
         calibrate, and only what has not can promise anything whatever the model.
+
+        A new speaker may have a label that training has not, such as an accent of its own, and so
+        may speakers who calibrate, who are drawn without a look at their labels. No list of known
+        labels holds such a truth, so that it counts as infinitely improbable. As long as few
+        enough of the speakers who calibrate have such labels, sets list known ones, and those
+        listed hold the truth as often as was asked, new labels counted as missed. Beyond that
+        nothing can be ruled out: a set is of all known labels and of `ANY_OTHER`, and says that
+        nothing is known at this confidence. `fit` warns, and names the confidence up to which sets
+        are of known labels alone.
         """
         found = {}
         index = self._answers(X).index
@@ -96,8 +108,9 @@ class UncertainAnswers:
             quantile = held.quantile(confidence)
             sets = class_sets(probabilities, quantile)
             order = np.argsort(-probabilities, axis=1, kind="stable")
+            beyond = (ANY_OTHER,) if held.is_open(confidence) else ()
             found[task] = [
-                tuple(labels[row_order[row[row_order]]])
+                (*labels[row_order[row[row_order]]], *beyond)
                 for row, row_order in zip(sets, order, strict=True)
             ]
         return pd.DataFrame(found, index=index)

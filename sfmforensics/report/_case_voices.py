@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from sfmforensics.evidence import ANY_OTHER
 from sfmforensics.report._case_custody import share_text, text_of
 from sfmforensics.report._labels import figure_text, unit_of
 from sfmforensics.report._markup import join, png, table, tag
@@ -78,6 +79,8 @@ def _column(answers: pd.DataFrame, task: Any, kind: TaskKind, confidence: float)
 
 
 def _set(labels: Sequence[Any]) -> str:
+    if ANY_OTHER in labels:
+        return "any, also one that the model does not know"
     if len(labels) == 1:
         return f"{text_of(labels[0])} alone"
     told = [text_of(label) for label in labels[:MOST_LABELS]]
