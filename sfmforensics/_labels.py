@@ -297,3 +297,10 @@ def numbers_of(column: pd.Series, name: Hashable) -> FloatArray:
     if not np.isfinite(numbers).all():
         raise TargetError(f"column {name!r} holds an infinite number; correct or blank it")
     return numbers
+
+
+def as_text(schema: Any, name: str) -> Any:
+    """A schema of polars in which a column is text, whatever it was."""
+    import polars
+
+    return type(schema)(dict(schema) | {name: polars.String})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._files import write_atomically
 from sfmforensics._plain import NO_CODE, pack, unpack
+from sfmforensics.custody import manifest_without_people
 from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.evidence import CalibratedModel
-from sfmforensics.evidence._state import calibrated_from, calibration_state
+from sfmforensics.evidence._people import calibration_without_people, holds_people
+from sfmforensics.evidence._state import KNOWN_SCORERS, calibrated_from, calibration_state
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array, IntArray, PathLike
 
 _FORMAT, _CALIBRATED = "sfmforensics model 1", "sfmforensics model 3"
+_NOBODY = "sfmforensics model 4"
+"""A calibrated model that holds no people."""
+SPEAKER = "speaker"
+"""Column of the targets that names people."""
 _MANIFEST = "manifest"
 """Name of a tensor that no network has; a header may not be as long as this can get."""
 _ARRAYS = "calibration."
@@ -44,7 +51,10 @@ _CODEC += ("center_", "scale_")
 
 
 def save_model(
-    model: Pipeline | TANGO | ConcatFusion | SingleView | CalibratedModel, path: PathLike
+    model: Pipeline | TANGO | ConcatFusion | SingleView | CalibratedModel,
+    path: PathLike,
+    *,
+    include_people: bool = True,
 ) -> None:
     """Save a fitted model as one safetensors file.
 
@@ -55,6 +65,9 @@ def save_model(
         either.
     path : path-like
         The file; what was there is replaced once the new one is whole.
+    include_people : bool, default=True
+        Whether the file says whom the model was made of. False saves what `without_people` gives,
+        which says what such a model cannot do; `model` itself stays as it is.
 
     Raises
     ------
@@ -88,8 +101,11 @@ def save_model(
     >>> bool((read_model(file).predict(X) == model.predict(X)).all())
     True
     """
+    if not include_people:
+        model = without_people(model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *views, estimator = steps
+    people = holds_people(model)
     told: dict[str, Any] | None = None
     arrays: dict[str, Array] = {}
     if type(estimator) is CalibratedModel:
@@ -108,7 +124,7 @@ def save_model(
     check_is_fitted(estimator)
     codec = estimator._codec
     content = {
-        "format": _FORMAT if told is None else _CALIBRATED,
+        "format": _FORMAT if told is None else _CALIBRATED if people else _NOBODY,
         "views": _views(views[0]) if views else None,
         "estimator": kind,
         "parameters": pack(estimator.get_params(deep=False), kind),
@@ -116,6 +132,8 @@ def save_model(
         "targets": pack(_attributes(codec, _CODEC), "the targets"),
         "codec": pack({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
     }
+    if not people:
+        content["people"] = False
     if told is not None:
         content["calibration"] = pack(told, "the calibration")
     text = json.dumps(content, sort_keys=True)
@@ -129,6 +147,94 @@ def save_model(
         tensors[_MANIFEST] = torch.frombuffer(bytearray(manifest), dtype=torch.uint8)
     # One entry: the order of several would differ from file to file.
     write_atomically(path, save(tensors, {"model": f"{_digest(text, tensors)} {text}"}))
+
+
+def without_people(
+    model: Pipeline | TANGO | ConcatFusion | SingleView | CalibratedModel,
+) -> Any:
+    """Give a fitted model that does not know whom it was made of, and answers alike.
+
+    Parameters
+    ----------
+    model : Pipeline, TANGO, ConcatFusion, SingleView or CalibratedModel
+        Fitted, as `save_model` takes it; stays as it is.
+
+    Returns
+    -------
+    Pipeline or estimator
+        Its attribute ``holds_people_`` (of the last step) is False.
+
+    Raises
+    ------
+    ModelFileError
+        It is of another kind, of which nobody can say what it keeps of its recordings: a support
+        vector machine keeps vectors of them, and answers by these.
+    NotFittedError
+        It is not fitted.
+
+    See Also
+    --------
+    save_model : Saves it so with ``include_people=False``.
+
+    Notes
+    -----
+    Left out are names, paths and hashes of the recordings, the command that made the model, who
+    speaks in which, which of them calibrated, and the vectors of these; the speakers of the column
+    "speaker" (of a calibrated model, of its `speaker` column) are numbered: "speaker 01" and so on,
+    by the order of their names, or as whole numbers where they were numbers. All other answers,
+    probabilities, intervals, sets and likelihood ratios are the same to the last bit, ratios with
+    up to ten known recordings of a speaker.
+
+    Such a model cannot identify (`OpenSetIdentifier`, for which it takes the voices of those who
+    calibrated), nor draw the comparisons that calibrated it; nor can it be checked whether it has
+    heard a recording or a speaker, or whether its recordings are as they were. Keep the whole
+    model, which is the only one that can.
+
+    It is less personal, not anonymous: the weights of a network have learnt from these voices, one
+    row of them for each speaker, and labels of other columns are kept as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sfmforensics import TANGO
+    >>> X = np.random.default_rng(0).normal(size=(40, 20)).astype("float32")
+    >>> y = pd.DataFrame({"speaker": ["Anna", "Ben"] * 20, "age": [31.0, 47.0] * 20})
+    >>> model = TANGO(max_epochs=1, random_state=0).fit(X, y)
+    >>> without_people(model).classes_[0].tolist(), model.classes_[0].tolist()
+    (['speaker 1', 'speaker 2'], ['Anna', 'Ben'])
+    """
+    estimator = model[-1] if isinstance(model, Pipeline) else model
+    check_is_fitted(estimator)
+    inside, speaker = estimator, SPEAKER
+    if type(estimator) is CalibratedModel:
+        inside, speaker = estimator.estimator_, estimator.speaker
+        if isinstance(inside, FrozenEstimator):
+            inside = inside.estimator
+        scorer = getattr(estimator.likelihood_ratio_, "scorer_", None)
+        if scorer is not None and type(scorer) not in KNOWN_SCORERS:
+            inside = scorer
+    if _ESTIMATORS.get(type(inside).__name__) is not type(inside):
+        raise ModelFileError(
+            f"a {type(inside).__name__} may keep what its recordings were, and needs that to "
+            "answer, so that it cannot be without people; use tango, concat or single, or keep it "
+            "with people (include_people=True)"
+        )
+    reduced: Any = copy(inside)
+    reduced._codec = inside._codec.renamed({SPEAKER, speaker})
+    if type(estimator) is CalibratedModel:
+        reduced = calibration_without_people(estimator, reduced)
+    reduced.holds_people_ = False
+    if not isinstance(model, Pipeline):
+        return reduced
+    views = [(name, clone(step)) for name, step in model.steps[:-1]]
+    for _, union in views:
+        for _, embedder in getattr(union, "transformer_list", []):
+            embedder.set_params(cache=None)
+    pipeline = Pipeline([*views, (model.steps[-1][0], reduced)])
+    if getattr(model, "manifest_", None) is not None:
+        pipeline.manifest_ = manifest_without_people(model.manifest_)
+    return pipeline
 
 
 def read_model(
@@ -192,8 +298,8 @@ def read_model(
 
 
 def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
-    if content["format"] not in (_FORMAT, _CALIBRATED):
-        raise ValueError(f"its format is {content['format']!r}, not {_CALIBRATED!r} or before")
+    if content["format"] not in (_FORMAT, _CALIBRATED, _NOBODY):
+        raise ValueError(f"its format is {content['format']!r}, not {_NOBODY!r} or before")
     estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
     estimator._validate_params()
     codec = TargetCodec(**unpack(content["codec"]))
@@ -213,9 +319,11 @@ def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
     }
     estimator.module_ = _module(estimator, codec, tensors)
     estimator._compare_versions()
-    if content["format"] == _CALIBRATED:
+    if content["format"] != _FORMAT:
         told = unpack(content["calibration"])
         estimator = calibrated_from(estimator, clone(estimator), told, arrays)
+    if not content.get("people", True):
+        estimator.holds_people_ = False
     if content["views"] is None:
         return estimator
     union = FeatureUnion([_embedder(view) for view in content["views"]])

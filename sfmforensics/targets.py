@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from sfmforensics._labels import (
     as_frame,
+    as_text,
     form_of,
     mean_and_deviation,
     numbers_of,
@@ -24,7 +25,7 @@ from sfmforensics._labels import (
 from sfmforensics.exceptions import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Hashable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -205,6 +206,37 @@ class TargetCodec:
                 )
         other.form_, other.flat_ = form_of(y, frame)
         other.schema_ = getattr(y, "schema", None) if other.form_ == "polars" else None
+        return other
+
+    def renamed(self, columns: Collection[Hashable]) -> Self:
+        """The same codec with numbers in the place of some columns' labels.
+
+        Parameters
+        ----------
+        columns : collection of str
+            Which; those that are not there, or are numbers already, do not matter.
+
+        Returns
+        -------
+        TargetCodec
+            Labels are "COLUMN 1" and so on, in the order of what they were; whole numbers from 1
+            on, where they were numbers.
+        """
+        other = copy(self)
+        other._classes = list(self._classes)
+        for position, (name, labels) in enumerate(zip(self.names_, self._classes, strict=True)):
+            if name not in columns or labels is None or labels.dtype.kind == "b":
+                continue
+            numbers = np.arange(1, len(labels) + 1)
+            width = len(str(len(labels)))
+            given: t.Array = (
+                numbers.astype(labels.dtype)
+                if labels.dtype.kind in "iuf"
+                else np.array([f"{name} {number:0{width}}" for number in numbers], dtype=object)
+            )
+            other._classes[position] = given if labels.dtype.kind != "U" else given.astype(str)
+            if self.schema_ is not None and labels.dtype.kind not in "iuf":
+                other.schema_ = as_text(self.schema_, name)
         return other
 
     @property

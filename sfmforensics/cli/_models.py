@@ -68,6 +68,14 @@ def train(
             "--abstain need it, identify a share.",
         ),
     ] = None,
+    no_people: Annotated[
+        bool,
+        typer.Option(
+            "--no-people",
+            help="Leave out of the file which recordings and speakers the model was made of: it "
+            "answers alike, but no longer identifies, nor tells whether it has heard somebody.",
+        ),
+    ] = False,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
 ) -> None:
@@ -89,15 +97,25 @@ def train(
         device=device,
         format=format,  # type: ignore[arg-type]  # whose members are these words
         calibrate=share,
+        include_people=not no_people,
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
     )
     tell(f"{model} of {len(loaded.data)} recordings: {output}")
     if calibrate is not None:
-        last = trained[-1]
+        told = trained.manifest_["calibration"]
+        people = trained.manifest_.get("people", {})
+        used = people.get("calibrated", len(told.get("recordings", [])))
+        unnamed = people.get("left_out", len(told.get("left_out", [])))
         tell(
-            f"Calibrated by {last.n_calibration_speakers_} speakers "
-            f"({len(last.calibration_rows_)} recordings)"
+            f"Calibrated by {told['speakers']} speakers ({used} recordings)"
+            + (f"; {unnamed} without a speaker left out" if unnamed else "")
+        )
+    if no_people:
+        tell(
+            "It holds no people: its speakers are numbered, it does not identify, verify finds no "
+            "recordings in it, and compare and assess cannot tell whether it has heard somebody. "
+            "For these, keep one with people"
         )
     tell_manifest(output)
     tell(f"Next: sfmforensics predict {shlex.quote(str(output))} FILE...")
@@ -145,6 +163,7 @@ def predict(
     ] = None,
 ) -> None:
     """Answer all tasks for recordings."""
+    from sfmforensics.evidence._people import holds_people
     from sfmforensics.workflow import load_model, predict_files
 
     loaded = load_model(model, trust=trust)
@@ -159,6 +178,8 @@ def predict(
     )
     print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
     speaker = getattr(loaded[-1], "speaker", None)  # of a calibrated model, the column of them
+    if format is Format.table and not holds_people(loaded):
+        tell("This model holds no people: its speakers are numbered, not named.")
     if format is Format.table and speaker in answers:
         explain(
             f"{speaker}: who of those in training is most alike, whoever speaks. To weigh a voice: "

@@ -13,6 +13,7 @@ from sfmforensics.custody._manifest import (
     MANIFEST,
     check_manifest,
     is_sealed,
+    manifest_without_people,
     read_manifest,
     write_manifest,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "describe_splits",
     "describe_views",
     "is_sealed",
+    "manifest_without_people",
     "matrix_hash",
     "read_manifest",
     "write_manifest",

@@ -116,6 +116,40 @@ def _no_manifest(path: PathLike, found: object) -> CustodyError:
     )
 
 
+def manifest_without_people(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Give the manifest of a model without what it says of recordings and the people in them.
+
+    Parameters
+    ----------
+    manifest : dict
+        As `Evidence.manifest` gives it; stays as it is.
+
+    Returns
+    -------
+    dict
+        Sealed anew. It has no recordings, no command (whose paths may hold names) and no places
+        of those that calibrated, but "people": {"included": False, "recordings": how many there
+        were, "calibrated", "left_out", "sha256": that of the whole manifest}, by which who keeps
+        the whole one can show that this is of it.
+    """
+    people = manifest.get("people")
+    calibration = dict(manifest.get("calibration") or {})
+    counts = {
+        "recordings": len(manifest["recordings"]),
+        "calibrated": len(calibration.pop("recordings", [])),
+        "left_out": len(calibration.pop("left_out", [])),
+        "sha256": manifest.get("sha256"),
+    }
+    told = manifest | {
+        "recordings": [],
+        "command": "",
+        "calibration": calibration or None,
+        "people": people if people is not None else {"included": False} | counts,
+    }
+    del told["sha256"]
+    return told | {"sha256": seal(told)}
+
+
 def is_sealed(manifest: dict[str, Any]) -> bool:
     """Whether a manifest is as it was made; by somebody who knows how, any can be made."""
     return manifest.get("sha256") == seal({k: v for k, v in manifest.items() if k != "sha256"})

@@ -85,12 +85,18 @@ def _kept_back(calibrate: Any) -> str:
 
 def _corpus(told: Mapping[str, Any]) -> Iterator[object]:
     if told:
-        number = f"{len(told.get('recordings', [])):,} recordings"
+        people = told.get("people") or {}
+        recordings = people.get("recordings", len(told.get("recordings", [])))
         rows = (told.get("calibration") or {}).get("recordings", [])
+        calibrated = people.get("calibrated", len(rows))
+        number = f"{recordings:,} recordings"
         kind = text_of(told.get("model", "unknown"))
         yield f"The data: {number}{_source(told.get('command'))}, by which the model ({kind}) was "
         yield f"trained on {time_of(told.get('finished'))}"
-        yield f"; {len(rows):,} of them calibrated. " if rows else ". "
+        yield f"; {calibrated:,} of them calibrated. " if calibrated else ". "
+        if not people.get("included", True):
+            yield "The model does not hold whose they were: whether it has heard a recording of "
+            yield "this case cannot be checked with it, nor can the comparisons be drawn. "
     else:
         yield "Which data these were, the model does not say. "
     yield tag(

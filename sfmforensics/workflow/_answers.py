@@ -41,7 +41,7 @@ def calibrated_step(model: Pipeline) -> CalibratedModel:
     if isinstance(model[-1], CalibratedModel):
         return model[-1]
     raise ModelFileError(
-        f"{_file_of(model)}: it is not calibrated, so that it cannot say how far it can be "
+        f"{name_of(model)}: it is not calibrated, so that it cannot say how far it can be "
         "trusted; make one that is with: sfmforensics train --calibrate 0.33 ..."
     )
 
@@ -66,14 +66,15 @@ def comparing_step(model: Pipeline) -> CalibratedModel:
     calibrated = calibrated_step(model)
     if calibrated.likelihood_ratio_ is None:
         raise ModelFileError(
-            f"{_file_of(model)}: it cannot compare voices: that takes a model that gives a "
+            f"{name_of(model)}: it cannot compare voices: that takes a model that gives a "
             "representation, as tango, concat and single do, and four speakers or more to "
             f"calibrate by, but {calibrated.n_calibration_speakers_} were kept back; train it so"
         )
     return calibrated
 
 
-def _file_of(model: Pipeline) -> str:
+def name_of(model: Pipeline) -> str:
+    """Name the file that a model was loaded from, for a message."""
     file = getattr(model, "file_", None)
     return show_name(file["path"]) if file else "this model"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfmforensics._names import show_name
 from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning
 from sfmforensics.workflow._answers import least_samples
 
@@ -23,7 +24,9 @@ def seconds_of(model: Pipeline, file: str) -> float:
 
 
 def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
-    """Say so if the model was trained or calibrated with one of them."""
+    """Say so if the model was trained or calibrated with one of them, or does not know it."""
+    if not holds_people(model):
+        warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
     told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
     learnt = {record["sha256"] for record in told if "sha256" in record}
     for record in evidence.records:

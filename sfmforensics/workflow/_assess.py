@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from sfmforensics.custody import Evidence, write_manifest
 from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
-from sfmforensics.exceptions import TargetError
+from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
+from sfmforensics.exceptions import EvidenceWarning, TargetError
 from sfmforensics.report import save_assessment
 from sfmforensics.workflow._answers import calibrated_step, check_same_views, vectors_of
 from sfmforensics.workflow._common import check_corpus, make_folder
@@ -72,12 +74,19 @@ def assess_corpus(
         A recording cannot be used.
     OutputError
         The results cannot be written.
+
+    Warns
+    -----
+    EvidenceWarning
+        The model holds no people, so that it cannot be checked whether it has heard them.
     """
     calibrated = calibrated_step(model)
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
     evidence = Evidence(corpus.data, verbose)
+    if not holds_people(model):
+        warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=2)
     told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
     learnt = {record["sha256"] for record in told if "sha256" in record}
     known = sum(record.get("sha256") in learnt for record in evidence.records)

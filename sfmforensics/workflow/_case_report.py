@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sklearn.utils import _safe_indexing
 
 from sfmforensics._files import write_atomically
+from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation import explain
 from sfmforensics.report.case import case_page
@@ -15,7 +16,9 @@ from sfmforensics.workflow._answers import calibrated_step
 
 if TYPE_CHECKING:
     from sfmforensics._types import PathLike
+    from sfmforensics.evidence import CalibratedModel
     from sfmforensics.explanation import Explanation
+    from sfmforensics.metrics import Trials
     from sfmforensics.workflow._cases import Case
 
 
@@ -51,11 +54,18 @@ def write_case(case: Case, path: PathLike) -> Path:
         tasks=tasks,
         confidence=case.confidence,
         seconds=case.seconds,
-        trials=calibrated._ratio()._weighed(case.comparison.n_known),
+        trials=_trials(case, calibrated),
         explanation=_explained(case),
     )
     write_atomically(path, page)
     return path
+
+
+def _trials(case: Case, calibrated: CalibratedModel) -> Trials | None:
+    """Comparisons to draw, which a model without people has not."""
+    if not holds_people(case.model):
+        return None
+    return calibrated._ratio()._weighed(case.comparison.n_known)
 
 
 def _explained(case: Case) -> Explanation | None:

@@ -15,8 +15,14 @@ from sfmforensics._names import show_name
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import OpenSetIdentifier
-from sfmforensics.exceptions import AudioError, TargetError
-from sfmforensics.workflow._answers import check_same_views, comparing_step, vectors_of
+from sfmforensics.evidence._people import NO_PEOPLE, holds_people
+from sfmforensics.exceptions import AudioError, ModelFileError, TargetError
+from sfmforensics.workflow._answers import (
+    check_same_views,
+    comparing_step,
+    name_of,
+    vectors_of,
+)
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
 
 if TYPE_CHECKING:
@@ -70,7 +76,7 @@ def identify_files(
     ParameterError
         The rate is not between 0 and 1.
     ModelFileError
-        The model is not calibrated to compare voices.
+        The model is not calibrated to compare voices, or holds no people.
     TargetError
         An enrolled recording has no speaker, there are none, or one has more recordings than can be
         calibrated.
@@ -86,6 +92,11 @@ def identify_files(
         for that rate.
     """
     calibrated = comparing_step(model)
+    if not holds_people(model):
+        raise ModelFileError(
+            f"{name_of(model)}: {NO_PEOPLE}, and to identify takes recordings of the calibration "
+            "speakers, whom those who are enrolled are compared with; use the model that holds them"
+        )
     check_same_views(model)
     asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
     evidence = Evidence([*given, *asked], verbose)

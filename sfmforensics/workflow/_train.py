@@ -17,7 +17,7 @@ from sfmforensics.exceptions import (
     SFMForensicsError,
     TargetError,
 )
-from sfmforensics.saving import save_model
+from sfmforensics.saving import save_model, without_people
 from sfmforensics.targets import TargetCodec, task_kind
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
@@ -52,6 +52,7 @@ def train_model(
     device: str | None = None,
     format: Literal["safetensors", "joblib"] | None = None,
     calibrate: float | int | None = None,
+    include_people: bool = True,
     command: str = "",
     verbose: bool = False,
 ) -> Pipeline:
@@ -74,7 +75,11 @@ def train_model(
     calibrate : float, int or None, default=None
         Share of the speakers who are kept back from training, or number of folds of them, to find
         out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Copies of
-        one recording stay on one side.
+        one recording stay on one side; recordings without a speaker are on neither.
+    include_people : bool, default=True
+        Whether the file, and what is returned, say which recordings and speakers the model was made
+        of. Without them answers are the same, but for the speakers, who are numbered; what can no
+        longer be done, `sfmforensics.saving.without_people` says.
     command : str, default=""
         What repeats this, for the manifest.
 
@@ -90,7 +95,7 @@ def train_model(
     SFMForensicsError
         `output` is a folder.
     ModelFileError
-        The model can be saved with joblib alone, or the format is unknown.
+        The model can be saved with joblib alone, or only with people, or the format is unknown.
     TargetError
         The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
         name its answers by them; or nobody says who speaks, or too few do to calibrate.
@@ -113,6 +118,12 @@ def train_model(
         raise ModelFileError(
             "a model of scikit-learn's SVC and SVR can be saved as code only; name a file such as "
             f"{output.with_suffix('.joblib')}"
+        )
+    if model == "svm" and not include_people:
+        raise ModelFileError(
+            "a model of SVC and SVR answers by vectors of the recordings that it learnt from, so "
+            "that it cannot be without people; use --model tango, concat or single, or leave "
+            "--no-people out"
         )
     check_corpus(corpus)
     warn_of_no_labels(corpus)
@@ -155,6 +166,8 @@ def train_model(
         calibration=_calibration(pipeline[-1]),
         tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
     )
+    if not include_people:
+        pipeline = without_people(pipeline)
     if format == "joblib":
         with replacing(output) as temporary:
             joblib.dump(pipeline, temporary)
@@ -171,4 +184,5 @@ def _calibration(model: Any) -> dict[str, Any] | None:
         "calibration": model.calibration,
         "speakers": model.n_calibration_speakers_,
         "recordings": model.calibration_rows_.tolist(),
+        "left_out": model.left_out_rows_.tolist(),
     }

@@ -22,6 +22,7 @@ from sfmforensics.custody import (
     read_manifest,
 )
 from sfmforensics.embedders import registry
+from sfmforensics.evidence._people import NO_PEOPLE
 from sfmforensics.exceptions import CustodyError, ReportError, SFMForensicsError
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import read_run
@@ -151,6 +152,10 @@ def _rows(
             if there
             else ("model", model["path"], MISSING, "")
         )
+    people = manifest.get("people") or {}
+    if not people.get("included", True):
+        item = f"{people['recordings']} recordings"
+        yield "recording", item, UNCHECKED, f"{NO_PEOPLE}; check the one that does"
     recordings = _moved(manifest["recordings"], root)
     yield from _recordings(manifest["recordings"], recordings, verbose)
     yield from _views(manifest)
