@@ -1,5 +1,7 @@
 """A calibrated model on disk: the same answers and ratios, and nothing that runs."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from sfmforensics import TANGO, make_views, read_model, save_model
 from sfmforensics.baselines import PerTask
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.evidence import PLDA, CalibratedModel, CosineScorer, LikelihoodRatio
-from sfmforensics.exceptions import ModelFileError
+from sfmforensics.evidence._state import calibrated_from, calibration_state
+from sfmforensics.exceptions import EvidenceWarning, ModelFileError, SplitWarning
 
 SMALL = {"encoder": "tokens", "n_tokens": 2, "token_dim": 8, "hidden": (8,), "max_epochs": 3}
 
@@ -114,6 +117,22 @@ def test_what_only_code_could_make_again_is_refused_by_name(inside, voices, tmp_
     with pytest.raises(ModelFileError, match=f"{says}.*without code"):
         save_model(model, tmp_path / "model.safetensors")
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_one_that_was_trained_with_recordings_of_nobody_known_says_so(voices):
+    X, y = voices
+    y = y.assign(speaker=y["speaker"].where(np.arange(len(y)) % 9 > 0, None))
+    model = CalibratedModel(TANGO(random_state=0, **SMALL), random_state=0)
+    with pytest.warns(SplitWarning):
+        model.fit(X, y)
+    plain, arrays = calibration_state(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = calibrated_from(model.estimator_, model.estimator, plain, arrays)
+    assert again.left_out_rows_.tolist() == list(range(0, 90, 9))
+    del arrays["left_out"]  # as before there was this array
+    with pytest.warns(EvidenceWarning, match="without a speaker, here 10, .* train it anew"):
+        calibrated_from(model.estimator_, model.estimator, plain, arrays)
 
 
 def test_joblib_keeps_it_too(voices, tmp_path):
