@@ -16,7 +16,7 @@ from sfmforensics._folds import (
     spread,
     strata,
 )
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.model_selection import TargetGroupKFold
 
 BITS = np.array([True, False])
@@ -315,3 +315,16 @@ def test_judged_by_numbers_or_by_classes_that_are_learnt():
     assert not _can_judge(y, train, others[1:2])  # b is not
     assert _can_judge(y, train, others[2:])  # a number needs no class
     assert not _can_judge(y[["who"]], train, others[2:])
+
+
+def test_a_row_without_a_group_is_neither_learnt_from_nor_judged_by():
+    groups = pd.Series(ALL // 4, dtype=object)
+    groups[::5] = None
+    for validation in (0.3, TargetGroupKFold(2, on="who")):
+        with pytest.warns(SplitWarning, match=f"of {len(ALL)} recordings have no group"):
+            train, valid = held_out(ALL[:, None], WHO, validation, groups, rng(0), ALL)
+        assert not set(train) & set(range(0, len(ALL), 5))
+        assert not set(valid) & set(range(0, len(ALL), 5))
+        assert len(train) + len(valid) == groups.notna().sum()
+    with pytest.raises(TargetError, match="no recording has a group; give each"):
+        held_out(None, WHO[["age"]], 0.3, [None] * len(ALL), rng(0), ALL)
