@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 FORMAT = "sfmforensics manifest 1"
 
+_OF_NOBODY = ("format", "kind", "started", "finished", "hardware", "versions", "preprocessing")
+_OF_NOBODY += ("views", "model", "preset", "seed", "parameters", "tasks")
+_OF_CALIBRATION = ("calibration", "speakers")
+"""Facts of a model's manifest, and of its calibration, that tell of no person; whatever else comes
+to stand there may."""
+
 
 def write_manifest(folder: PathLike, manifest: dict[str, Any]) -> Path:
     """Write a manifest into a folder of results.
@@ -127,26 +133,24 @@ def manifest_without_people(manifest: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Sealed anew. It has no recordings, no command (whose paths may hold names) and no places
-        of those that calibrated, but "people": {"included": False, "recordings": how many there
-        were, "calibrated", "left_out", "sha256": that of the whole manifest}, by which who keeps
-        the whole one can show that this is of it.
+        Sealed anew, of facts that are about nobody: there are no recordings, no command (whose
+        paths may hold names) and no places of those that calibrated, but "people": {"included":
+        False, "recordings": how many there were, "calibrated", "left_out", "sha256": that of the
+        whole manifest}, by which who keeps the whole one can show that this is of it.
     """
-    people = manifest.get("people")
-    calibration = dict(manifest.get("calibration") or {})
+    calibration = manifest.get("calibration") or {}
     counts = {
+        "included": False,
         "recordings": len(manifest["recordings"]),
-        "calibrated": len(calibration.pop("recordings", [])),
-        "left_out": len(calibration.pop("left_out", [])),
+        "calibrated": len(calibration.get("recordings", [])),
+        "left_out": len(calibration.get("left_out", [])),
         "sha256": manifest.get("sha256"),
     }
-    told = manifest | {
+    told = {name: manifest[name] for name in _OF_NOBODY if name in manifest} | {
         "recordings": [],
-        "command": "",
-        "calibration": calibration or None,
-        "people": people if people is not None else {"included": False} | counts,
+        "calibration": {name: calibration[name] for name in _OF_CALIBRATION if name in calibration},
+        "people": manifest.get("people", counts),
     }
-    del told["sha256"]
     return told | {"sha256": seal(told)}
 
 
