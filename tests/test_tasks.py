@@ -129,3 +129,20 @@ def test_a_search_keeps_speakers_apart_that_are_not_learnt(table, capsys):
         warnings.simplefilter("ignore")
         assert main(["evaluate", *table, *options, *search, *CHOSEN]) == 0
     assert set(pd.read_csv("s/scores.csv")["task"]) == {"emotion", "age"}
+
+
+def test_assess_groups_by_what_was_chosen_and_keeps_the_speakers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("known", 0), ("strangers", 7)):
+        corpus = make_speech_corpus(12, 3, duration=0.4, random_state=seed, output=tmp_path / name)
+        rows = corpus.target.assign(path=corpus.data, language=["de", "fr"] * 18)
+        rows.assign(speaker=name + rows["speaker"]).to_csv(f"{name}.csv", index=False)
+    corpus = ["--corpus", "manifest", "--root"]
+    model = ["--views", "mfcc", "--model", "single", "--epochs", "1", "--output", "m.safetensors"]
+    told = ["--calibrate", "0.5", "--tasks", "speaker,gender"]
+    assert main(["train", *corpus, "known.csv", *model, *told]) == 0
+    asked = [*corpus, "strangers.csv", "--output", "v", "--tasks", "gender,language"]
+    assert main(["assess", "m.safetensors", *asked]) == 0
+    table = pd.read_csv("v/assessment.csv")
+    assert set(table["task"]) == {"speaker", "gender"}
+    assert set(table["by"].dropna()) == {"gender", "language"}

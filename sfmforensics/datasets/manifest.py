@@ -37,7 +37,7 @@ MAX_AGE = 130
 """Oldest age accepted, in years."""
 
 _NAMES = ("speaker", "emotion", "gender")
-_LABELS = (*_NAMES, "session")
+_SESSION = "session"
 _RESERVED = ("path", "age", *_NAMES)
 _BREAK = re.compile(r"[\r\n]")
 _SURPRISES = {
@@ -178,7 +178,7 @@ def load_manifest(
                 [_years(cell, row, table) for cell, row in zip(cells, rows, strict=True)],
                 dtype=float,
             )
-        elif name.lower() in _LABELS:
+        elif name in _NAMES:
             labels[name] = label_column(cell or None for cell in cells)
         else:
             labels[name] = _infer(cells, rows, name, table)
@@ -359,6 +359,9 @@ def _years(cell: str, row: int, table: Path) -> float:
 
 def _infer(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> pd.Series:
     found, said = read_column(cells)
+    if name.lower() == _SESSION:  # a name, whatever it looks like
+        said = said if found.dtype == object else ""
+        found = label_column(cell or None for cell in cells)
     if found.dtype == float and np.isinf(found).any():
         at = int(np.argmax(np.isinf(found)))
         raise DatasetError(
