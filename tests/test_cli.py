@@ -209,7 +209,7 @@ def test_describe_shows_what_is_wrong_with_a_corpus(here, corpus, capsys):
         f"{here / 'text.wav'} it cannot be read as sound",
         f"s01 = s02 1 {Path(corpus.data[0]).name} = copy.wav",
         "s03 age",
-        "serious: one s01 = s02: 1 recording.",
+        "serious: one recording under two speakers s01 = s02: 1 recording.",
         "pairs that are near copies 0",
     ):
         assert row in " ".join(done.stdout.replace("│", " ").split())
