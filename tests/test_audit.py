@@ -32,6 +32,7 @@ from sfmforensics.audit import (
 )
 from sfmforensics.datasets import find_copies, load_baved, make_speech_corpus
 from sfmforensics.embedders import MFCCEmbedder
+from sfmforensics.experiment import make_splits
 from sfmforensics.report.describe import describe_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
@@ -143,6 +144,81 @@ def test_a_recording_with_a_common_hum_is_not_a_copy(clean):
     hum = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 50)
     data = [(signal + hum[: len(signal)] + 0.1, rate) for signal, rate in clean.data[:20]]
     assert near_copies(data).empty
+
+
+@pytest.fixture(scope="module")
+def six():
+    """One recording each of six speakers."""
+    return make_speech_corpus(6, 1, duration=1.5, random_state=3)
+
+
+def sine(frequency, seconds, level=0.5):
+    return level * np.sin(2 * np.pi * frequency * np.arange(int(seconds * 16_000)) / 16_000)
+
+
+def hiss(seconds, level, seed):
+    return level * np.random.default_rng(seed).normal(size=int(seconds * 16_000))
+
+
+EMPTY = {
+    "zeros": lambda i: np.zeros(32_000),
+    "a constant": lambda i: np.full(16_000, 0.2),
+    "comfort noise": lambda i: hiss(2, 0.002, i),
+    "the same comfort noise": lambda i: hiss(2, 0.002, 0),
+    "a soft beep": lambda i: sine(1000, 0.5, 0.05),
+    "a beep": lambda i: sine(1000, 0.5),
+    "a test tone": lambda i: sine(1000, 1.0),
+    "a dial tone": lambda i: sine(350, 1.0, 0.3) + sine(440, 1.0, 0.3),
+    "beeps": lambda i: np.concatenate([sine(425, 0.3), np.zeros(2000)] * 3),
+}
+
+
+@pytest.mark.parametrize("fill", EMPTY.values(), ids=EMPTY)
+def test_what_holds_no_voice_does_not_decide(six, fill):
+    """Neither that two are copies, since both begin so, nor that a copy is none."""
+    behind = [(np.append(six.data[0][0], fill(0)), 16_000), *six.data[1:]]
+    assert near_copies(behind).empty
+    before = [(np.append(fill(i), signal), rate) for i, (signal, rate) in enumerate(six.data)]
+    assert near_copies(before).empty
+    signal, rate = six.data[4]
+    for data in (six.data, before):  # in front of the copy alone, and of all, though longer
+        near = near_copies([*data, (0.5 * np.concatenate([fill(7), fill(8), signal]), rate)])
+        assert near[["first", "second"]].to_numpy().tolist() == [[4, 6]]
+
+
+def test_a_common_announcement_makes_no_copies(six):
+    spoken = make_speech_corpus(1, 1, duration=1.5, random_state=9).data[0][0]
+    data = [(np.append(4 * spoken, signal), rate) for signal, rate in six.data]
+    assert near_copies(data).empty
+
+
+def test_of_what_is_nothing_but_tone_no_copy_is_found():
+    tones = [(sine(1000, seconds, level), 16_000) for seconds, level in ((1, 0.5), (1.5, 0.2))]
+    assert near_copies(tones).empty
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    first=st.integers(0, 5),
+    before=st.floats(0, 3),
+    behind=st.floats(0, 3),
+    gain=st.floats(0.01, 1),
+)
+def test_silence_anywhere_leaves_a_copy_one_and_no_other(six, first, before, behind, gain):
+    ends = np.zeros(int(16_000 * before)), np.zeros(int(16_000 * behind))
+    copy = np.concatenate([ends[0], gain * six.data[first][0], ends[1]])
+    near = near_copies([*six.data, (copy, 16_000)], copies=range(7))
+    assert near[["first", "second"]].to_numpy().tolist() == [[first, 6]]
+
+
+def test_one_silence_leaves_the_folds_as_they_were():
+    corpus = make_speech_corpus(10, 2, duration=0.6, random_state=4)
+    signal, rate = corpus.data[0]
+    corpus.data[0] = np.append(signal, np.zeros(2 * rate)), rate
+    joined = join_copies(find_copies(corpus.data), near_copies(corpus.data))
+    assert len(np.unique(joined)) == 20
+    splits = make_splits(corpus.target, "disjoint", folds=5, copies=joined)
+    assert [corpus.target["speaker"].iloc[test].nunique() for _, test in splits] == [2] * 5
 
 
 def test_copies_under_other_names_are_caught(clean):

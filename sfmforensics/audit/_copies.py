@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfilt, sosfilt_zi
+from scipy.signal.windows import hann
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import (
         Array,
+        BoolArray,
         Channel,
         Column,
         Float32Array,
@@ -50,11 +53,27 @@ _BAND = (100, 1800)  # Hz: above hum and rumble, and what even a telephone or a 
 _STEP = 4
 _RATE = SAMPLE_RATE // _STEP
 _ENVELOPE_RATE = 100
-_RHYTHM_BINS = slice(1, 400, 2)  # 0.02 to 9.8 Hz
+_RHYTHM_BINS = slice(1, 600, 2)  # 0.02 to 14.6 Hz
 _RHYTHM_POINTS = 4096  # more than 30 s of envelope
-_LEAST_OVERLAP = 0.9
+_BAND_PASS = butter(4, _BAND, "bandpass", fs=SAMPLE_RATE, output="sos")
+_BAND_START = sosfilt_zi(_BAND_PASS)
 _KEPT_SIGNALS = 512
-_TINY = 1e-30
+_SILENT = 1e-6  # of the energy of the loudest stretch
+
+_LEAST_OVERLAP = 0.9
+_LEAST_SHARE = 1e-3
+_PART_SECONDS = 0.064
+_LEAST_PARTS = 3
+_HOLDS_IN = 0.9
+_PART_CORRELATION = 0.5
+
+_TONE_WINDOW, _TONE_STEP = 512, 128  # 128 and 32 ms
+_TONE_FRAMES = 5  # 256 ms
+_TONE_SHARE = 0.98
+_TONE_DRIFT = 0.1  # of a bin: 0.8 Hz
+_TONE_SWELL = 0.05  # 0.5 dB
+_LEAST = np.finfo(np.float32).tiny
+_HANN = hann(_TONE_WINDOW, sym=False).astype(np.float32)
 
 
 def near_copies(
@@ -204,7 +223,9 @@ def correlate(one: Array, other: Array, rate: int) -> tuple[float, float]:
     -------
     correlation : float
         In [0, 1], either polarity; over the overlap, which must hold 90 % of the energy of one of
-        the two signals and half the samples of the shorter.
+        the two signals, 0.1 % of that of the other, and half the samples of the shorter. 0 where
+        it does not hold throughout: nine tenths of the stretches of 64 ms in which one of the two
+        is active have to correlate as well, see Notes of `near_copies`.
     lag : float
         Where in `one` the other begins, in ms.
 
@@ -223,22 +244,66 @@ def correlate(one: Array, other: Array, rate: int) -> tuple[float, float]:
     energy_1, share_1 = _energy(one, start, stop)
     energy_2, share_2 = _energy(other, start - lags, stop - lags)
     enough = np.maximum(share_1, share_2) >= _LEAST_OVERLAP
+    # Of what is softer the products are rounding, which a tiny norm would make a correlation.
+    enough &= np.minimum(share_1, share_2) >= _LEAST_SHARE
     enough &= stop - start >= min(len(one), len(other)) / 2
-    norms = np.sqrt(np.maximum(energy_1 * energy_2, _TINY))
+    norms = np.sqrt(energy_1 * energy_2, where=enough, out=np.ones_like(energy_1))
     found = np.where(enough, np.minimum(products / norms, 1), 0)
     best = int(found.argmax())
-    return float(found[best]), float(lags[best] / rate * 1000)
+    lag = float(lags[best] / rate * 1000)
+    parts = one[start[best] : stop[best]], other[start[best] - lags[best] : stop[best] - lags[best]]
+    return (float(found[best]) if _throughout(*parts, rate) else 0.0), lag
 
 
 def _energy(signal: Array, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
     """Energy between two samples, and its share of all."""
     total = np.concatenate([[0.0], np.cumsum(np.square(signal, dtype=float))])
     energy = total[stop] - total[start]
-    return energy, energy / max(total[-1], _TINY)
+    return energy, energy / (total[-1] or 1.0)
+
+
+def _throughout(one: Array, other: Array, rate: int) -> bool:
+    """Whether two signals of one length correlate wherever one of them is active.
+
+    A correlation over all is that of the loudest stretch: of two calls that begin with the same
+    beep, or the same announcement, it is high though other people speak.
+    """
+    size = max(round(_PART_SECONDS * rate), 1)
+    starts = np.arange(0, len(one), size)
+    one, other = one.astype(float), other.astype(float)
+    products = np.add.reduceat(one * other, starts)
+    energies = [np.add.reduceat(np.square(signal), starts) for signal in (one, other)]
+    norms = np.sqrt(energies[0] * energies[1])
+    found = np.zeros(len(starts))
+    np.divide(products * np.sign(products.sum()), norms, where=norms > 0, out=found)
+    parts = [
+        found[energy >= _activity(signal, size, energy)]
+        for signal, energy in zip((one, other), energies, strict=True)
+    ]
+    # Of one of the two: noise, or a gate, leaves a copy fewer stretches that stand out.
+    return any(
+        len(part) >= _LEAST_PARTS and np.quantile(part, 1 - _HOLDS_IN) >= _PART_CORRELATION
+        for part in parts
+    )
+
+
+def _activity(signal: FloatArray, size: int, energy: FloatArray) -> float:
+    """The energy of a stretch of `size` samples that stands out from a recording's noise."""
+    short = max(size // 4, 1)
+    shorter = np.add.reduceat(np.square(signal), np.arange(0, len(signal), short))
+    soft, loud = (
+        np.quantile(values[values > values.max() * _SILENT], share) if values.any() else np.inf
+        for values, share in ((shorter, 0.05), (energy, 0.9))
+    )
+    # Between words there is noise alone; where there is no pause, all but the softest is active.
+    return float(min(2.5 * soft * size / short, loud / 4))
 
 
 def _heard(recording: Recording, seconds: float, hearing: Hearing = USUAL) -> Float32Array | None:
-    """The start of a recording, within the band, at 4 kHz; None where it cannot be used."""
+    """The start of a recording, within the band, at 4 kHz; None where it cannot be used.
+
+    Steady tones are taken out: by one of them nobody is told from anybody, and any two agree.
+    """
     blocks, limit = [], int(seconds * SAMPLE_RATE)
     try:
         for block in stream_heard(recording, hearing):
@@ -250,19 +315,59 @@ def _heard(recording: Recording, seconds: float, hearing: Hearing = USUAL) -> Fl
     signal = np.concatenate(blocks)[:limit]
     if not np.isfinite(signal).all():
         return None
-    band = butter(4, _BAND, "bandpass", fs=SAMPLE_RATE, output="sos")
-    heard = sosfilt(band, signal)[::_STEP].astype(np.float32)
+    # As if what the recording begins with had always been there: a constant has no beginning.
+    heard = sosfilt(_BAND_PASS, signal, zi=_BAND_START * signal[0])[0][::_STEP].astype(np.float32)
+    heard[_in_tone(heard)] = 0
     return heard if np.square(heard, dtype=float).sum() > 0 else None
+
+
+def _in_tone(heard: Float32Array) -> BoolArray:
+    """Samples that lie in a steady tone, or in two at once: a beep, a test tone, a dial tone."""
+    inside = np.zeros(len(heard), dtype=bool)
+    if len(heard) < _TONE_WINDOW + (_TONE_FRAMES - 1) * _TONE_STEP:
+        return inside
+    frames = sliding_window_view(heard, _TONE_WINDOW)[::_TONE_STEP]
+    power = np.square(np.abs(fft.rfft(frames * _HANN, axis=1)))
+    total = power.sum(axis=1)
+    rows = np.arange(len(power))[:, np.newaxis]
+    of_lines, places = np.zeros(len(power)), []
+    for _ in range(2):
+        # What a window makes of a line lies within two bins of its peak.
+        near = power.argmax(axis=1)[:, np.newaxis] + np.arange(-2, 3)
+        near = np.clip(near, 0, power.shape[1] - 1)
+        line = power[rows, near]
+        of_lines += line.sum(axis=1)
+        places.append((line * near).sum(axis=1) / np.maximum(line.sum(axis=1), _LEAST))
+        power[rows, near] = 0
+    pure, place, level = (
+        sliding_window_view(values, _TONE_FRAMES)
+        for values in (
+            (of_lines >= _TONE_SHARE * total) & (total > 0),
+            places[0],
+            np.log10(np.maximum(total, _LEAST)),
+        )
+    )
+    # No voice keeps its pitch and its level so still.
+    steady = pure.all(axis=1) & (np.ptp(place, axis=1) <= _TONE_DRIFT)
+    steady &= np.ptp(level, axis=1) <= _TONE_SWELL
+    for frame in np.flatnonzero(steady) * _TONE_STEP:
+        end = frame + (_TONE_FRAMES - 1) * _TONE_STEP + _TONE_WINDOW
+        inside[max(frame - _TONE_WINDOW // 2, 0) : end + _TONE_WINDOW // 2] = True
+    return inside
 
 
 def _rhythm(heard: Float32Array) -> FloatArray:
     """The spectrum of the loudness over time, of length 1."""
     starts = np.arange(0, len(heard), _RATE // _ENVELOPE_RATE)
     loudness = np.sqrt(np.add.reduceat(np.square(heard, dtype=float), starts))
-    spectrum = np.abs(fft.rfft(loudness - loudness.mean(), _RHYTHM_POINTS))[_RHYTHM_BINS]
-    # The root keeps the slowest beats from being all that counts.
-    rhythm = np.sqrt(spectrum)
-    return rhythm / max(np.linalg.norm(rhythm), _TINY)
+    # Its changes above the noise between words: neither silence at the ends nor a cut adds any. The
+    # power keeps a click or a shout from being all that counts.
+    noise = np.quantile(loudness[loudness > loudness.max() * np.sqrt(_SILENT)], 0.1)
+    changes = np.diff(np.maximum(loudness - noise, 0) ** 0.7)
+    # The root keeps some beats from being all that counts.
+    rhythm = np.sqrt(np.abs(fft.rfft(changes, _RHYTHM_POINTS))[_RHYTHM_BINS])
+    norm = np.linalg.norm(rhythm)
+    return rhythm / norm if norm else rhythm
 
 
 def _neighbours(features: Array, positions: IntArray, count: int) -> set[tuple[int, int]]:
