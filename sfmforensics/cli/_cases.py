@@ -23,6 +23,7 @@ from sfmforensics._names import keep_name
 from sfmforensics._streams import print_csv, print_json
 from sfmforensics.cli._options import (
     CACHE,
+    AllowCopies,
     AllowOutside,
     Cache,
     Confidence,
@@ -33,6 +34,7 @@ from sfmforensics.cli._options import (
     Tasks,
     names_of_tasks,
 )
+from sfmforensics.datasets._base import name_few
 from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Write what the comparison rests on to this file."),
     ] = None,
+    allow_copies: AllowCopies = False,
 ) -> None:
     """Weigh the evidence that a recording is of a known speaker: a likelihood ratio."""
     from pandas import DataFrame
@@ -74,6 +77,7 @@ def compare(
         known,
         confidence=confidence,
         manifest=manifest,
+        allow_copies=allow_copies,
     )
     if format is Format.json:
         print_json(case.to_dict())
@@ -118,6 +122,7 @@ def identify(
         typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
     ] = None,
     allow_outside: AllowOutside = False,
+    allow_copies: AllowCopies = False,
 ) -> None:
     """Tell which enrolled speaker recordings are of, or that they are of none of them."""
     from sfmforensics.datasets import load_manifest
@@ -137,6 +142,7 @@ def identify(
         false_alarm=false_alarm,
         verbose=len(files) + len(table.data) > 3,
         manifest=manifest,
+        allow_copies=allow_copies,
     )
     if format is Format.table:
         shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
@@ -175,6 +181,13 @@ def assess(
     ] = False,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    allow_known_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--allow-known-speakers",
+            help="Go on with speakers or recordings that the model has learnt from.",
+        ),
+    ] = False,
 ) -> None:
     """Validate a calibrated model on speakers that it has never heard, by group as well."""
     from sfmforensics.datasets import load_corpus
@@ -191,6 +204,7 @@ def assess(
         seed=seed,
         cache=cache,
         verbose=True,
+        allow_known_speakers=allow_known_speakers,
     )
     for by in found.table["by"].unique():
         show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings", keys=2)
@@ -201,6 +215,11 @@ def assess(
             "Of twenty differences one is such by chance; nothing is corrected for their number."
         )
     explain("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
+    if found.known_speakers:
+        explain(
+            f"{len(found.known_speakers)} of {len(found.names)} speakers have names that the model "
+            f"knows ({name_few(list(found.known_speakers))}): of strangers it is worse than this."
+        )
     if output is not None:
         tell(f"Tables and figures: {output}")
         tell_manifest(output / "manifest.json")

@@ -74,6 +74,13 @@ Tasks = Annotated[
         "Speakers are kept apart all the same.",
     ),
 ]
+AllowCopies = Annotated[
+    bool,
+    typer.Option(
+        "--allow-copies",
+        help="Go on where two recordings seem to be one take at another level, cut or coding.",
+    ),
+]
 Views = Annotated[
     str,
     typer.Option(

@@ -8,7 +8,7 @@ Examples
 ('sfmforensics manifest 1', 0, True)
 """
 
-from sfmforensics.custody._evidence import Evidence
+from sfmforensics.custody._evidence import Evidence, recorded_in
 from sfmforensics.custody._manifest import (
     MANIFEST,
     check_manifest,
@@ -29,5 +29,6 @@ __all__ = [
     "manifest_without_people",
     "matrix_hash",
     "read_manifest",
+    "recorded_in",
     "write_manifest",
 ]

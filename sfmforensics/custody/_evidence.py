@@ -18,10 +18,11 @@ from sfmforensics._versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
 from sfmforensics.custody._manifest import FORMAT, seal
 from sfmforensics.custody._parts import describe_views
+from sfmforensics.datasets._base import content_hash
 from sfmforensics.exceptions import CustodyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from sklearn.pipeline import FeatureUnion
@@ -43,19 +44,28 @@ class Evidence:
         Show a progress bar.
     hearing : Hearing, default=USUAL
         What is heard of them.
+    decoded : bool, default=False
+        Whether the decoded samples are hashed as well, which finds a recording again in another
+        container: a wav file as flac.
 
     Attributes
     ----------
     records : list of dict
         Of each: "path" (absolute), "bytes" and "sha256" of the file; or "sha256", "shape", "dtype"
         and "rate" of a signal; or "path" and "found" of what is no file. Of a recording of several
-        channels, or whose end is missing, also what `sfmforensics.audio.heard_of` tells.
+        channels, or whose end is missing, also what `sfmforensics.audio.heard_of` tells. With
+        `decoded` also "content", the sha256 of all samples, where they can be decoded.
     started : str
         Time, UTC, ISO 8601.
     """
 
     def __init__(
-        self, recordings: Sequence[Recording], verbose: bool = False, hearing: Hearing = USUAL
+        self,
+        recordings: Sequence[Recording],
+        verbose: bool = False,
+        hearing: Hearing = USUAL,
+        *,
+        decoded: bool = False,
     ) -> None:
         self.started = _now()
         self._hearing = hearing
@@ -64,6 +74,9 @@ class Evidence:
         with progress("hashing recordings", len(recordings), verbose) as advance:
             for recording in recordings:
                 record, stamp = _noted(recording)
+                # What is no file may block whoever opens it.
+                content = content_hash(recording) if decoded and "sha256" in record else None
+                record |= {} if content is None else {"content": content}
                 self.records.append(record | heard_of(recording, hearing))
                 self._stamps.append(stamp)
                 advance(1)
@@ -129,6 +142,31 @@ class Evidence:
             "recordings": self.records,
         }
         return told | {"sha256": seal(told)}
+
+
+def recorded_in(
+    records: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]
+) -> list[bool]:
+    """Tell of each recording whether it is among others, by its file or by its samples.
+
+    Parameters
+    ----------
+    records, others : iterable of dict
+        As `Evidence.records` holds them. Samples are compared where both were hashed.
+
+    Returns
+    -------
+    list of bool
+        One for each of the records.
+
+    Examples
+    --------
+    >>> recorded_in([{"sha256": "1", "content": "a"}, {"sha256": "2"}], [{"content": "a"}])
+    [True, False]
+    """
+    keys = ("sha256", "content")
+    held = {(key, other[key]) for other in others for key in keys if key in other}
+    return [any((key, record.get(key)) in held for key in keys) for record in records]
 
 
 def _noted(recording: Recording) -> tuple[dict[str, Any], Stamp | None]:

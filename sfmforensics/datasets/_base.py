@@ -389,16 +389,34 @@ def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray
     >>> find_copies([(one, 16000), (two, 16000), (one, 16000), (one, 8000)])
     array([0, 1, 0, 2])
     """
-    labels: dict[bytes | int, int] = {}
+    labels: dict[str | int, int] = {}
     found = []
     with progress("looking for copies", len(data), verbose) as advance:
         for position, recording in enumerate(data):
-            found.append(labels.setdefault(_content(recording) or position, len(labels)))
+            found.append(labels.setdefault(content_hash(recording) or position, len(labels)))
             advance(1)
     return np.asarray(found, dtype=np.int64)
 
 
-def _content(recording: Recording) -> bytes | None:
+def content_hash(recording: Recording) -> str | None:
+    """Identify a recording by its decoded samples, whatever its container.
+
+    Parameters
+    ----------
+    recording : path-like or (ndarray, int)
+        As for `find_copies`.
+
+    Returns
+    -------
+    str or None
+        sha256 in hexadecimal of the rate, the number of channels and the samples as float64; None
+        where it cannot be decoded.
+
+    Examples
+    --------
+    >>> content_hash((np.zeros(800), 16000)) == content_hash((np.zeros((800, 1)), 16000))
+    True
+    """
     digest: Any = None
     try:
         for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
@@ -409,4 +427,5 @@ def _content(recording: Recording) -> bytes | None:
                 digest.update(np.ascontiguousarray(samples + 0.0).data)
     except AudioError:
         return None
-    return digest.digest()
+    found: str = digest.hexdigest()
+    return found

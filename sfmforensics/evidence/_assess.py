@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
 from sfmforensics.evidence._assessment import measured
 from sfmforensics.evidence._held import voices_of
+from sfmforensics.evidence._known import NO_NAMES, check_strangers
+from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.evidence._trials import copy_numbers
-from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.targets import as_frame
 
@@ -46,6 +50,7 @@ def assess(
     n_known: int = 1,
     n_resamples: int = 1000,
     random_state: RandomState = 0,
+    allow_known_speakers: bool = False,
 ) -> Assessment:
     r"""Validate a model on speakers that it has neither been trained nor calibrated with.
 
@@ -74,6 +79,10 @@ def assess(
         Resamples of the speakers.
     random_state : int, RandomState instance or None, default=0
         Draws them.
+    allow_known_speakers : bool, default=False
+        Whether it goes on with speakers whose names the model knows, of training or of calibration.
+        `Assessment.known_speakers` then names them. Recordings are not compared here: that is done
+        by `sfmforensics.workflow.assess_corpus`, to which files are given.
 
     Returns
     -------
@@ -82,8 +91,8 @@ def assess(
     Raises
     ------
     TargetError
-        Nobody says who speaks, nothing of the targets is anything that the model answers, or
-        nobody has so many known recordings.
+        The model knows a speaker by name, nobody says who speaks, nothing of the targets is
+        anything that the model answers, or nobody has so many known recordings.
     ParameterError
         The confidence or the risk is not between 0 and 1, or there is a number below 1.
 
@@ -171,6 +180,10 @@ def assess(
         frame = frame.reset_index(drop=True)
         groups = None if groups is None else _safe_indexing(groups, rows)
     called = frame[model.speaker] if named else pd.Series(groups)
+    known = check_strangers(model, called, allow=allow_known_speakers) if named else []
+    if named and not hasattr(model, "speakers_"):
+        told = NO_NAMES if holds_people(model) else CANNOT_BE_CHECKED
+        warnings.warn(told, EvidenceWarning, stacklevel=2)
     voices, names = _numbered(voices, called)
     model = asked_once(model)
     answers = answers_of(model, X, frame, confidence, risk)
@@ -186,14 +199,14 @@ def assess(
         calibration = ratio._calibrated(n_known)
         bounds = (calibration.lower, calibration.upper)
     if trials is None and not answers:
-        known = ", ".join(map(repr, model.tasks_))
+        tasks = ", ".join(map(repr, model.tasks_))
         raise TargetError(
-            f"the targets have none of the tasks {known} that the model answers, and it compares "
+            f"the targets have none of the tasks {tasks} that the model answers, and it compares "
             "no voices; name the columns as in its training"
         )
     labels = frame[[column for column in by if column in frame and column != model.speaker]]
     parts = (trials, answers, labels, voices, names, bounds, confidence, risk, n_known)
-    return measured(*parts, n_resamples, random_state)
+    return replace(measured(*parts, n_resamples, random_state), known_speakers=tuple(known))
 
 
 def pool_assessments(
@@ -268,7 +281,8 @@ def pool_assessments(
     labels = pd.concat([part.labels for part in parts], ignore_index=True)
     one = bounds.pop() if len(bounds) == 1 else None
     whole = (trials, answers, labels, voices, names, one, *settings.pop())
-    return measured(*whole, n_resamples, random_state)
+    found = measured(*whole, n_resamples, random_state)
+    return replace(found, known_speakers=tuple(k for part in parts for k in part.known_speakers))
 
 
 def _numbered(voices: IntArray, called: pd.Series) -> tuple[IntArray, Array]:

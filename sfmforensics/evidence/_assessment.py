@@ -53,6 +53,9 @@ class Assessment:
         Lowest and highest log10 LR that the model gives; None of several models that differ.
     confidence, risk, n_known
         As for `assess`.
+    known_speakers : tuple of str
+        Speakers whose names the model knows, where that was allowed: measures are better than of
+        strangers.
     """
 
     table: pd.DataFrame
@@ -66,6 +69,7 @@ class Assessment:
     confidence: float
     risk: float
     n_known: int
+    known_speakers: tuple[str, ...] = ()
 
 
 def measured(

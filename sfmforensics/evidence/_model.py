@@ -23,6 +23,7 @@ from sfmforensics.evidence._held import (
     task_classes,
     voices_of,
 )
+from sfmforensics.evidence._known import remembered_speakers
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._posteriors import scale
 from sfmforensics.evidence._trials import copy_numbers
@@ -102,6 +103,9 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         Voices; speakers who share a copy are one.
     calibration_rows_ : ndarray of int
         The recordings that calibrated: those that were kept back, or all.
+    speakers_ : dict of str to list of str
+        Names of the speakers who "trained" and who "calibrated", whom `assess` looks for. Empty
+        without a column of speakers.
     left_out_rows_ : ndarray of int
         The recordings of which nobody says who speaks. They were neither trained nor calibrated
         with, of which a warning tells.
@@ -236,6 +240,14 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
                 refuse_one_class(model, frame.iloc[named], self.speaker)
             self.estimator_ = self._trained(X, y, voices, named) if folds else models[0]
         held = [rows for _, rows in sides]
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        self.speakers_ = remembered_speakers(
+            frame,
+            self.speaker,
+            None if frozen else np.concatenate([train for train, _ in sides]),
+            np.concatenate(held),
+            self.estimator_,
+        )
         self.calibration_rows_ = np.sort(np.concatenate(held))
         self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
         parts = list(zip(models, held, strict=True))

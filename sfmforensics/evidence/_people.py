@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sfmforensics.evidence._model import CalibratedModel
 
-_OF_PEOPLE = ("calibration_rows_", "left_out_rows_")
+_OF_PEOPLE = ("calibration_rows_", "left_out_rows_", "speakers_")
 """Attributes of a `CalibratedModel` that its answers do not need."""
 
 NO_PEOPLE = "this model holds no people"

@@ -68,6 +68,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
         "per_speaker": model.per_speaker,
         "random_state": model.random_state,
         "n_speakers": model.n_calibration_speakers_,
+        "speakers": getattr(model, "speakers_", None) if holds_people(model) else None,
         "template": None if model.likelihood_ratio is None else _parameters(model.likelihood_ratio),
         "held": held,
         "ratio": None,
@@ -126,6 +127,8 @@ def calibrated_from(
         # Before there was this array, recordings without a speaker were trained with.
         model.left_out_rows_ = arrays.get("left_out", arrays["rows"][:0])
     model.n_calibration_speakers_ = int(plain["n_speakers"])
+    if plain.get("speakers") is not None:  # 0.1.0 kept no names
+        model.speakers_ = plain["speakers"]
     model._held = {}
     for place, told in enumerate(plain["held"]):
         names = _OF_HELD if f"held.{place}.correct" in arrays else _OF_HELD[:3]

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from sfmforensics._names import escape_text, show_name
+from sfmforensics.custody import recorded_in
 from sfmforensics.report._markup import Markup, table, tag
 from sfmforensics.report._sections import plain
 
@@ -72,8 +73,7 @@ def model_name(manifest: Mapping[str, Any]) -> str:
 def is_learnt(manifest: Mapping[str, Any]) -> list[bool]:
     """Tell of each recording whether the model has learnt from it."""
     told = (manifest.get("model") or {}).get("recordings", [])
-    heard = {record["sha256"] for record in told if "sha256" in record}
-    return [record.get("sha256") in heard for record in manifest.get("recordings", [])]
+    return recorded_in(manifest.get("recordings", []), told)
 
 
 def custody(answers: pd.DataFrame, manifest: Mapping[str, Any]) -> Iterator[Markup]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 from sfmforensics.evidence import number_of_times, plain_sentences, verbal_grade
@@ -135,6 +136,29 @@ def _scale(log10_lr: float) -> Markup:
     header = ("LR (1/LR below 1)", "support")
     caption = f"Scale of ENFSI (2015); {MARK} this case"
     return tag("div", table(header, rows, caption, text_columns=header), class_="scale")
+
+
+def copied(manifest: Mapping[str, Any]) -> Markup:
+    """Warn of recordings that are one take, by their waveforms, and were used nevertheless."""
+    pairs = [
+        f"{_called(pair['second'])} of {_called(pair['first'])} (correlation "
+        f"{pair['correlation']:.3f})"
+        for pair in manifest.get("copies", [])
+    ]
+    if not pairs:
+        return Markup("")
+    return tag(
+        "p",
+        tag("strong", "Not to be relied on if these are copies: "),
+        "by their waveforms, recordings are the same take at another level, cut or coding, and "
+        f"were used all the same, as was asked: {'; '.join(pairs)}. A copy of the questioned "
+        "recording among the known ones makes any ratio high.",
+        class_="note",
+    )
+
+
+def _called(path: object) -> str:
+    return text_of(os.path.basename(str(path)) or path)
 
 
 def learnt(heard: Sequence[bool], called: Sequence[str]) -> Markup:

@@ -99,7 +99,14 @@ def case_page(
     """
     called = names_of(answers)
     parts = [
-        ("Result", [result.learnt(is_learnt(manifest), called), result.ratio(comparison)]),
+        (
+            "Result",
+            [
+                result.learnt(is_learnt(manifest), called),
+                result.copied(manifest),
+                result.ratio(comparison),
+            ],
+        ),
         ("What it rests on", basis.basis(comparison, manifest, trials)),
         (
             "What the model says of each recording",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfmforensics._names import show_name
 from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.custody import recorded_in
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning
 from sfmforensics.workflow._answers import least_samples
@@ -28,9 +29,9 @@ def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
     if not holds_people(model):
         warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
     told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
-    learnt = {record["sha256"] for record in told if "sha256" in record}
-    for record in evidence.records:
-        if record.get("sha256") in learnt:
+    learnt = recorded_in(evidence.records, told)
+    for record, known in zip(evidence.records, learnt, strict=True):
+        if known:
             warnings.warn(
                 f"{show_name(record['path'])}: the model was trained or calibrated with this "
                 "recording, and likelihood ratios hold for speakers of whom it has heard nothing",

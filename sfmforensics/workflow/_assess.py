@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._files import file_hash
 from sfmforensics.custody import Evidence, write_manifest
-from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
-from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
-from sfmforensics.exceptions import EvidenceWarning, TargetError
+from sfmforensics.evidence._known import check_strangers
 from sfmforensics.report import save_assessment
 from sfmforensics.workflow._answers import calibrated_step, check_same_views, vectors_of
 from sfmforensics.workflow._common import check_corpus, make_folder
+from sfmforensics.workflow._copies import copies_among, heard_by, refuse_heard, warn_of_absent
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -36,6 +34,7 @@ def assess_corpus(
     seed: int = 0,
     cache: PathLike | None = None,
     verbose: bool = False,
+    allow_known_speakers: bool = False,
 ) -> Assessment:
     """Measure how far a calibrated model can be trusted, on voices never heard.
 
@@ -57,6 +56,9 @@ def assess_corpus(
         Folder that keeps the embeddings.
     verbose : bool, default=False
         Show progress bars.
+    allow_known_speakers : bool, default=False
+        Whether it goes on with recordings, copies of them, or names of speakers that the model has
+        been trained or calibrated with. The manifest then says which.
 
     Returns
     -------
@@ -67,7 +69,9 @@ def assess_corpus(
     ModelFileError
         The model is not calibrated.
     TargetError
-        The model has learnt from one of the recordings, or the labels do not go with it.
+        The model has learnt from one of the recordings, by their samples, or from a near copy, as
+        far as what it has learnt from is where it was; or it knows the name of a speaker; or the
+        labels do not go with it.
     CustodyError
         A view is no longer what the model was trained with, or a recording changed meanwhile.
     AudioError
@@ -78,25 +82,22 @@ def assess_corpus(
     Warns
     -----
     EvidenceWarning
-        The model holds no people, so that it cannot be checked whether it has heard them.
+        What the model has learnt from cannot be compared, or not all of it: it holds no people, or
+        recordings are not where they were.
     """
     calibrated = calibrated_step(model)
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
-    evidence = Evidence(corpus.data, verbose)
-    if not holds_people(model):
-        warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=2)
-    told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
-    learnt = {record["sha256"] for record in told if "sha256" in record}
-    known = sum(record.get("sha256") in learnt for record in evidence.records)
-    if known:
-        raise TargetError(
-            f"{known} of {len(evidence.records)} recordings have trained or calibrated the model; "
-            "assess it with speakers of whom it has heard nothing"
-        )
-    copies = find_copies(corpus.data, verbose=verbose)
+    if calibrated.speaker in corpus.target:  # at once; what takes long comes later
+        check_strangers(calibrated, corpus.target[calibrated.speaker], allow=allow_known_speakers)
+    evidence = Evidence(corpus.data, verbose, decoded=True)
+    heard = heard_by(model, corpus.data, evidence, verbose)
+    if not allow_known_speakers:
+        refuse_heard(heard, corpus.data)
+    warn_of_absent(heard)
     X = vectors_of(model, list(corpus.data), verbose, cache)
+    copies = copies_among(corpus.data, X, verbose=verbose).joined
     found = assess(
         calibrated,
         X,
@@ -106,6 +107,7 @@ def assess_corpus(
         risk=risk,
         n_known=n_known,
         random_state=seed,
+        allow_known_speakers=allow_known_speakers,
     )
     if output is not None:
         make_folder(Path(output))
@@ -116,6 +118,13 @@ def assess_corpus(
             model_file=getattr(model, "file_", None),
             model=getattr(model, "manifest_", None),
             parameters={"confidence": confidence, "risk": risk, "n_known": n_known, "seed": seed},
+            known={
+                "allowed": allow_known_speakers,
+                "speakers": list(found.known_speakers),
+                "recordings": int(heard.exact.sum()),
+                "near_copies": int(heard.near.sum()),
+                "not_compared": heard.absent,
+            },
             results={path.name: file_hash(path) for path in paths},
         )
         write_manifest(Path(output), manifest)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from sfmforensics._files import write_atomically
 from sfmforensics._json import as_json
-from sfmforensics._names import is_path, show_name
+from sfmforensics._names import is_path
 from sfmforensics.custody import Evidence
-from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import plain_sentences
-from sfmforensics.exceptions import AudioError, ParameterError, shown
+from sfmforensics.exceptions import ParameterError, shown
 from sfmforensics.workflow._answers import (
     answers_of,
     check_confidence,
@@ -25,6 +24,7 @@ from sfmforensics.workflow._answers import (
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
+from sfmforensics.workflow._copies import refuse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,7 @@ def compare_files(
     confidence: float = 0.9,
     verbose: bool = False,
     manifest: PathLike | None = None,
+    allow_copies: bool = False,
 ) -> Case:
     """Compare a questioned recording with recordings of one known speaker.
 
@@ -117,6 +118,10 @@ def compare_files(
         Show progress bars.
     manifest : path-like or None, default=None
         File that gets what the comparison rests on.
+    allow_copies : bool, default=False
+        Whether recordings are compared though their waveforms say that they are one take at another
+        level, cut or coding: a correlation can be high by other causes, which an examiner hears.
+        The manifest and the page of the case then say so. Equal samples are refused in any case.
 
     Returns
     -------
@@ -125,7 +130,8 @@ def compare_files(
     Raises
     ------
     AudioError
-        A recording cannot be used, is in question and known at once, or is known twice.
+        A recording cannot be used, is in question and known at once, or is known twice: the same
+        samples, or a near copy, see `sfmforensics.audit.near_copies`.
     ParameterError
         There are no known recordings, or the confidence is not between 0 and 1.
     ModelFileError
@@ -140,7 +146,7 @@ def compare_files(
     Warns
     -----
     EvidenceWarning
-        The model has learnt from one of the recordings: it is no stranger.
+        The model has learnt from one of the recordings: it is no stranger; or copies are allowed.
     """
     calibrated = comparing_step(model)
     if is_path(known) or not len(known):
@@ -150,9 +156,9 @@ def compare_files(
     check_confidence(confidence)
     check_same_views(model)
     files = [os.fsdecode(file) for file in (questioned, *known)]
-    evidence = Evidence(files, verbose)
+    evidence = Evidence(files, verbose, decoded=True)
     seconds = [seconds_of(model, file) for file in files]
-    _refuse_copies(files)
+    copies = _refuse_copies(files, allow_copies)
     warn_of_learnt(model, evidence)
     X = vectors_of(model, files, verbose)
     comparison = calibrated.compare(_rows(X, [0]), _rows(X, range(1, len(files))))
@@ -164,28 +170,20 @@ def compare_files(
         model=getattr(model, "manifest_", None),
         comparison=as_json(asdict(comparison)),
         confidence=confidence,
+        copies=copies,
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(told, indent=1))
     return Case(files[0], files[1:], comparison, answers, told, model, X, seconds, confidence)
 
 
-def _refuse_copies(files: list[str]) -> None:
-    labels = find_copies(files)
-    for place in np.flatnonzero(labels[1:] == labels[0]) + 1:
-        raise AudioError(
-            show_name(files[place]),
-            f"it holds the same samples as {show_name(files[0])}, the recording in question",
-            "compare it with other recordings of the known speaker",
-        )
-    twice = np.flatnonzero(np.bincount(labels)[labels] > 1)
-    if len(twice):
-        first, second = twice[0], twice[labels[twice] == labels[twice[0]]][1]
-        raise AudioError(
-            show_name(files[second]),
-            f"it holds the same samples as {show_name(files[first])}",
-            "name each known recording once",
-        )
+def _refuse_copies(files: list[str], allow: bool) -> list[dict[str, Any]]:
+    known = range(1, len(files))
+    other = "compare it with other recordings of the known speaker"
+    pairs = [(0, place, ", the recording in question", other) for place in known]
+    once = "name each known recording once"
+    pairs += [(first, second, "", once) for first, second in combinations(known, 2)]
+    return refuse_pairs(files, pairs, allow)
 
 
 def _rows(X: Any, rows: Sequence[int]) -> Any:

@@ -11,12 +11,10 @@ import pandas as pd
 
 from sfmforensics._files import write_atomically
 from sfmforensics._json import as_json
-from sfmforensics._names import show_name
 from sfmforensics.custody import Evidence
-from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people
-from sfmforensics.exceptions import AudioError, ModelFileError, TargetError
+from sfmforensics.exceptions import ModelFileError, TargetError
 from sfmforensics.workflow._answers import (
     check_same_views,
     comparing_step,
@@ -24,9 +22,11 @@ from sfmforensics.workflow._answers import (
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
+from sfmforensics.workflow._copies import refuse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from sklearn.pipeline import Pipeline
 
@@ -42,6 +42,7 @@ def identify_files(
     false_alarm: float = 0.05,
     verbose: bool = False,
     manifest: PathLike | None = None,
+    allow_copies: bool = False,
 ) -> pd.DataFrame:
     """Tell which enrolled speaker recordings are of, or that they are of none of them.
 
@@ -61,6 +62,8 @@ def identify_files(
         Show progress bars.
     manifest : path-like or None, default=None
         File that gets what the answers rest on.
+    allow_copies : bool, default=False
+        As for `compare_files`.
 
     Returns
     -------
@@ -72,7 +75,8 @@ def identify_files(
     Raises
     ------
     AudioError
-        A recording cannot be used, or is in question and enrolled at once.
+        A recording cannot be used, or is in question and enrolled at once: the same samples, or a
+        near copy, see `sfmforensics.audit.near_copies`.
     ParameterError
         The rate is not between 0 and 1.
     ModelFileError
@@ -99,10 +103,10 @@ def identify_files(
         )
     check_same_views(model)
     asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
-    evidence = Evidence([*given, *asked], verbose)
+    evidence = Evidence([*given, *asked], verbose, decoded=True)
     for file in (*given, *asked):
         seconds_of(model, file)
-    _refuse_enrolled(given, asked)
+    copies = _refuse_enrolled(given, asked, allow_copies)
     warn_of_learnt(model, evidence)
     ratio = calibrated._ratio()
     if not given:
@@ -135,6 +139,7 @@ def identify_files(
             "threshold": identifier.threshold_,
             "calibration_speakers": ratio.n_speakers_,
         },
+        copies=copies,
         answers=as_json(found.to_dict("records")),
     )
     if manifest is not None:
@@ -142,14 +147,9 @@ def identify_files(
     return found
 
 
-def _refuse_enrolled(given: list[str], asked: list[str]) -> None:
+def _refuse_enrolled(given: list[str], asked: list[str], allow: bool) -> list[dict[str, Any]]:
     """Of a recording that is enrolled itself the answer would be that it is itself."""
-    labels = find_copies([*given, *asked])
-    enrolled = dict(zip(labels[: len(given)], given, strict=True))
-    for file, label in zip(asked, labels[len(given) :], strict=True):
-        if label in enrolled:
-            raise AudioError(
-                show_name(file),
-                f"it holds the same samples as {show_name(enrolled[label])}, which is enrolled",
-                "ask about other recordings, or leave that one out of those enrolled",
-            )
+    remedy = "ask about other recordings, or leave that one out of those enrolled"
+    n, enrolled = len(given), ", which is enrolled"
+    pairs = [(i, n + j, enrolled, remedy) for j in range(len(asked)) for i in range(n)]
+    return refuse_pairs([*given, *asked], pairs, allow)

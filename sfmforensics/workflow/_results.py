@@ -15,14 +15,14 @@ import pandas as pd
 from sfmforensics._files import as_bytes, file_hash, sweep, write_atomically
 from sfmforensics._log import event
 from sfmforensics._versions import versions
-from sfmforensics.audit import audit_corpus, join_copies, near_copies
+from sfmforensics.audit import audit_corpus
 from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
-from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._common import make_folder
+from sfmforensics.workflow._copies import copies_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,16 +80,14 @@ def make_folds(
     verbose: bool,
 ) -> Folds:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
-    exact = find_copies(corpus.data, verbose=verbose)
-    near = near_copies(corpus.data, X, copies=exact, verbose=verbose)
-    copies = join_copies(exact, near)
+    found = copies_among(corpus.data, X, verbose=verbose)
     splits = {
         protocol: make_splits(
-            corpus.target, protocol, folds=folds, seed=seed, copies=copies, repeats=repeats
+            corpus.target, protocol, folds=folds, seed=seed, copies=found.joined, repeats=repeats
         )
         for protocol in protocols
     }
-    return Folds(splits, copies, exact, near)
+    return Folds(splits, found.joined, found.exact, found.near)
 
 
 def settings_of(

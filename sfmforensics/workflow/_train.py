@@ -10,7 +10,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sfmforensics._files import replacing
 from sfmforensics.custody import Evidence
-from sfmforensics.datasets import find_copies
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
     ModelFileError,
@@ -27,6 +26,7 @@ from sfmforensics.workflow._common import (
     make_folder,
     warn_of_no_labels,
 )
+from sfmforensics.workflow._copies import copies_among
 from sfmforensics.workflow._results import plain_value
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def train_model(
         joblib for one that ends in .joblib.
     calibrate : float, int or None, default=None
         Share of the speakers who are kept back from training, or number of folds of them, to find
-        out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Copies of
-        one recording stay on one side; recordings without a speaker are on neither.
+        out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Exact
+        and near copies of one recording stay on one side; recordings without a speaker are on neither.
     include_people : bool, default=True
         Whether the file, and what is returned, say which recordings and speakers the model was made
         of. Without them answers are the same, but for the speakers, who are numbered; what can no
@@ -136,7 +136,7 @@ def train_model(
             "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
             "who speaks in each recording, and choose it among the tasks, if you choose any"
         )
-    started = Evidence(corpus.data, verbose)
+    started = Evidence(corpus.data, verbose, decoded=True)
     union = make_views(*views, cache=cache, device=device, verbose=verbose)
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
@@ -146,9 +146,9 @@ def train_model(
         pipeline = make_pipeline(union, estimator).fit(corpus.data, corpus.target)
     else:
         calibrated = CalibratedModel(estimator, calibration=calibrate, random_state=seed)
-        copies = find_copies(corpus.data, verbose=verbose)
-        pipeline = make_pipeline(union, calibrated)
-        pipeline.fit(corpus.data, corpus.target, calibratedmodel__groups=copies)
+        X = union.fit_transform(corpus.data)
+        copies = copies_among(corpus.data, X, verbose=verbose).joined
+        pipeline = make_pipeline(union, calibrated.fit(X, corpus.target, groups=copies))
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=0)
         getattr(pipeline[-1], "estimator_", estimator).set_params(verbose=0)

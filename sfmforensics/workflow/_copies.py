@@ -1,0 +1,258 @@
+"""Copies: among recordings that are used together, and of those that a model has learnt from."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sfmforensics._names import is_path, show_name
+from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
+from sfmforensics.custody import recorded_in
+from sfmforensics.datasets import find_copies
+from sfmforensics.datasets._base import name_few
+from sfmforensics.exceptions import AudioError, EvidenceWarning, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sklearn.pipeline import Pipeline
+
+    from sfmforensics._types import BoolArray, IntArray, Matrix, Recording
+    from sfmforensics.custody import Evidence
+
+GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the results say so"
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which of some recordings are one.
+
+    Parameters
+    ----------
+    exact : ndarray of shape (n_recordings,), int
+        Recordings with equal numbers hold the same samples.
+    near : DataFrame
+        As `sfmforensics.audit.near_copies` gives it.
+    joined : ndarray of shape (n_recordings,), int
+        Recordings with equal numbers are exact or near copies of one.
+    """
+
+    exact: IntArray
+    near: pd.DataFrame
+    joined: IntArray
+
+
+def copies_among(
+    data: Sequence[Recording],
+    X: Matrix | None = None,
+    *,
+    neighbours: int = 5,
+    verbose: bool = False,
+) -> Copies:
+    """Find the copies among recordings: whatever keeps copies together, or apart, goes by this.
+
+    Parameters
+    ----------
+    data : list of length n_recordings
+        Paths, or ``(signal, rate)`` pairs.
+    X : array-like of shape (n_recordings, n_features) or None, default=None
+        Embeddings, which add candidates.
+    neighbours : int, default=5
+        Candidates of each recording.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    Copies
+    """
+    exact = find_copies(data, verbose=verbose)
+    near = near_copies(data, X, copies=exact, neighbours=neighbours, verbose=verbose)
+    return Copies(exact, near, join_copies(exact, near))
+
+
+def refuse_pairs(
+    files: Sequence[str], pairs: Sequence[tuple[int, int, str, str]], allow: bool
+) -> list[dict[str, Any]]:
+    """Refuse recordings that are one take; of near copies an examiner may know better.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths.
+    pairs : sequence of (int, int, str, str)
+        Positions of two that may not be one; what the first is ("the recording in question"), and
+        what to do.
+    allow : bool
+        Whether near copies are said and used, for correlations can be high by other causes.
+
+    Returns
+    -------
+    list of dict
+        The near copies that were used, for the manifest: "first", "second" (paths) and
+        "correlation".
+
+    Raises
+    ------
+    AudioError
+        Two are one take.
+
+    Warns
+    -----
+    EvidenceWarning
+        Two are, and are used nevertheless.
+    """
+    # All with all where that is a matter of seconds: of a case there are few.
+    found = copies_among(files, neighbours=min(len(files), 20))
+    # By their samples, of which the first alone is compared with others.
+    near = {
+        frozenset(found.exact[[row["first"], row["second"]]].tolist()): float(row["correlation"])
+        for row in found.near.to_dict("records")
+    }
+    used = []
+    for first, second, role, remedy in pairs:
+        if found.exact[first] == found.exact[second]:
+            raise AudioError(
+                show_name(files[second]),
+                f"it holds the same samples as {show_name(files[first])}{role}",
+                remedy,
+            )
+        correlation = near.get(frozenset(found.exact[[first, second]].tolist()))
+        if correlation is None:
+            continue
+        said = (
+            f"it is the same take as {show_name(files[first])}{role}, at another level, cut or "
+            f"coding (their waveforms correlate by {correlation:.3f}; copies do by {SAME_TAKE} "
+            "and more)"
+        )
+        if not allow:
+            raise AudioError(
+                show_name(files[second]),
+                said,
+                f"{remedy}; if you have listened and know better, --allow-copies "
+                "(allow_copies=True) goes on, and the manifest and the page say so",
+            )
+        warnings.warn(f"{show_name(files[second])}: {said}", EvidenceWarning, stacklevel=4)
+        used.append({"first": files[first], "second": files[second], "correlation": correlation})
+    return used
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Recordings of a corpus that a model has learnt from.
+
+    Parameters
+    ----------
+    exact, near : ndarray of shape (n_recordings,), bool
+        Whose samples are those of one of its recordings; which are a near copy of one.
+    absent : int
+        Recordings of the model that are not where they were: near copies of these are not found.
+    unidentified : int
+        Those of them of which only the file was hashed: copies in another container are not found.
+    """
+
+    exact: BoolArray
+    near: BoolArray
+    absent: int
+    unidentified: int
+
+
+def heard_by(
+    model: Pipeline, data: Sequence[Recording], evidence: Evidence, verbose: bool = False
+) -> Heard:
+    """Tell which recordings a model has been trained or calibrated with.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Its manifest says what it has learnt from; those files that still are where they were are
+        listened to.
+    data : list of length n_recordings
+        Paths, or ``(signal, rate)`` pairs.
+    evidence : Evidence
+        Of the same, decoded.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    Heard
+    """
+    told = _learnt(model)
+    exact = np.asarray(recorded_in(evidence.records, told), dtype=bool)
+    there = [record["path"] for record in told if _is_there(record)]
+    n, absent = len(there), [record for record in told if not _is_there(record)]
+    near = np.zeros(len(data), dtype=bool)
+    if n and not exact.all():
+        found = copies_among([*there, *data], verbose=verbose)
+        exact = exact | np.isin(found.exact[n:], found.exact[:n])
+        near = np.isin(found.joined[n:], found.joined[:n]) & ~exact
+    return Heard(exact, near, len(absent), sum("content" not in record for record in absent))
+
+
+def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
+    """Refuse to validate a model by what it has learnt from.
+
+    Parameters
+    ----------
+    heard : Heard
+        As `heard_by` gives it.
+    data : list of length n_recordings
+        The recordings.
+
+    Raises
+    ------
+    TargetError
+        The model has learnt from one of them, or from a copy of it.
+    """
+    for which, are in (
+        (heard.exact, "have trained or calibrated the model"),
+        (
+            heard.near,
+            "are near copies of recordings that have trained or calibrated the model, at another "
+            "level, cut or coding",
+        ),
+    ):
+        if which.any():
+            names = [
+                show_name(os.fsdecode(one)) if is_path(one) else f"recording {place}"
+                for place, one in enumerate(data)
+                if which[place]
+            ]
+            raise TargetError(
+                f"{which.sum()} of {len(which)} recordings {are} ({name_few(names)}); assess it "
+                f"with speakers of whom it has heard nothing; {GO_ON}"
+            )
+
+
+def warn_of_absent(heard: Heard) -> None:
+    """Say what could not be compared with a corpus."""
+    if heard.absent:
+        told = f"{heard.absent} recordings that the model has learnt from are not where they were: "
+        told += "near copies of these could not be looked for"
+        if heard.unidentified:
+            told += (
+                f"; of {heard.unidentified} the model, which an older version wrote, holds only "
+                "the hash of the file, so that a copy in another format is not noticed either"
+            )
+        warnings.warn(told, EvidenceWarning, stacklevel=3)
+
+
+def _learnt(model: Pipeline) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = (getattr(model, "manifest_", None) or {}).get("recordings", [])
+    return told
+
+
+def _is_there(record: dict[str, Any]) -> bool:
+    path = record.get("path")
+    try:
+        # By its size: a hash of all of them would take as long as listening to them.
+        return path is not None and os.path.getsize(path) == record.get("bytes")
+    except (OSError, ValueError):
+        return False
