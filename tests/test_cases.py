@@ -25,6 +25,7 @@ from sfmforensics.exceptions import (
     TargetError,
 )
 from sfmforensics.workflow import (
+    assess_corpus,
     compare_files,
     identify_files,
     load_model,
@@ -152,6 +153,29 @@ class TestCompare:
         with pytest.raises(AudioError, match="name each known recording once"):
             compare_files(model, second, [third, first, tmp_path / "copy.flac"])
 
+    def test_a_near_copy_is_no_comparison(self, model, strangers, tmp_path):
+        """The questioned recording at 0.7 of its level had a likelihood ratio of 15."""
+        first, second, third, _ = strangers[0]
+        soft = str(tmp_path / "soft.flac")
+        signal, rate = soundfile.read(first)
+        soundfile.write(soft, 0.7 * signal, rate)
+        with pytest.raises(AudioError, match=r"soft.flac: it is the same take as .*in question"):
+            compare_files(model, first, [second, soft])
+        with pytest.raises(AudioError, match="name each known recording once"):
+            compare_files(model, second, [third, first, soft])
+        with pytest.raises(AudioError, match=r"1\.000; copies do by .*--allow-copies"):
+            identify_files(model, [soft], [second, first], ["a", "a"])
+        with pytest.warns(EvidenceWarning, match=r"soft.flac: it is the same take"):
+            case = compare_files(model, first, [soft], allow_copies=True)
+        (pair,) = case.manifest["copies"]
+        assert (pair["first"], pair["second"]) == (first, soft)
+        page = write_case(case, tmp_path / "case.html").read_text(encoding="utf-8")
+        assert "Not to be relied on if these are copies" in page
+        with pytest.warns(EvidenceWarning, match=r"soft.flac: it is the same take"):
+            identify_files(model, [soft], [second, first], ["a", "a"], allow_copies=True)
+        with pytest.raises(AudioError, match="holds the same samples"):
+            compare_files(model, first, [first], allow_copies=True)
+
     def test_a_recording_that_cannot_be_used_is_named(self, model, strangers, tmp_path):
         (tmp_path / "text.wav").write_text("no sound")
         with pytest.raises(AudioError, match=r"none.wav: no such file"):
@@ -192,6 +216,79 @@ class TestCompare:
         with warnings.catch_warnings():
             warnings.simplefilter("error", EvidenceWarning)
             compare_files(model, strangers[0][0], strangers[1][:1])
+
+    def test_it_knows_a_recording_in_another_container(
+        self, model, known_corpus, strangers, tmp_path
+    ):
+        signal, rate = soundfile.read(known_corpus.data[0], dtype="int16")
+        soundfile.write(tmp_path / "known.flac", signal, rate, subtype="PCM_16")
+        with pytest.warns(EvidenceWarning, match=r"known.flac: the model was trained or"):
+            case = compare_files(model, tmp_path / "known.flac", strangers[0][:1])
+        page = write_case(case, tmp_path / "case.html").read_text(encoding="utf-8")
+        assert "the model was trained or calibrated with known.flac" in page
+
+
+class TestAssess:
+    """A validation by the model's own speakers, in whatever form, is noticed."""
+
+    @pytest.fixture(scope="class")
+    def again(self):
+        """A corpus of files and names."""
+
+        def corpus(files, names):
+            genders = ["female", "male"] * (len(names) // 2)
+            target = pd.DataFrame({"speaker": names, "gender": genders})
+            return Bunch(data=list(files), target=target)
+
+        return corpus
+
+    def changed(self, files, folder, gain, kind="flac"):
+        for place, file in enumerate(files):
+            signal, rate = soundfile.read(file, dtype="int16")
+            signal = signal if gain == 1 else np.round(gain * signal).astype("int16")
+            soundfile.write(folder / f"{place}.{kind}", signal, rate, subtype="PCM_16")
+        return [str(folder / f"{place}.{kind}") for place in range(len(files))]
+
+    @pytest.mark.parametrize(
+        ("gain", "said"),
+        [(1, "6 of 6 recordings have trained or calibrated"), (0.6, "6 of 6 recordings are near")],
+    )
+    def test_its_recordings_as_flac_or_softer(
+        self, model, known_corpus, again, tmp_path, gain, said
+    ):
+        files = self.changed(known_corpus.data[:6], tmp_path, gain)
+        with pytest.raises(TargetError, match=f"{said}.*--allow-known-speakers"):
+            assess_corpus(model, again(files, list("aabbcc")))
+
+    def test_a_model_that_was_told_of_files_alone(self, model_file, known_corpus, again, tmp_path):
+        """Of 0.1.0, and its recordings are elsewhere: it is said what was not compared."""
+        old = load_model(model_file)
+        for record in old.manifest_["recordings"]:
+            record.pop("content")
+        files = self.changed(known_corpus.data[:6], tmp_path, 1)
+        with pytest.raises(TargetError, match="6 of 6 recordings have trained"):
+            assess_corpus(old, again(files, list("aabbcc")))
+        for record in old.manifest_["recordings"]:
+            record["path"] += ".gone"
+        with pytest.warns(EvidenceWarning, match=r"48 recordings .* not where they were.* of 48"):
+            assess_corpus(old, again(files, list("aabbcc")))
+
+    def test_its_speakers_by_name(self, model, strangers, again, tmp_path):
+        names = [model[-1].speakers_["trained"][0]] * 4 + [model[-1].speakers_["calibrated"][0]] * 4
+        corpus = again([*strangers[0], *strangers[1]], names)
+        with pytest.raises(TargetError, match=r"2 of 2 speakers .*1 trained and 1 calib.*rename"):
+            assess_corpus(model, corpus)
+        found = assess_corpus(model, corpus, tmp_path, allow_known_speakers=True)
+        assert set(found.known_speakers) == set(names)
+        told = json.loads((tmp_path / "manifest.json").read_text())["known"]
+        assert (told["allowed"], set(told["speakers"])) == (True, set(names))
+        assert (told["recordings"], told["near_copies"], told["not_compared"]) == (0, 0, 0)
+
+    def test_strangers_are_no_matter(self, model, strangers, again):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", EvidenceWarning)
+            found = assess_corpus(model, again([*strangers[0], *strangers[1]], list("aaaabbbb")))
+        assert found.known_speakers == ()
 
 
 class TestCaseReport:
@@ -379,6 +476,21 @@ class TestTraining:
             trained = train_model(corpus, VIEWS, tmp_path / "m.safetensors", **options)
             held = set(corpus.target["speaker"].iloc[trained[-1].calibration_rows_])
             assert len(held & shared) in (0, 2)
+
+    def test_near_copies_stay_on_one_side(self, known_corpus, cache, tmp_path):
+        """A speaker's recordings at 0.6 of their level, under another name, are of one voice."""
+        data = list(known_corpus.data)
+        for place in range(4):
+            signal, rate = soundfile.read(data[place])
+            data[4 + place] = str(tmp_path / f"{place}.wav")
+            soundfile.write(data[4 + place], 0.6 * signal, rate)
+        shared = set(known_corpus.target["speaker"].iloc[:8])
+        assert len(shared) == 2
+        corpus = Bunch(data=data, target=known_corpus.target)
+        for seed in range(3):
+            options = {"calibrate": 0.5, "cache": cache, "seed": seed} | QUICK | {"epochs": 1}
+            trained = train_model(corpus, VIEWS, tmp_path / "m.safetensors", **options)
+            assert len(set(trained[-1].speakers_["calibrated"]) & shared) in (0, 2)
 
     def test_a_vector_machine_is_calibrated_too_but_compares_nobody(
         self, known_corpus, strangers, cache, tmp_path

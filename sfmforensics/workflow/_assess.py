@@ -89,12 +89,12 @@ def assess_corpus(
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
-    if calibrated.speaker in corpus.target:  # at once; what takes long comes later
-        check_strangers(calibrated, corpus.target[calibrated.speaker], allow=allow_known_speakers)
     evidence = Evidence(corpus.data, verbose, decoded=True)
     heard = heard_by(model, corpus.data, evidence, verbose)
     if not allow_known_speakers:
         refuse_heard(heard, corpus.data)
+    if calibrated.speaker in corpus.target:  # before hours of embedding
+        check_strangers(calibrated, corpus.target[calibrated.speaker], allow=allow_known_speakers)
     warn_of_absent(heard)
     X = vectors_of(model, list(corpus.data), verbose, cache)
     copies = copies_among(corpus.data, X, verbose=verbose).joined

@@ -1,5 +1,7 @@
 """Validation of calibrated models: values, groups, and intervals over speakers."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,7 @@ from sfmforensics.evidence._compared import LEVELS, Comparisons
 from sfmforensics.evidence._conformal import speaker_weights
 from sfmforensics.evidence._resampled import Estimate, measure_answers
 from sfmforensics.evidence._trials import trial_weights
-from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.metrics import (
     Trials,
     brier_score,
@@ -84,6 +86,44 @@ def cell(found, task, measure, group="", by=None, column="value", table="table")
 
 def over_speakers(values, speakers):
     return pd.Series(np.asarray(values, dtype=float)).groupby(np.asarray(speakers)).mean().mean()
+
+
+class TestStrangers:
+    """A validation is by people of whom the model has heard nothing, as far as their names tell."""
+
+    KNOWN = Y.iloc[TEST].assign(speaker=Y["speaker"].iloc[: len(TEST)].to_numpy())
+
+    def test_speakers_whom_it_knows_are_refused_by_name(self, model):
+        both = {role: set(names) for role, names in model.speakers_.items()}
+        assert both["trained"] | both["calibrated"] == set(Y["speaker"].iloc[TRAIN])
+        assert len(both["calibrated"]) == 12
+        assert not both["trained"] & both["calibrated"]
+        for role in both:
+            one = [*sorted(both[role])[:1], "a new one"] * (len(TEST) // 2)
+            with pytest.raises(TargetError, match=rf"1 of 2 speakers .*, 1 {role} it \(s\d\d\)"):
+                assess(model, X[TEST], Y.iloc[TEST].assign(speaker=one))
+
+    def test_it_goes_on_where_that_is_allowed_and_says_so(self, model, found):
+        again = assess(model, X[TEST], self.KNOWN, n_resamples=5, allow_known_speakers=True)
+        assert set(again.known_speakers) == set(self.KNOWN["speaker"])
+        assert found.known_speakers == ()
+        assert len(pool_assessments([again], n_resamples=5).known_speakers) == 14
+
+    def test_a_model_that_was_fitted_before_names_its_speakers_itself(self, model):
+        frozen = CalibratedModel(FrozenEstimator(model.estimator_), random_state=0)
+        calibrated = frozen.fit(X[TEST], Y.iloc[TEST][TASKS])
+        assert set(calibrated.speakers_["trained"]) == set(model.speakers_["trained"])
+        assert set(calibrated.speakers_["calibrated"]) == set(Y["speaker"].iloc[TEST])
+
+    def test_a_model_of_an_older_version_says_what_was_not_compared(self, model):
+        older = copy.copy(model)
+        del older.speakers_
+        held = Y.iloc[TEST].assign(speaker=model.speakers_["calibrated"][0])
+        held.loc[held.index[:20], "speaker"] = "a new one"
+        with pytest.warns(EvidenceWarning, match="does not hold the names of those who calibrated"):
+            assess(older, X[TEST], held, n_resamples=5)
+        with pytest.raises(TargetError, match="trained it"):
+            assess(older, X[TEST], held.assign(speaker=model.speakers_["trained"][0]))
 
 
 class TestValues:
