@@ -75,7 +75,8 @@ def train_model(
     calibrate : float, int or None, default=None
         Share of the speakers who are kept back from training, or number of folds of them, to find
         out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Exact
-        and near copies of one recording stay on one side; recordings without a speaker are on neither.
+        and near copies of one recording stay on one side; recordings without a speaker are on
+        neither.
     include_people : bool, default=True
         Whether the file, and what is returned, say which recordings and speakers the model was made
         of. Without them answers are the same, but for the speakers, who are numbered; what can no
