@@ -128,11 +128,20 @@ def near_copies(
     square. The correlation is that of the signals between 100 and 1800 Hz, either polarity, over
     the overlap of the two, which must hold 90 % of the energy of one.
 
-    Measured on BAVED: of all 29,655 pairs in which a speaker repeats a word, and are not exact
-    copies, none reaches 0.87. Planted copies of 60 recordings have 0.99 or more where gain, noise
-    at 15 dB, OGG, MP3, 8 kHz or a cut or pad of up to 0.2 s tells them apart, and 0.97 after
-    clipping; all of them are among the candidates. A change of tempo or pitch, and a filter that
-    shifts phases within the band, are not seen through.
+    What holds no voice does not decide. A steady tone of 256 ms or more (a beep, a test tone, a
+    dial tone) is taken out before; nothing is compared over silence; and since a correlation is
+    that of the loudest stretch, it has to hold throughout: in nine tenths of the stretches of 64 ms
+    in which one of the two stands out from its noise it is 0.5 or more. So two calls that begin
+    with the same announcement are no copies, unless that is all that is heard of one of them. A
+    recording in which nothing but tones is heard is not compared. A short noise, such as a loud
+    click, in front of one of two copies may keep them from being found.
+
+    Measured on BAVED: of 4,000 pairs, drawn from the 29,581 in which a speaker repeats a word, and
+    are not exact copies, none is taken for a copy, and none reaches 0.83. Planted copies of 30
+    recordings among 60 have 0.99 or more where gain, noise at 15 dB, OGG, MP3, 8 kHz, a cut or pad
+    of 0.2 s, or 2 s of silence or 1 s of tone in front tells them apart, and all are found; after
+    clipping at 0.3 of the peak 26 are. A change of tempo or pitch, and a filter that shifts phases
+    within the band, are not seen through.
 
     Examples
     --------
