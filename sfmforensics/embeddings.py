@@ -17,6 +17,7 @@ from sfmforensics._names import is_path, keep_name
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
+from sfmforensics.views import hearing_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -95,7 +96,7 @@ def save_embeddings(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise SFMForensicsError(f"{folder} is a file; name a folder for the matrix of vectors")
-    evidence = Evidence(corpus.data)
+    evidence = Evidence(corpus.data, hearing=hearing_of(views))
     views.fit(corpus.data)  # says at once if a model is not there
     widths = {
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list

@@ -253,7 +253,9 @@ def test_what_cannot_be_used_is_left_out_of_the_embeddings_if_asked(corpus, tmp_
 
 def test_embeddings_know_no_third_thing_to_do_on_an_error(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(MFCCEmbedder, "_embed", lambda *_: pytest.fail("computed something"))
-    with pytest.raises(SFMForensicsError, match=r"on_error is 'ignore'; use .stop. or .skip."):
+    with pytest.raises(
+        SFMForensicsError, match=r"on_error is 'ignore'; use .stop., .skip. or .use."
+    ):
         embed_corpus(corpus, VIEWS, cache=tmp_path, on_error="ignore")
 
 

@@ -26,12 +26,16 @@ from sfmforensics.cli._options import (
     AllowCopies,
     AllowOutside,
     Cache,
+    ChannelOption,
     Confidence,
     Corpus,
     Format,
+    OnError,
+    OnErrorOption,
     Root,
     Seed,
     Tasks,
+    channel_of,
     names_of_tasks,
 )
 from sfmforensics.datasets._base import name_few
@@ -65,6 +69,8 @@ def compare(
         typer.Option(metavar="FILE", help="Write what the comparison rests on to this file."),
     ] = None,
     allow_copies: AllowCopies = False,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Weigh the evidence that a recording is of a known speaker: a likelihood ratio."""
     from pandas import DataFrame
@@ -78,6 +84,8 @@ def compare(
         confidence=confidence,
         manifest=manifest,
         allow_copies=allow_copies,
+        channel=channel_of(channel),
+        on_error=on_error.value,
     )
     if format is Format.json:
         print_json(case.to_dict())
@@ -123,6 +131,8 @@ def identify(
     ] = None,
     allow_outside: AllowOutside = False,
     allow_copies: AllowCopies = False,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Tell which enrolled speaker recordings are of, or that they are of none of them."""
     from sfmforensics.datasets import load_manifest
@@ -143,6 +153,8 @@ def identify(
         verbose=len(files) + len(table.data) > 3,
         manifest=manifest,
         allow_copies=allow_copies,
+        channel=channel_of(channel),
+        on_error=on_error.value,
     )
     if format is Format.table:
         shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
@@ -188,6 +200,8 @@ def assess(
             help="Go on with speakers or recordings that the model has learnt from.",
         ),
     ] = False,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Validate a calibrated model on speakers that it has never heard, by group as well."""
     from sfmforensics.datasets import load_corpus
@@ -205,6 +219,8 @@ def assess(
         cache=cache,
         verbose=True,
         allow_known_speakers=allow_known_speakers,
+        channel=channel_of(channel) or "auto",
+        on_error=on_error.value,
     )
     for by in found.table["by"].unique():
         show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings", keys=2)

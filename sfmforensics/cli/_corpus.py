@@ -14,15 +14,18 @@ from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
     Cache,
+    ChannelOption,
     Cluster,
     Corpus,
     Device,
     Folds,
     OnError,
+    OnErrorOption,
     Root,
     Seed,
     Tasks,
     Views,
+    channel_of,
     names_of_tasks,
     specs,
 )
@@ -46,19 +49,33 @@ def describe(
     seed: Seed = 0,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    channel: ChannelOption = None,
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="At a recording that cannot be used: stop, before anything is computed; skip, "
+            "list it among the findings; or use what there is of a file whose end is missing.",
+        ),
+    ] = OnError.skip,
 ) -> None:
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.report.describe import describe_corpus
+    from sfmforensics.workflow import check_recordings
 
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
+    if on_error is OnError.stop:
+        check_recordings(loaded.data, channel=channel_of(channel) or "auto", verbose=True)
     tables = describe_corpus(
-        load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
+        loaded,
         views=specs(views),
         cache=cache,
         device=device,
         folds=folds,
         seed=seed,
         verbose=True,
+        channel=channel_of(channel) or "auto",
+        truncated="use" if on_error is OnError.use else "refuse",
     )
     findings = tables.pop("findings", None)
     for title, frame in tables.items():
@@ -93,12 +110,11 @@ def embed(
     ] = None,
     device: Device = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
-    on_error: Annotated[
-        OnError, typer.Option(help="At a recording that cannot be used: stop, or skip and list it.")
-    ] = OnError.stop,
+    on_error: OnErrorOption = OnError.stop,
     cluster: Cluster = None,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    channel: ChannelOption = None,
 ) -> None:
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
@@ -114,7 +130,8 @@ def embed(
                 output=output,
                 device=device,
                 batch_size=batch_size,
-                on_error=on_error,  # type: ignore[arg-type]  # whose members are these words
+                on_error=on_error.value,
+                channel=channel_of(channel) or "auto",
                 verbose=True,
             )
     except AudioError as error:

@@ -23,12 +23,15 @@ from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
     Cache,
+    ChannelOption,
     Cluster,
     Corpus,
     Device,
     Epochs,
     Folds,
     Jobs,
+    OnError,
+    OnErrorOption,
     Preset,
     PresetOption,
     Protocol,
@@ -38,6 +41,7 @@ from sfmforensics.cli._options import (
     Seed,
     Tasks,
     Views,
+    channel_of,
     names_of_tasks,
     specs,
 )
@@ -94,6 +98,8 @@ def evaluate(
     device: Device = None,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
@@ -120,6 +126,8 @@ def evaluate(
             root=root,
             command=shlex.join(["sfmforensics", *context.obj]),
             verbose=True,
+            channel=channel_of(channel) or "auto",
+            on_error=on_error.value,
         )
     show_scores(found.scores, corpus, out)
     show_comparisons(output, out)
@@ -152,6 +160,8 @@ def reproduce(
     device: Device = None,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Fill the paper's tables, beside its own figures; what is done already is kept."""
     from sfmforensics.datasets import load_corpus
@@ -177,6 +187,8 @@ def reproduce(
             root=root,
             command=shlex.join(["sfmforensics", *context.obj]),
             verbose=True,
+            channel=channel_of(channel) or "auto",
+            on_error=on_error.value,
         )
     for _, title, frame in tables_of(whole):
         # Without the paper's own figures and the deviations, so that it fits; the files have them.

@@ -22,18 +22,22 @@ from sfmforensics.cli._options import (
     CACHE,
     AllowOutside,
     Cache,
+    ChannelOption,
     Confidence,
     Corpus,
     Device,
     Epochs,
     Format,
     ModelFormat,
+    OnError,
+    OnErrorOption,
     Preset,
     PresetOption,
     Root,
     Seed,
     Tasks,
     Views,
+    channel_of,
     names_of_tasks,
     specs,
 )
@@ -78,6 +82,8 @@ def train(
     ] = False,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
@@ -100,8 +106,11 @@ def train(
         include_people=not no_people,
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
+        channel=channel_of(channel) or "auto",
+        on_error=on_error.value,
     )
-    tell(f"{model} of {len(loaded.data)} recordings: {output}")
+    used = len(loaded.data) - len(trained.manifest_.get("left_out", ()))
+    tell(f"{model} of {used} recordings: {output}")
     if calibrate is not None:
         told = trained.manifest_["calibration"]
         people = trained.manifest_.get("people", {})
@@ -161,6 +170,15 @@ def predict(
             "answers is wrong.",
         ),
     ] = None,
+    channel: ChannelOption = None,
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="At a recording that cannot be used: stop; skip, refuse it alone and exit with 1; "
+            "or use what there is of a file whose end is missing, with a warning (and refuse any "
+            "other alone).",
+        ),
+    ] = OnError.skip,
 ) -> None:
     """Answer all tasks for recordings."""
     from sfmforensics.evidence._people import holds_people
@@ -175,6 +193,8 @@ def predict(
         intervals=intervals,
         confidence=confidence,
         abstain=abstain,
+        channel=channel_of(channel),
+        on_error=on_error.value,
     )
     print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
     speaker = getattr(loaded[-1], "speaker", None)  # of a calibrated model, the column of them

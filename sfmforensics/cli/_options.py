@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sfmforensics.exceptions import ParameterError, shown
+
+if TYPE_CHECKING:
+    from sfmforensics._types import Channel
 
 CACHE = Path("embeddings")
 
@@ -40,6 +45,7 @@ class OnError(StrEnum):
 
     stop = "stop"
     skip = "skip"
+    use = "use"
 
 
 class ModelFormat(StrEnum):
@@ -118,6 +124,35 @@ PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or our
 def names_of_tasks(text: str | None) -> list[str] | None:
     """Tasks that a user named, or None for all."""
     return None if text is None else specs(text)
+
+
+ChannelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        metavar="1|2|...|mix",
+        help="Which channel of recordings of several is heard, or the mean of all. Without, what "
+        "they hold decides; where they differ, as of the parties of a call, it has to be said. "
+        "Recordings of one channel are heard as they are.",
+        show_default=False,
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        help="At a recording that cannot be used: stop; skip, leave it out and say so; or use what "
+        "there is of a file whose end is missing, with a warning (and stop at any other).",
+    ),
+]
+
+
+def channel_of(text: str | None) -> Channel | None:
+    """Read which channel is heard, counted from 1."""
+    if text is None or text in ("mix", "auto"):
+        return text  # type: ignore[return-value]  # which are these words
+    if text.isascii() and text.isdigit() and int(text) >= 1:
+        return int(text)
+    raise ParameterError(f"--channel {shown(text)}: give 1, 2, ... or mix, the mean of all")
 
 
 def specs(text: str) -> list[str]:

@@ -140,9 +140,9 @@ def make_embedder(
     prosody, or NAME=FOLDER, or NAME=HUB_ID
     """
     if isinstance(spec, BaseEmbedder):
-        return spec._name(), _hearing(spec, channel, truncated)
+        return spec._name(), let_hear(spec, channel, truncated)
     if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], BaseEmbedder):
-        return spec[0], _hearing(spec[1], channel, truncated)
+        return spec[0], let_hear(spec[1], channel, truncated)
     if not isinstance(spec, str):
         raise EmbedderError(
             f"a view is given as {type(spec).__name__}; use a name, NAME=FOLDER, NAME=HUB_ID, an "
@@ -172,8 +172,8 @@ def make_embedder(
     return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
 
 
-def _hearing(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
-    """An embedder that hears what was asked for; that which was handed in stays as it is."""
+def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
+    """Give an embedder that hears what was asked for; the one handed in stays as it is."""
     asked: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
     asked |= {"truncated": truncated} if truncated != "refuse" else {}
     if not asked:

@@ -6,6 +6,7 @@ from sfmforensics.workflow._case_report import write_case
 from sfmforensics.workflow._cases import Case, compare_files
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
+from sfmforensics.workflow._heard import check_recordings
 from sfmforensics.workflow._identify import identify_files
 from sfmforensics.workflow._models import load_model, predict_files
 from sfmforensics.workflow._reproduce import reproduce_tables
@@ -15,6 +16,7 @@ from sfmforensics.workflow._verify import verify_results
 __all__ = [
     "Case",
     "assess_corpus",
+    "check_recordings",
     "compare_files",
     "embed_corpus",
     "evaluate_corpus",

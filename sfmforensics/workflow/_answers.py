@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.base import clone
 
+from sfmforensics._hearing import USUAL
 from sfmforensics._names import show_name
 from sfmforensics.custody import describe_views
+from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import CustodyError, ModelFileError, ParameterError
 from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.workflow._common import least_of
 
 if TYPE_CHECKING:
     from typing import Any
 
     from sklearn.pipeline import Pipeline
 
+    from sfmforensics._hearing import Hearing
     from sfmforensics._types import PathLike
 
 
@@ -106,14 +110,22 @@ def check_confidence(confidence: float, name: str = "confidence") -> None:
 
 def least_samples(model: Pipeline) -> int:
     """Give how many samples at 16 kHz a recording needs for all views."""
-    return max(embedder._min_samples for _, embedder in model[0].transformer_list)
+    return least_of(model[0])
 
 
 def vectors_of(
-    model: Pipeline, files: list[Any], verbose: bool = False, cache: PathLike | None = None
+    model: Pipeline,
+    files: list[Any],
+    verbose: bool = False,
+    cache: PathLike | None = None,
+    hearing: Hearing = USUAL,
 ) -> Any:
     """Give the vectors of recordings, all views side by side."""
     views = clone(model[0])
+    views.transformer_list = [
+        (name, let_hear(embedder, hearing.channel, hearing.truncated))
+        for name, embedder in views.transformer_list
+    ]
     for _, embedder in views.transformer_list:
         embedder.set_params(verbose=verbose, cache=cache)
     return views.transform(files)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from sfmforensics._hearing import USUAL
 from sfmforensics._names import show_name
-from sfmforensics.audio import SAMPLE_RATE, stream_audio
+from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.custody import recorded_in
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning
@@ -15,12 +16,13 @@ from sfmforensics.workflow._answers import least_samples
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from sfmforensics._hearing import Hearing
     from sfmforensics.custody import Evidence
 
 
-def seconds_of(model: Pipeline, file: str) -> float:
+def seconds_of(model: Pipeline, file: str, hearing: Hearing = USUAL) -> float:
     """How long a recording is; one that no view can use is refused here, before any works."""
-    blocks = stream_audio(file, min_samples=least_samples(model))
+    blocks = stream_heard(file, hearing, min_samples=least_samples(model))
     return sum(len(block) for block in blocks) / SAMPLE_RATE
 
 

@@ -11,15 +11,21 @@ from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
 from sfmforensics.evidence._known import check_strangers
 from sfmforensics.report import save_assessment
-from sfmforensics.workflow._answers import calibrated_step, check_same_views, vectors_of
+from sfmforensics.workflow._answers import (
+    calibrated_step,
+    check_same_views,
+    least_samples,
+    vectors_of,
+)
 from sfmforensics.workflow._common import check_corpus, make_folder
 from sfmforensics.workflow._copies import copies_among, heard_by, refuse_heard, warn_of_absent
+from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
     from sfmforensics.evidence import Assessment
 
 
@@ -35,6 +41,8 @@ def assess_corpus(
     cache: PathLike | None = None,
     verbose: bool = False,
     allow_known_speakers: bool = False,
+    channel: Channel = "auto",
+    on_error: Handling = "stop",
 ) -> Assessment:
     """Measure how far a calibrated model can be trusted, on voices never heard.
 
@@ -59,6 +67,8 @@ def assess_corpus(
     allow_known_speakers : bool, default=False
         Whether it goes on with recordings, copies of them, or names of speakers that the model has
         been trained or calibrated with. The manifest then says which.
+    channel, on_error
+        As in `sfmforensics.workflow.evaluate_corpus`.
 
     Returns
     -------
@@ -89,15 +99,17 @@ def assess_corpus(
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
-    evidence = Evidence(corpus.data, verbose, decoded=True)
-    heard = heard_by(model, corpus.data, evidence, verbose)
+    hearing = hearing_for(channel, on_error)
+    corpus, left_out = usable_part(corpus, on_error, hearing, least_samples(model), verbose)
+    evidence = Evidence(corpus.data, verbose, hearing, decoded=True)
+    heard = heard_by(model, corpus.data, evidence, verbose, hearing)
     if not allow_known_speakers:
         refuse_heard(heard, corpus.data)
     if calibrated.speaker in corpus.target:  # before hours of embedding
         check_strangers(calibrated, corpus.target[calibrated.speaker], allow=allow_known_speakers)
     warn_of_absent(heard)
-    X = vectors_of(model, list(corpus.data), verbose, cache)
-    copies = copies_among(corpus.data, X, verbose=verbose).joined
+    X = vectors_of(model, list(corpus.data), verbose, cache, hearing)
+    copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing).joined
     found = assess(
         calibrated,
         X,
@@ -125,6 +137,7 @@ def assess_corpus(
                 "near_copies": int(heard.near.sum()),
                 "not_compared": heard.absent,
             },
+            **told_left_out(left_out),
             results={path.name: file_hash(path) for path in paths},
         )
         write_manifest(Path(output), manifest)

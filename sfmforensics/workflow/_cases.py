@@ -21,10 +21,12 @@ from sfmforensics.workflow._answers import (
     check_confidence,
     check_same_views,
     comparing_step,
+    least_samples,
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
 from sfmforensics.workflow._copies import refuse_pairs
+from sfmforensics.workflow._heard import hearing_of_case, refusals, warn_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Matrix, PathLike
+    from sfmforensics._hearing import Hearing
+    from sfmforensics._types import Channel, Handling, Matrix, PathLike
     from sfmforensics.evidence import Comparison
 
 
@@ -101,6 +104,8 @@ def compare_files(
     verbose: bool = False,
     manifest: PathLike | None = None,
     allow_copies: bool = False,
+    channel: Channel | None = None,
+    on_error: Handling = "stop",
 ) -> Case:
     """Compare a questioned recording with recordings of one known speaker.
 
@@ -122,6 +127,12 @@ def compare_files(
         Whether recordings are compared though their waveforms say that they are one take at another
         level, cut or coding: a correlation can be high by other causes, which an examiner hears.
         The manifest and the page of the case then say so. Equal samples are refused in any case.
+    channel : int, {"auto", "mix"} or None, default=None
+        As in `predict_files`.
+    on_error : {"stop", "skip", "use"}, default="stop"
+        What becomes of a recording that cannot be used: it ends the comparison, or is left
+        out if it is a known one; with "use", what there is of a file
+        whose end is missing is used, with a warning.
 
     Returns
     -------
@@ -156,11 +167,19 @@ def compare_files(
     check_confidence(confidence)
     check_same_views(model)
     files = [os.fsdecode(file) for file in (questioned, *known)]
-    evidence = Evidence(files, verbose, decoded=True)
-    seconds = [seconds_of(model, file) for file in files]
-    copies = _refuse_copies(files, allow_copies)
+    hearing = hearing_of_case(model, channel, on_error)
+    errors = {}
+    if on_error == "skip":
+        errors = refusals(files[1:], hearing, least_samples(model))
+        if len(errors) == len(files) - 1:
+            raise errors[0]
+        warn_left_out(list(errors.values()), len(files))
+        files = [file for place, file in enumerate(files) if place - 1 not in errors]
+    evidence = Evidence(files, verbose, hearing, decoded=True)
+    seconds = [seconds_of(model, file, hearing) for file in files]
+    copies = _refuse_copies(files, allow_copies, hearing)
     warn_of_learnt(model, evidence)
-    X = vectors_of(model, files, verbose)
+    X = vectors_of(model, files, verbose, hearing=hearing)
     comparison = calibrated.compare(_rows(X, [0]), _rows(X, range(1, len(files))))
     answers = answers_of(model, files, X, intervals=True, confidence=confidence)
     told = evidence.manifest(
@@ -171,19 +190,20 @@ def compare_files(
         comparison=as_json(asdict(comparison)),
         confidence=confidence,
         copies=copies,
+        **({"left_out": list(map(str, errors.values()))} if errors else {}),
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(told, indent=1))
     return Case(files[0], files[1:], comparison, answers, told, model, X, seconds, confidence)
 
 
-def _refuse_copies(files: list[str], allow: bool) -> list[dict[str, Any]]:
+def _refuse_copies(files: list[str], allow: bool, hearing: Hearing) -> list[dict[str, Any]]:
     known = range(1, len(files))
     other = "compare it with other recordings of the known speaker"
     pairs = [(0, place, ", the recording in question", other) for place in known]
     once = "name each known recording once"
     pairs += [(first, second, "", once) for first, second in combinations(known, 2)]
-    return refuse_pairs(files, pairs, allow)
+    return refuse_pairs(files, pairs, allow, hearing)
 
 
 def _rows(X: Any, rows: Sequence[int]) -> Any:

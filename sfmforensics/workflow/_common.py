@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
     from sfmforensics._types import Recording
@@ -34,6 +35,11 @@ def check_model(model: str, preset: str, device: str | None) -> Any:
 
     check_device(device)
     return make_estimator(model, preset)
+
+
+def least_of(views: FeatureUnion) -> int:
+    """Give how many samples at 16 kHz a recording needs for all views."""
+    return max(embedder._min_samples for _, embedder in views.transformer_list)
 
 
 def recording_names(recordings: Sequence[Recording]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._hearing import USUAL
 from sfmforensics._names import is_path, show_name
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
 from sfmforensics.custody import recorded_in
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
+    from sfmforensics._hearing import Hearing
     from sfmforensics._types import BoolArray, IntArray, Matrix, Recording
     from sfmforensics.custody import Evidence
 
@@ -54,6 +56,7 @@ def copies_among(
     *,
     neighbours: int = 5,
     verbose: bool = False,
+    hearing: Hearing = USUAL,
 ) -> Copies:
     """Find the copies among recordings: whatever keeps copies together, or apart, goes by this.
 
@@ -67,18 +70,31 @@ def copies_among(
         Candidates of each recording.
     verbose : bool, default=False
         Show progress bars.
+    hearing : Hearing, default=USUAL
+        What is heard of them.
 
     Returns
     -------
     Copies
     """
     exact = find_copies(data, verbose=verbose)
-    near = near_copies(data, X, copies=exact, neighbours=neighbours, verbose=verbose)
+    near = near_copies(
+        data,
+        X,
+        copies=exact,
+        neighbours=neighbours,
+        verbose=verbose,
+        channel=hearing.channel,
+        truncated=hearing.truncated,
+    )
     return Copies(exact, near, join_copies(exact, near))
 
 
 def refuse_pairs(
-    files: Sequence[str], pairs: Sequence[tuple[int, int, str, str]], allow: bool
+    files: Sequence[str],
+    pairs: Sequence[tuple[int, int, str, str]],
+    allow: bool,
+    hearing: Hearing = USUAL,
 ) -> list[dict[str, Any]]:
     """Refuse recordings that are one take; of near copies an examiner may know better.
 
@@ -91,6 +107,8 @@ def refuse_pairs(
         what to do.
     allow : bool
         Whether near copies are said and used, for correlations can be high by other causes.
+    hearing : Hearing, default=USUAL
+        What is heard of them.
 
     Returns
     -------
@@ -109,7 +127,7 @@ def refuse_pairs(
         Two are, and are used nevertheless.
     """
     # All with all where that is a matter of seconds: of a case there are few.
-    found = copies_among(files, neighbours=min(len(files), 20))
+    found = copies_among(files, neighbours=min(len(files), 20), hearing=hearing)
     # By their samples, of which the first alone is compared with others.
     near = {
         frozenset(found.exact[[row["first"], row["second"]]].tolist()): float(row["correlation"])
@@ -164,7 +182,11 @@ class Heard:
 
 
 def heard_by(
-    model: Pipeline, data: Sequence[Recording], evidence: Evidence, verbose: bool = False
+    model: Pipeline,
+    data: Sequence[Recording],
+    evidence: Evidence,
+    verbose: bool = False,
+    hearing: Hearing = USUAL,
 ) -> Heard:
     """Tell which recordings a model has been trained or calibrated with.
 
@@ -179,6 +201,8 @@ def heard_by(
         Of the same, decoded.
     verbose : bool, default=False
         Show progress bars.
+    hearing : Hearing, default=USUAL
+        What is heard of them.
 
     Returns
     -------
@@ -190,7 +214,7 @@ def heard_by(
     n, absent = len(there), [record for record in told if not _is_there(record)]
     near = np.zeros(len(data), dtype=bool)
     if n and not exact.all():
-        found = copies_among([*there, *data], verbose=verbose)
+        found = copies_among([*there, *data], verbose=verbose, hearing=hearing)
         exact = exact | np.isin(found.exact[n:], found.exact[:n])
         near = np.isin(found.joined[n:], found.joined[:n]) & ~exact
     return Heard(exact, near, len(absent), sum("content" not in record for record in absent))

@@ -11,13 +11,14 @@ import pandas as pd
 from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views
+from sfmforensics.workflow._heard import hearing_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import OnError, PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
     from sfmforensics.embedders._spec import ViewSpec
 
 
@@ -29,8 +30,9 @@ def embed_corpus(
     output: PathLike | None = None,
     device: str | None = None,
     batch_size: int = 8,
-    on_error: OnError = "stop",
+    on_error: Handling = "stop",
     verbose: bool = False,
+    channel: Channel = "auto",
 ) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
     """Compute the vectors of a corpus, and keep them; what is kept already is not computed again.
 
@@ -48,10 +50,13 @@ def embed_corpus(
         A torch device; None takes CUDA if there is one.
     batch_size : int, default=8
         Recordings that share a forward pass.
-    on_error : {"stop", "skip"}, default="stop"
-        Whether a recording that cannot be used ends it, or is left out.
+    on_error : {"stop", "skip", "use"}, default="stop"
+        Whether a recording that cannot be used ends it, or is left out; with "use", what there is
+        of a file whose end is missing is used, with a warning, and anything else ends it.
     verbose : bool, default=False
         Show progress bars.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
 
     Returns
     -------
@@ -65,17 +70,26 @@ def embed_corpus(
     SFMForensicsError
         `cache` is a file, or `on_error` is unknown.
     AudioError
-        A recording cannot be used, and `on_error` is "stop".
+        A recording cannot be used, and `on_error` is not "skip".
     """
     cache = Path(cache)
     if cache.exists() and not cache.is_dir():
         raise SFMForensicsError(f"{cache} is a file; name a folder that keeps the embeddings")
-    if on_error not in ("stop", "skip"):
-        raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
-    union = make_views(*views, cache=cache, device=device, batch_size=batch_size, verbose=verbose)
+    hearing = hearing_for(channel, on_error)
+    union = make_views(
+        *views,
+        cache=cache,
+        device=device,
+        batch_size=batch_size,
+        verbose=verbose,
+        channel=hearing.channel,
+        truncated=hearing.truncated,
+    )
     union.fit(corpus.data)  # says at once if a model is not there
     if output is not None:
-        refused = save_embeddings(corpus, union, output, on_error=on_error)
+        refused = save_embeddings(
+            corpus, union, output, on_error="skip" if on_error == "skip" else "stop"
+        )
         left_out = refused["view"].value_counts()
         shapes = {
             name: (
@@ -87,7 +101,7 @@ def embed_corpus(
         return shapes, refused
     shapes, skipped = {}, []
     for name, embedder in union.transformer_list:
-        if on_error == "stop":
+        if on_error != "skip":
             vectors = embedder.transform(corpus.data)
         else:
             vectors, usable, errors = embedder.transform_usable(corpus.data)

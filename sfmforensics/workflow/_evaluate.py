@@ -17,11 +17,13 @@ from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
     build_estimator,
     check_corpus,
+    least_of,
     make_folder,
     recording_names,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._figures import draw_figures
+from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import (
     begin_results,
     custody_of,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Folds, PathLike
+    from sfmforensics._types import Channel, Folds, Handling, PathLike
     from sfmforensics.embedders._spec import ViewSpec
     from sfmforensics.experiment import Evaluation
 
@@ -64,6 +66,8 @@ def evaluate_corpus(
     root: PathLike = "",
     command: str = "",
     verbose: bool = False,
+    channel: Channel = "auto",
+    on_error: Handling = "stop",
 ) -> Evaluation:
     """Evaluate models on a corpus, and write what was found.
 
@@ -105,6 +109,12 @@ def evaluate_corpus(
         Where the corpus came from and what repeats this, for the report.
     verbose : bool, default=False
         Show progress bars.
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    on_error : {"stop", "skip", "use"}, default="stop"
+        What becomes of a recording that cannot be used: it ends the run, or is left out, which
+        ``left_out`` in the manifest tells; with "use", what there is of a file whose end is missing
+        is used, with a warning, and anything else ends the run.
 
     Returns
     -------
@@ -146,15 +156,19 @@ def evaluate_corpus(
     check_corpus(corpus)
     warn_of_no_labels(corpus)
     spoken = with_speaker(corpus)
-    union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    hearing = hearing_for(channel, on_error)
+    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
+    union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.
     for name_ in protocols:
         make_splits(spoken.target, name_, folds=folds, seed=seed)
     make_folder(Path(output))
-    evidence = Evidence(corpus.data, verbose)
+    corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
+    spoken = with_speaker(corpus)
+    evidence = Evidence(corpus.data, verbose, hearing)
     X = union.transform(corpus.data)
-    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose)
+    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
     splits, copies = made.splits, made.copies
     names = [view for view, _ in union.transformer_list]
     fits = len(models) * sum(map(len, splits.values()))
@@ -193,7 +207,9 @@ def evaluate_corpus(
         repeats=repeats,
         seed=seed,
         seconds=time.monotonic() - started,
+        hearing=hearing,
     )
+    config |= told_left_out(left_out)
     if search:
         config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         config["chosen"] = found.choices.astype(str).to_dict("records")
@@ -213,6 +229,7 @@ def evaluate_corpus(
         evidence,
         files=[figure["file"] for figure in config["figures"]],
         **custody_of(config, corpus, union, X, splits),
+        **told_left_out(left_out),
     )
     return found
 

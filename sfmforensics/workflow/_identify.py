@@ -18,11 +18,13 @@ from sfmforensics.exceptions import ModelFileError, TargetError
 from sfmforensics.workflow._answers import (
     check_same_views,
     comparing_step,
+    least_samples,
     name_of,
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
 from sfmforensics.workflow._copies import refuse_pairs
+from sfmforensics.workflow._heard import hearing_of_case, refusals, warn_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._hearing import Hearing
+    from sfmforensics._types import Channel, Handling, PathLike
 
 
 def identify_files(
@@ -43,6 +46,8 @@ def identify_files(
     verbose: bool = False,
     manifest: PathLike | None = None,
     allow_copies: bool = False,
+    channel: Channel | None = None,
+    on_error: Handling = "stop",
 ) -> pd.DataFrame:
     """Tell which enrolled speaker recordings are of, or that they are of none of them.
 
@@ -64,6 +69,12 @@ def identify_files(
         File that gets what the answers rest on.
     allow_copies : bool, default=False
         As for `compare_files`.
+    channel : int, {"auto", "mix"} or None, default=None
+        As in `predict_files`.
+    on_error : {"stop", "skip", "use"}, default="stop"
+        What becomes of a recording that cannot be used: it ends the run, or is left out,
+        which the manifest tells; with "use", what there is of a file
+        whose end is missing is used, with a warning.
 
     Returns
     -------
@@ -103,16 +114,27 @@ def identify_files(
         )
     check_same_views(model)
     asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
-    evidence = Evidence([*given, *asked], verbose, decoded=True)
+    hearing = hearing_of_case(model, channel, on_error)
+    left_out = []
+    if on_error == "skip":
+        errors = refusals([*given, *asked], hearing, least_samples(model))
+        left_out = list(map(str, errors.values()))
+        warn_left_out(list(errors.values()), len(given) + len(asked))
+        speakers = [name for place, name in enumerate(speakers) if place not in errors]
+        asked = [file for place, file in enumerate(asked, len(given)) if place not in errors]
+        given = [file for place, file in enumerate(given) if place not in errors]
+        if not asked:
+            raise next(iter(errors.values()))
+    evidence = Evidence([*given, *asked], verbose, hearing, decoded=True)
     for file in (*given, *asked):
-        seconds_of(model, file)
-    copies = _refuse_enrolled(given, asked, allow_copies)
+        seconds_of(model, file, hearing)
+    copies = _refuse_enrolled(given, asked, allow_copies, hearing)
     warn_of_learnt(model, evidence)
     ratio = calibrated._ratio()
     if not given:
         raise TargetError("nobody is enrolled; give recordings of known speakers")
-    known = calibrated.transform(vectors_of(model, given, verbose))
-    vectors = calibrated.transform(vectors_of(model, asked, verbose))
+    known = calibrated.transform(vectors_of(model, given, verbose, hearing=hearing))
+    vectors = calibrated.transform(vectors_of(model, asked, verbose, hearing=hearing))
     identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
     ratios = identifier.log10_lr(vectors)
     unbounded = ratio.log10_lr(vectors, known, speakers, bounded=False)
@@ -141,15 +163,18 @@ def identify_files(
         },
         copies=copies,
         answers=as_json(found.to_dict("records")),
+        **({"left_out": left_out} if left_out else {}),
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(told, indent=1))
     return found
 
 
-def _refuse_enrolled(given: list[str], asked: list[str], allow: bool) -> list[dict[str, Any]]:
+def _refuse_enrolled(
+    given: list[str], asked: list[str], allow: bool, hearing: Hearing
+) -> list[dict[str, Any]]:
     """Of a recording that is enrolled itself the answer would be that it is itself."""
     remedy = "ask about other recordings, or leave that one out of those enrolled"
     n, enrolled = len(given), ", which is enrolled"
     pairs = [(i, n + j, enrolled, remedy) for j in range(len(asked)) for i in range(n)]
-    return refuse_pairs([*given, *asked], pairs, allow)
+    return refuse_pairs([*given, *asked], pairs, allow, hearing)

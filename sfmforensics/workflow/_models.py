@@ -12,10 +12,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sfmforensics._files import file_hash, write_atomically
-from sfmforensics.audio import stream_audio
 from sfmforensics.custody import Evidence
 from sfmforensics.exceptions import (
-    AudioError,
     ModelFileError,
 )
 from sfmforensics.saving import read_model
@@ -30,12 +28,14 @@ from sfmforensics.workflow._answers import (
 from sfmforensics.workflow._common import (
     answer_columns,
 )
+from sfmforensics.workflow._heard import hearing_of_case, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics.exceptions import AudioError
 
 
 def load_model(path: PathLike, *, trust: bool = False) -> Pipeline:
@@ -111,6 +111,8 @@ def predict_files(
     intervals: bool = False,
     confidence: float = 0.9,
     abstain: float | None = None,
+    channel: Channel | None = None,
+    on_error: Handling = "skip",
 ) -> tuple[pd.DataFrame, list[AudioError]]:
     """Answers for recordings, with the probability of each label.
 
@@ -132,6 +134,14 @@ def predict_files(
     abstain : float or None, default=None
         Share of the answers that may be wrong: a calibrated model leaves out those that are too
         unsure.
+    channel : int, {"auto", "mix"} or None, default=None
+        Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`. None
+        is as the views of the model have it: "auto" for one that `train_model` made, whatever was
+        heard of the recordings that it was trained with.
+    on_error : {"stop", "skip", "use"}, default="skip"
+        What becomes of a recording that cannot be used: it ends the run, or is refused alone; "use"
+        answers for what there is of a file whose end is missing, with a warning, and refuses other
+        recordings alone.
 
     Returns
     -------
@@ -144,6 +154,8 @@ def predict_files(
 
     Raises
     ------
+    AudioError
+        A recording cannot be used, and `on_error` is "stop".
     ModelFileError
         Intervals, or answers left out, were asked of a model that is not calibrated.
     ParameterError
@@ -165,20 +177,19 @@ def predict_files(
     # Of a model that was fitted elsewhere.
     answer_columns(getattr(model[-1], "tasks_", {}), intervals=intervals)
     check_same_views(model)
-    evidence = None if manifest is None else Evidence(files)
+    hearing = hearing_of_case(model, channel, on_error)
+    evidence = None if manifest is None else Evidence(files, hearing=hearing)
     usable, refused = [], []
-    least = least_samples(model)
-    for file in files:
-        try:
-            for _ in stream_audio(file, min_samples=least):
-                pass  # only whether it can be used is asked here; no recording is held whole
+    errors = refusals(files, hearing, least_samples(model), stop=on_error == "stop")
+    for place, file in enumerate(files):
+        if place in errors:
+            refused.append(errors[place])
+        else:
             usable.append(os.fsdecode(file))
-        except AudioError as error:
-            refused.append(error)
     nothing = pd.DataFrame({"path": []}, dtype=object)
     answers = nothing
     if usable:
-        X = vectors_of(model, usable, verbose)
+        X = vectors_of(model, usable, verbose, hearing=hearing)
         answers = answers_of(
             model, usable, X, intervals=intervals, confidence=confidence, abstain=abstain
         )

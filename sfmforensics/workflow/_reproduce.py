@@ -34,10 +34,12 @@ from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
     check_corpus,
     check_model,
+    least_of,
     recording_names,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._figures import draw_figures
+from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import (
     begin_results,
     custody_of,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Column, Folds, PathLike, Split
+    from sfmforensics._types import Channel, Column, Folds, Handling, PathLike, Split
     from sfmforensics.embedders._spec import ViewSpec
 
 ROWS = "rows"
@@ -80,6 +82,8 @@ def reproduce_tables(
     root: PathLike = "",
     command: str = "",
     verbose: bool = False,
+    channel: Channel = "auto",
+    on_error: Handling = "stop",
 ) -> pd.DataFrame:
     """Fill the paper's tables with figures of one's own, beside the published ones.
 
@@ -107,6 +111,8 @@ def reproduce_tables(
         Where the corpus came from and what repeats this; `name` finds the paper's figures.
     verbose : bool, default=False
         Show progress bars.
+    channel, on_error
+        As in `evaluate_corpus`.
 
     Returns
     -------
@@ -137,7 +143,9 @@ def reproduce_tables(
     check_corpus(corpus)
     warn_of_no_labels(corpus)
     spoken = with_speaker(corpus)
-    union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    hearing = hearing_for(channel, on_error)
+    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
+    union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
     names = [view for view, _ in union.transformer_list]
     plan = plan_rows(name, names, tables)
     for setup in dict.fromkeys(setup for _, setup, _ in plan):
@@ -145,9 +153,11 @@ def reproduce_tables(
     union.fit(corpus.data)  # says at once if a model is not there
     for which in protocols:  # refused now, if the labels do not allow it
         make_splits(spoken.target, which, folds=folds, seed=seed)
-    evidence = Evidence(corpus.data, verbose)
+    corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
+    spoken = with_speaker(corpus)
+    evidence = Evidence(corpus.data, verbose, hearing)
     X = union.transform(corpus.data)
-    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose)
+    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
     splits, copies = made.splits, made.copies
     overrides = {"random_state": seed, "device": device or "auto"}
     if epochs is not None:
@@ -194,7 +204,9 @@ def reproduce_tables(
         folds=folds,
         repeats=repeats,
         seconds=time.monotonic() - started,
+        hearing=hearing,
     )
+    config |= told_left_out(left_out)
     begin_results(Path(output))
     config["figures"] = draw_figures(Path(output), corpus.target, X, splits, scores)
     config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
@@ -219,6 +231,7 @@ def reproduce_tables(
         evidence,
         files=[*REPRODUCTION_FILES, *(figure["file"] for figure in config["figures"])],
         **custody_of(config, corpus, union, X, splits),
+        **told_left_out(left_out),
     )
     return whole
 

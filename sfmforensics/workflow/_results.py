@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._files import as_bytes, file_hash, sweep, write_atomically
+from sfmforensics._hearing import USUAL
 from sfmforensics._log import event
 from sfmforensics._versions import versions
 from sfmforensics.audit import audit_corpus
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
+    from sfmforensics._hearing import Hearing
     from sfmforensics._types import Folds as NumberOfFolds
     from sfmforensics._types import Split
     from sfmforensics.custody import Evidence
@@ -78,9 +80,10 @@ def make_folds(
     seed: int,
     repeats: int,
     verbose: bool,
+    hearing: Hearing = USUAL,
 ) -> Folds:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
-    found = copies_among(corpus.data, X, verbose=verbose)
+    found = copies_among(corpus.data, X, verbose=verbose, hearing=hearing)
     splits = {
         protocol: make_splits(
             corpus.target, protocol, folds=folds, seed=seed, copies=found.joined, repeats=repeats
@@ -101,6 +104,7 @@ def settings_of(
     folds: NumberOfFolds,
     seed: int,
     seconds: float,
+    hearing: Hearing = USUAL,
     **more: Any,
 ) -> dict[str, Any]:
     """What a run was made of, as config.json holds it."""
@@ -113,6 +117,8 @@ def settings_of(
         near=made.near,
         folds=folds if isinstance(folds, int) else 5,
         seed=seed,
+        channel=hearing.channel,
+        truncated=hearing.truncated,
     )
     found = audit(target, made.copies, made.splits)
     return {

@@ -9,6 +9,7 @@ import joblib
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sfmforensics._files import replacing
+from sfmforensics._hearing import USUAL
 from sfmforensics.custody import Evidence
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
@@ -23,10 +24,12 @@ from sfmforensics.workflow._common import (
     answer_columns,
     build_estimator,
     check_corpus,
+    least_of,
     make_folder,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._copies import copies_among
+from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import plain_value
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
     from sfmforensics.embedders._spec import ViewSpec
 
 
@@ -55,6 +58,8 @@ def train_model(
     include_people: bool = True,
     command: str = "",
     verbose: bool = False,
+    channel: Channel = "auto",
+    on_error: Handling = "stop",
 ) -> Pipeline:
     """Fit one model on a whole corpus, from recordings to answers, and save it.
 
@@ -68,6 +73,9 @@ def train_model(
         File for the model.
     model, preset, seed, epochs, cache, device, verbose
         As in `evaluate_corpus`.
+    channel, on_error
+        As in `evaluate_corpus`; both are of these recordings and not of the model, which goes by
+        "auto" and "refuse" when it is asked, unless it is told otherwise.
     format : {"safetensors", "joblib"} or None, default=None
         "safetensors" is `sfmforensics.save_model`'s, which runs nothing when it is loaded; a file
         of "joblib" does, and only those who trust it should load it. None goes by the file's name:
@@ -137,8 +145,11 @@ def train_model(
             "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
             "who speaks in each recording, and choose it among the tasks, if you choose any"
         )
-    started = Evidence(corpus.data, verbose, decoded=True)
-    union = make_views(*views, cache=cache, device=device, verbose=verbose)
+    hearing = hearing_for(channel, on_error)
+    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
+    union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
+    corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
+    started = Evidence(corpus.data, verbose, hearing, decoded=True)
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
@@ -148,7 +159,7 @@ def train_model(
     else:
         calibrated = CalibratedModel(estimator, calibration=calibrate, random_state=seed)
         X = union.fit_transform(corpus.data)
-        copies = copies_among(corpus.data, X, verbose=verbose).joined
+        copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing).joined
         pipeline = make_pipeline(union, calibrated.fit(X, corpus.target, groups=copies))
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=0)
@@ -156,6 +167,8 @@ def train_model(
     for _, embedder in union.transformer_list:
         # The cache of this machine is of no use to the next, nor are its progress bars.
         embedder.set_params(cache=None, verbose=False)
+        if hearing != USUAL:  # which channel was whose is of these recordings
+            embedder.set_params(channel=USUAL.channel, truncated=USUAL.truncated)
     pipeline.manifest_ = started.manifest(
         "model",
         views=union,
@@ -165,6 +178,7 @@ def train_model(
         seed=seed,
         parameters=parameters,
         calibration=_calibration(pipeline[-1]),
+        **told_left_out(left_out),
         tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
     )
     if not include_people:

@@ -22,6 +22,7 @@ from sfmforensics.custody import (
     read_manifest,
 )
 from sfmforensics.embedders import registry
+from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence._people import NO_PEOPLE
 from sfmforensics.exceptions import CustodyError, ReportError, SFMForensicsError
 from sfmforensics.metrics import METRICS
@@ -249,6 +250,14 @@ def rebuilt(name: str, told: Mapping[str, Any]) -> BaseEmbedder:
     return kind(**{key: unpack(value) for key, value in told["parameters"].items()})
 
 
+def _heard(manifest: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Which channel was heard, and whether of files whose ends are missing what is there."""
+    told = manifest.get("preprocessing", {})
+    if "channel" in told:
+        return told["channel"], told["truncated"]
+    return "mix", "use"  # as all was heard before a manifest told of it
+
+
 def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: bool) -> Lines:
     item = "vectors of all recordings"
     if "vectors" not in manifest:
@@ -256,7 +265,10 @@ def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: 
         return
     try:
         union = FeatureUnion(
-            [(name, rebuilt(name, told)) for name, told in manifest["views"].items()]
+            [
+                (name, let_hear(rebuilt(name, told), *_heard(manifest)))
+                for name, told in manifest["views"].items()
+            ]
         )
         for _, embedder in union.transformer_list:
             embedder.set_params(verbose=verbose)
