@@ -34,6 +34,8 @@ WAVEFORM_MODELS = (
 _CONFIG, _PREPROCESSING = "config.json", ("preprocessor_config.json", "processor_config.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NEVER_USED_AT_INFERENCE = ("masked_spec_embed",)
+_TO_ENCODER = {r"^(model\.)?encoder\.": ""}
+"""Weights of Whisper's encoder: in a model with a head, in one without, and of the encoder alone."""
 
 
 def find_checkpoint(model: PathLike, revision: str | None) -> Found:
@@ -119,6 +121,7 @@ def load_network(model: str, folder: str, state: State, device: str, dtype: str)
     Returns
     -------
     network : PreTrainedModel
+        Of Whisper the encoder alone.
     extractor : FeatureExtractionMixin
 
     Raises
@@ -133,9 +136,13 @@ def load_network(model: str, folder: str, state: State, device: str, dtype: str)
     # Weights are drawn at random before they are loaded; the user's generator stays where it was.
     with _explained(model), _quiet(), torch.random.fork_rng(devices=[]):
         extractor = AutoFeatureExtractor.from_pretrained(folder)
-        network, report = AutoModel.from_pretrained(
-            folder, config=config, dtype=getattr(torch, dtype), output_loading_info=True
-        )
+        options = {"config": config, "dtype": getattr(torch, dtype), "output_loading_info": True}
+        if config.model_type == WHISPER:
+            network, report = _whisper_encoder().from_pretrained(
+                folder, key_mapping=_TO_ENCODER, **options
+            )
+        else:
+            network, report = AutoModel.from_pretrained(folder, **options)
     missing = sorted(
         key for key in report["missing_keys"] if not key.endswith(_NEVER_USED_AT_INFERENCE)
     )
@@ -151,16 +158,29 @@ def load_network(model: str, folder: str, state: State, device: str, dtype: str)
     return network.eval().requires_grad_(False).to(device), extractor
 
 
+def _whisper_encoder() -> Any:
+    """The encoder alone as a model of its own: whoever keeps it, the decoder is never built."""
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return WhisperEncoder
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the bar that transformers draws while it loads: embedders have one of their own."""
+    """Without the bar that transformers draws while it loads: embedders have one of their own.
+
+    Nor its report of what a checkpoint lacks or has besides, which is a line a weight: what it
+    lacks is said here, in one line.
+    """
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(max(verbosity, logging.ERROR))
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 

@@ -80,6 +80,7 @@ def hidden_states(
     Parameters
     ----------
     network : PreTrainedModel
+        As `sfmforensics.embedders._hf_load.load_network` gives it.
     extractor : FeatureExtractionMixin
     signals : list of ndarray of shape (n_samples,)
         Float32 at 16 kHz, of one `batch_key`.
@@ -108,7 +109,7 @@ def _of_whisper(
     heard = min(frames * WHISPER_SAMPLES_PER_FRAME + _WHISPER_REACH, extractor.n_samples)
     mel = extractor(signals, sampling_rate=SAMPLE_RATE, return_tensors="pt", max_length=heard)
     mel = mel.input_features[..., : 2 * frames].to(network.device, network.dtype)
-    output = _cut_to(network.encoder, frames)(mel, output_hidden_states=layer != "last")
+    output = _cut_to(network, frames)(mel, output_hidden_states=layer != "last")
     return [
         state[: ceil(len(signal) / WHISPER_SAMPLES_PER_FRAME)]
         for state, signal in zip(_select(output, layer), signals, strict=True)

@@ -858,3 +858,55 @@ def test_the_frames_of_the_real_whisper_are_those_it_transcribes_from():
         assert ours.tolist() == expected.tolist()
         heard.append(tuple(ours[0].tolist()))
     assert len(set(heard)) > 1  # words, not the same nothing each time
+
+
+# -- Whisper's encoder alone -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kept_ways(tmp_path_factory):
+    """One Whisper, in each way in which its encoder may be kept, and one that lacks a weight."""
+    folders = {way: tmp_path_factory.mktemp(way) for way in ("whole", "head", "alone", "prefixed")}
+    save_whisper(folders["whole"], 80)
+    whole = hf.WhisperModel.from_pretrained(folders["whole"]).eval()
+    with torch.random.fork_rng():
+        head = hf.WhisperForConditionalGeneration(whole.config)
+    head.model.load_state_dict(whole.state_dict())
+    head.save_pretrained(folders["head"])
+    whole.encoder.save_pretrained(folders["alone"])
+    weights = {f"encoder.{key}": value for key, value in whole.encoder.state_dict().items()}
+    folders["lacks"] = tmp_path_factory.mktemp("lacks")
+    for way, left_out in (("prefixed", ""), ("lacks", "layers.1.fc1.")):
+        kept = {
+            key: value.clone()
+            for key, value in weights.items()
+            if not left_out or left_out not in key
+        }
+        whole.config.save_pretrained(folders[way])
+        save_file(kept, folders[way] / "model.safetensors", metadata={"format": "pt"})
+    for folder in folders.values():
+        hf.WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+    return folders
+
+
+@pytest.mark.parametrize("way", ["whole", "head", "alone", "prefixed"])
+def test_whispers_encoder_is_loaded_alone_however_it_is_kept(kept_ways, way, pairs, capfd):
+    module.load_network.cache_clear()
+    found = embed(kept_ways[way], pairs[:2])
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+    np.testing.assert_array_equal(found, embed(kept_ways["whole"], pairs[:2]))
+    folder, state, _ = TransformersEmbedder(kept_ways[way])._place()
+    network, _ = module.load_network(str(kept_ways[way]), folder, state, "cpu", "float32")
+    assert not [name for name, _ in network.named_parameters() if "decoder" in name]
+
+
+def test_an_encoder_that_lacks_weights_is_refused_in_one_line(kept_ways, pairs, capfd):
+    with pytest.raises(
+        EmbedderError, match=r"2 weights .* \(first: layers\.1\.fc1\.bias\)"
+    ) as error:
+        embed(kept_ways["lacks"], pairs[:1])
+    assert str(kept_ways["lacks"]) in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
