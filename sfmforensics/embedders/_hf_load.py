@@ -35,7 +35,7 @@ _CONFIG, _PREPROCESSING = "config.json", ("preprocessor_config.json", "processor
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NEVER_USED_AT_INFERENCE = ("masked_spec_embed",)
 _TO_ENCODER = {r"^(model\.)?encoder\.": ""}
-"""Weights of Whisper's encoder: in a model with a head, in one without, and of the encoder alone."""
+"""Weights of Whisper's encoder: in a model with a head, in one without, and by themselves."""
 
 
 def find_checkpoint(model: PathLike, revision: str | None) -> Found:

@@ -173,7 +173,25 @@ def make_embedder(
 
 
 def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
-    """Give an embedder that hears what was asked for; the one handed in stays as it is."""
+    """Give an embedder that hears what was asked for; the one handed in stays as it is.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+    channel : int or {"auto", "mix"}
+        "auto" leaves its own.
+    truncated : {"refuse", "use"}
+        "refuse" leaves its own.
+
+    Returns
+    -------
+    BaseEmbedder
+
+    Raises
+    ------
+    EmbedderError
+        It has no such parameter.
+    """
     asked: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
     asked |= {"truncated": truncated} if truncated != "refuse" else {}
     if not asked:

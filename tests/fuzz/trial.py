@@ -22,7 +22,7 @@ from sfmforensics.audio import describe_source, read_audio, stream_audio
 from sfmforensics.audit import recording_details
 from sfmforensics.datasets import find_copies
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder, TransformersEmbedder
-from sfmforensics.exceptions import AudioError, EmbedderError
+from sfmforensics.exceptions import AudioError, AudioWarning, EmbedderError
 
 MEMORY = 1536 * 2**20
 """Bytes that one input may take, beyond what the libraries take."""
@@ -159,6 +159,7 @@ def try_all(first, last, embedders, tone):
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.RLIM_INFINITY))
     warnings.simplefilter("always", RuntimeWarning)
     warnings.simplefilter("always", UserWarning)
+    warnings.simplefilter("ignore", AudioWarning)  # which is what is promised
     with tempfile.TemporaryFile() as noise, os.fdopen(os.dup(1), "w") as lines:
         if "--debug" not in sys.argv:
             os.dup2(noise.fileno(), 1)
