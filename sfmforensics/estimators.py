@@ -192,8 +192,9 @@ class TANGO(MultiTaskEstimator):
         Entropy of the plan, in units of the largest distance. At 0.1 plans are nearly uniform and
         transport is close to averaging; see ``history_`` for how sharp they are.
     max_iter : int or "auto", default="auto"
-        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, and more with a
-        `mass` below 0.4.
+        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, more with a `mass`
+        below 0.4, and more for recordings of which a thousandth of the mass is still misplaced
+        then: below reg=0.02 several times as many.
     grad : {"implicit", "autodiff", "last_step", "detach"}, default="implicit"
         How gradients pass through the plan: as those of the optimum, through all iterations,
         through the last, or not at all.

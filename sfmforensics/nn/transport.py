@@ -22,6 +22,11 @@ _FORBIDDEN = 100.0
 """Cost, in units of reg, of what no plan may do: exp(-100) is nothing to float32."""
 _SAME = 1e-14
 """Squared distance, over the squared size of the tokens, up to which they are the same."""
+_HOLDS = 1e-3
+"""Share of the mass that may lie in the wrong rows before it is rounded away."""
+_MOST = 20_000
+"""Iterations after which a plan that does not hold yet is taken as it is. Errors fall as fast as
+their number grows, or faster, whatever `reg` is: 4,000 were enough for all that was tried."""
 
 
 def transport_cost(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
@@ -104,9 +109,11 @@ def transport_plan(
         Strength of the entropy, in units of the largest distance. The smaller, the sharper the
         plan, and the more iterations it takes.
     max_iter : int or "auto", default="auto"
-        Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, and with a `mass`
-        below 0.4 as many times more as that is smaller. All are done: a test of convergence over
-        the batch would make a recording's plan depend on its neighbours.
+        Sinkhorn iterations. A number of them is done, however the plans are then. "auto" is 2 /
+        reg, at least 20 and at most 1000, with a `mass` below 0.4 as many times more as that is
+        smaller, and as many again, for each recording by itself, until less than a thousandth of
+        its mass is in the wrong place: a test over the batch would make a recording's plan depend
+        on its neighbours.
     grad : {"implicit", "autodiff", "last_step", "detach"}, default="implicit"
         How gradients pass: by what a small change of the cost does to the plan, which takes one
         linear system and no memory of the iterations; through all iterations; through the last;
@@ -147,6 +154,7 @@ def transport_plan(
     """
     automatic = round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
     n_iter = automatic if max_iter == "auto" else max_iter
+    allowed = _HOLDS * mass if max_iter == "auto" else None
     length1, length2 = cost.shape[1:]
     weights1, weights2 = (
         cost.new_full((length1,), 1 / length1),
@@ -158,10 +166,10 @@ def transport_plan(
         stays = cost.new_full((1,), 1 - mass)
         weights1, weights2 = torch.cat([weights1, stays]), torch.cat([weights2, stays])
     if grad == "implicit":
-        plan = _ImplicitPlan.apply(cost, weights1, weights2, reg, n_iter)
+        plan = _ImplicitPlan.apply(cost, weights1, weights2, reg, n_iter, allowed)
     else:
         cost = cost.detach() if grad == "detach" else cost
-        plan = _sinkhorn(cost, weights1, weights2, reg, n_iter, grad)
+        plan = _sinkhorn(cost, weights1, weights2, reg, n_iter, allowed, grad)
     if mass < 1:
         plan = plan[:, :length1, :length2]
         plan = plan * (mass / plan.detach().sum(dim=(1, 2), keepdim=True))
@@ -173,21 +181,59 @@ def _sinkhorn(
     weights1: torch.Tensor,
     weights2: torch.Tensor,
     reg: float,
-    max_iter: int,
+    n_iter: int,
+    allowed: float | None,
     grad: Gradient,
 ) -> torch.Tensor:
+    """Plans after `n_iter` iterations, and as many again while more mass is misplaced than allowed.
+
+    All recordings go on together, so that matrices keep their size and results their bits, but each
+    has the plan that it had when its own error was small enough.
+    """
     sides = [weights.expand(len(cost), -1) for weights in (weights1, weights2)]
-    options = {"max_iter": max_iter, "tol": 0.0, "grad": grad}
-    if reg < _SAFE_REG:
-        plan = _ot_batch().bregman_log_projection_batch(-cost / reg, *sides, **options)["T"]
-    else:
-        kernel = torch.exp(-cost / reg)
-        rows, columns = _ot_batch().bregman_projection_batch(kernel, *sides, **options)[
-            "potentials"
-        ]
-        # POT's own plan is that of every tenth iteration; its potentials are those of the last.
-        plan = rows[:, :, None] * kernel * columns[:, None, :]
+    options = {"max_iter": n_iter, "tol": 0.0, "grad": grad}
+    logarithms = reg < _SAFE_REG
+    kernel = -cost / reg if logarithms else torch.exp(-cost / reg)
+    solve = _solved_in_logarithms if logarithms else _solved
+    plan, further = solve(kernel, sides, options)
+    if allowed is not None:
+        holds = _holds(plan, weights1, allowed)
+        for _ in range(_MOST // n_iter):
+            if holds.all():
+                break
+            # Its potentials so far are put into the kernel: the solver goes on from there.
+            later, further = solve(further, sides, options)
+            plan = torch.where(holds[:, None, None], plan, later)
+            holds = holds | _holds(plan, weights1, allowed)
     return _rounded(plan, weights1, weights2)
+
+
+def _solved(
+    kernel: torch.Tensor, sides: list[torch.Tensor], options: dict[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plans, and the kernel from which the next iterations go on."""
+    rows, columns = _ot_batch().bregman_projection_batch(kernel, *sides, **options)["potentials"]
+    # POT's own plan is that of every tenth iteration; its potentials are those of the last.
+    plan = rows[:, :, None] * kernel * columns[:, None, :]
+    if options["grad"] != "last_step":
+        return plan, plan
+    return plan, rows.detach()[:, :, None] * kernel * columns.detach()[:, None, :]
+
+
+def _solved_in_logarithms(
+    kernel: torch.Tensor, sides: list[torch.Tensor], options: dict[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plans, and the logarithm of the kernel from which the next iterations go on."""
+    found = _ot_batch().bregman_log_projection_batch(kernel, *sides, **options)
+    if options["grad"] != "last_step":
+        return found["T"], found["log_T"]
+    rows, columns = (side.detach() for side in found["potentials"])
+    return found["T"], kernel + rows[:, :, None] + columns[:, None, :]
+
+
+def _holds(plan: torch.Tensor, weights1: torch.Tensor, allowed: float) -> torch.Tensor:
+    """Whether each plan keeps the sums of its rows (those of columns are of the last step)."""
+    return (plan.detach().sum(dim=2) - weights1).abs().sum(dim=1) <= allowed
 
 
 class _ImplicitPlan(torch.autograd.Function):
@@ -205,22 +251,23 @@ class _ImplicitPlan(torch.autograd.Function):
         weights1: torch.Tensor,
         weights2: torch.Tensor,
         reg: float,
-        max_iter: int,
+        n_iter: int,
+        allowed: float | None,
     ) -> torch.Tensor:
-        plan = _sinkhorn(cost, weights1, weights2, reg, max_iter, "detach")
+        plan = _sinkhorn(cost, weights1, weights2, reg, n_iter, allowed, "detach")
         ctx.save_for_backward(plan)
         ctx.reg = reg
         return plan
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (plan,) = ctx.saved_tensors
         if plan.shape[1] < plan.shape[2]:  # the system is that of the shorter side
             back = _without_additive_part(plan.mT, gradient.mT).mT
         else:
             back = _without_additive_part(plan, gradient)
-        return back / -ctx.reg, None, None, None, None
+        return back / -ctx.reg, None, None, None, None, None
 
 
 def _without_additive_part(plan: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

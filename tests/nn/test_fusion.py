@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sfmforensics.nn import transport as transport_module
 from sfmforensics.nn.fusion import Concatenation, GatedTransport
 from sfmforensics.nn.transport import transport_cost, transport_plan
 
@@ -81,6 +82,62 @@ def test_the_automatic_number_of_iterations_is_enough(mass, reg):
     cost = transport_cost(tokens(8, 8, 64), tokens(8, 8, 64, seed=1)).double()
     error = transport_plan(cost, reg, mass=mass) - transport_plan(cost, reg, 20000, mass=mass)
     assert error.abs().sum(dim=(1, 2)).max() < 0.02 * mass
+
+
+def misplaced(cost, reg, mass):
+    """Shares of the mass that the rounding of plans has to move."""
+    seen = []
+
+    def spy(plan, weights1, weights2):
+        seen.append((plan.sum(dim=2) - weights1).abs().sum(dim=1) / mass)
+        return rounded(plan, weights1, weights2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        rounded = transport_module._rounded
+        patch.setattr(transport_module, "_rounded", spy)
+        transport_plan(cost, reg, mass=mass)
+    return seen[0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    hnp.arrays(np.float32, (2, 6, 5), elements=st.floats(0, 1, width=32) | st.just(0.0)),
+    st.sampled_from([0.1, 0.05, 0.02, 0.005]),
+    st.sampled_from([1.0, 0.5]),
+)
+def test_no_more_than_a_thousandth_is_rounded_away_whatever_reg_is(cost, reg, mass):
+    assert misplaced(torch.from_numpy(cost), reg, mass).max() <= 1.001e-3
+
+
+@pytest.mark.parametrize("reg", [0.1, 0.02, 0.005])
+def test_plans_that_take_longer_do_not_change_their_neighbours(reg):
+    generator = torch.Generator().manual_seed(2)
+    hard = torch.rand(16, 8, 8, generator=generator)
+    fixed = round(max(20, 2 / reg))
+    enough = (misplaced(hard, reg, 1.0) <= 1e-3) & (
+        (transport_plan(hard, reg, fixed) == transport_plan(hard, reg)).all(dim=2).all(dim=1)
+    )
+    assert 0 < enough.sum() < 16  # some need more iterations than others
+    easy = torch.where(enough[:, None, None], hard, hard[enough][:1])
+    torch.testing.assert_close(
+        transport_plan(easy, reg)[enough], transport_plan(hard, reg)[enough], rtol=0, atol=0
+    )
+
+
+@pytest.mark.parametrize("reg", [0.1, 0.04])
+def test_gradients_of_plans_that_took_longer_are_those_of_the_optimum(reg):
+    cost = torch.rand(8, 5, 5, generator=torch.Generator().manual_seed(5)).double()
+    weights = tokens(8, 5, 5).double()
+    found = {}
+    for grad in ("implicit", "autodiff", "last_step"):
+        leaf = cost.clone().requires_grad_()
+        plan = transport_plan(leaf, reg, grad=grad)
+        found[grad] = torch.autograd.grad((weights * plan).sum(), leaf)[0]
+        assert found[grad].isfinite().all()
+    exact = transport_plan(leaf := cost.clone().requires_grad_(), reg, 20_000)
+    (expected,) = torch.autograd.grad((weights * exact).sum(), leaf)
+    for grad in ("implicit", "autodiff"):
+        assert (found[grad] - expected).norm() < 0.1 * expected.norm(), grad
 
 
 @pytest.mark.parametrize("mass", [0.9, 0.5, 0.2, 0.1, 0.05])
