@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,10 +10,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from sfmforensics._parameters import with_type
 from sfmforensics._versions import CarriesVersions
+from sfmforensics.exceptions import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     from sklearn.utils import Tags
 
@@ -38,6 +40,7 @@ class ViewsEstimator(
     loss_weights: t.LossWeights
     loss_weighting: t.LossWeighting
     regression_loss: t.RegressionLoss
+    age_scale: t.AgeScale
     class_weight: t.ClassWeight
     label_smoothing: float
     number_smoothing: float
@@ -79,7 +82,17 @@ class ViewsEstimator(
     def _device(self) -> str:
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        return str(self.device)
+        device = str(self.device)
+        if device.startswith("mps") and self._format() == "float64":
+            raise ParameterError(
+                f'precision is "float64", which device {device!r} does not have; use '
+                'precision="float32", or device="cpu"'
+            )
+        return device
+
+    def _format(self) -> Literal["float32", "float64"]:
+        """Number format of the weights, and of all that comes from them."""
+        return "float64" if self.precision == "float64" else "float32"
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
@@ -89,8 +102,14 @@ class ViewsEstimator(
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.non_deterministic = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.transformer_tags.preserves_dtype = [self._format()]
         return with_type(tags, self.tasks)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A pickle of an earlier version lacks the parameters that came later.
+        defaults = signature(type(self)).parameters
+        missing = {name: one.default for name, one in defaults.items() if name not in state}
+        super().__setstate__(missing | state)
 
     def __getstate__(self) -> dict[str, Any]:
         # A model that was fitted on a GPU is loaded where there is none.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Any
 
+    from numpy.typing import DTypeLike
+
     from sfmforensics._types import Array, Column, Float32Array, FloatArray, IntArray, Targets
 
 _MOST_POINTS = 200
@@ -247,7 +249,9 @@ def mean_and_deviation(
     numbers: FloatArray, weights: FloatArray | None, name: Hashable
 ) -> tuple[float, float]:
     """Mean and standard deviation of a column; 1 for one that hardly varies."""
-    mean = np.average(numbers, weights=weights)
+    # What all have in common is taken from them first: a large mean would take their digits.
+    apart = numbers - numbers[0]
+    mean = numbers[0] + np.average(apart, weights=weights)
     most = np.abs(numbers - mean).max()  # lest squares of large numbers overflow
     shares = (numbers - mean) / (most or 1.0)
     deviation = most * np.sqrt(np.average(shares**2, weights=weights))
@@ -255,7 +259,8 @@ def mean_and_deviation(
         raise TargetError(
             f"column {name!r} holds numbers too large to be learnt; correct or blank them"
         )
-    return mean, deviation if deviation > 1e-9 * abs(mean) else 1.0
+    still = deviation <= 8 * np.finfo(np.float64).eps * abs(mean)
+    return mean, 1.0 if still or not deviation else deviation
 
 
 def plain(column: pd.Series) -> Array:
@@ -278,11 +283,11 @@ def sorted_labels(known: pd.Series) -> Array:
         return np.array(sorted(labels, key=lambda label: (str(type(label)), label)), dtype=object)
 
 
-def points_of(numbers: FloatArray) -> Float32Array:
+def points_of(numbers: FloatArray, dtype: DTypeLike = np.float32) -> Float32Array | FloatArray:
     """The distinct numbers, ascending; evenly spaced ones between the ends if there are many."""
-    points = np.unique(numbers.astype(np.float32))
+    points = np.unique(numbers.astype(dtype))
     if len(points) > _MOST_POINTS:
-        points = np.linspace(points[0], points[-1], _MOST_POINTS, dtype=np.float32)
+        points = np.linspace(points[0], points[-1], _MOST_POINTS, dtype=dtype)
     return points
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sfmforensics._fitted import ViewsEstimator
 from sfmforensics._folds import held_out
 from sfmforensics._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
+    check_inputs,
     check_widths,
     check_y,
     epochs_of,
@@ -23,12 +24,13 @@ from sfmforensics._parameters import (
 )
 from sfmforensics._score import mean_score
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
+from sfmforensics.exceptions import ParameterError, ViewError, shown
 from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
-from sfmforensics.targets import CLASSIFICATION, TargetCodec
+from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec
 from sfmforensics.views import find_views
 
 if TYPE_CHECKING:
@@ -51,11 +53,23 @@ if TYPE_CHECKING:
 
 def _has_classes(estimator: Any) -> bool:
     codec = getattr(estimator, "_codec", None)
-    return codec is None or CLASSIFICATION in codec.kinds_
+    if codec is None:
+        return not (isinstance(estimator.tasks, str) and estimator.tasks == REGRESSION)
+    return CLASSIFICATION in codec.kinds_
+
+
+class _NoNumber(Exception):
+    """An answer is not finite: some input is too far from all that was learnt."""
+
+
+def _told(output: torch.Tensor) -> torch.Tensor:
+    if not output.isfinite().all():
+        raise _NoNumber
+    return output.cpu()
 
 
 def _scores(network: Any, block: torch.Tensor) -> list[FloatArray]:
-    return [output.double().cpu().numpy() for output in network(block)]
+    return [_told(output).double().numpy() for output in network(block)]
 
 
 class MultiTaskEstimator(ViewsEstimator):
@@ -112,10 +126,15 @@ class MultiTaskEstimator(ViewsEstimator):
             The loss is no longer finite.
         """
         self._validate_params()
+        if self.age_scale == "years" and self.regression_loss == "distribution":
+            raise ParameterError(
+                'age_scale is "years", but regression_loss "distribution" is a cross-entropy, '
+                'which has no unit; use regression_loss="rmse" or "huber", or age_scale="standard"'
+            )
         check_device(self._device())
         self.__dict__.pop("holds_people_", None)  # of one that was made to forget, and learns anew
         going_on = self.warm_start and hasattr(self, "module_")
-        X = validate_data(self, X, dtype=np.float32, reset=not going_on)
+        X = check_inputs(self, X, reset=not going_on)
         y = check_y(self, y)
         check_consistent_length(X, y, groups)
         weight = recording_weights(sample_weight, X)
@@ -135,25 +154,28 @@ class MultiTaskEstimator(ViewsEstimator):
             sides = held_out(X, y, self.validation, groups, split_rng, sides[0])
         whole = weight is None and not self.early_stopping
         labels = y if whole else _safe_indexing(y, sides[0])
-        codec = TargetCodec(self.tasks, self.regression_loss == "distribution")
+        codec = TargetCodec(
+            self.tasks, self.regression_loss == "distribution", self.age_scale, self._format()
+        )
         if going_on:
-            codec = self._codec.like(labels, codec.distribution)
+            codec = self._codec.like(labels, codec.distribution, codec.precision)
         else:
             codec.fit(labels, None if weight is None else weight[sides[0]])
         used = np.unique(np.concatenate(sides))
-        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=np.float32)
+        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=codec.precision)
         encoded[used] = codec.encode(y if whole else _safe_indexing(y, used))
         data, *validation = (
             Labelled(
                 as_tensor(X),
                 torch.from_numpy(encoded[side]),
-                None if weight is None else torch.from_numpy(weight[side]).float(),
+                None if weight is None else torch.from_numpy(weight[side]).to(self._dtype()),
                 None if whole else torch.from_numpy(side),
             )
             for side in sides
         )
         views, blocks = self._find_views(X)
-        members, histories = [], []
+        members: list[Any] = []
+        histories = []
         for member in range(self.n_members):
             if member:
                 seed = int(rng.randint(2**31 - 1))
@@ -162,9 +184,13 @@ class MultiTaskEstimator(ViewsEstimator):
                     network = copy.deepcopy(self._members()[member])
                 else:
                     network = self._network(blocks, codec)
-                    if self.scale:
+                    if members:  # whose scale is that of the same recordings
+                        network.center.copy_(members[0].center)
+                        network.spread.copy_(members[0].spread)
+                    elif self.scale:
                         network.standardise(data.X, data.weight, data.rows)
-                loss = self._loss(codec, encoded[sides[0]], data.weight)
+                network.to(self._dtype())
+                loss = self._loss(codec, encoded[sides[0]], data.weight).to(self._dtype())
                 histories.append(self._train(network, loss, data, *validation))
             members.append(network)
         history = joined_histories(histories)
@@ -217,10 +243,19 @@ class MultiTaskEstimator(ViewsEstimator):
             **self._fusion(),
         )
 
+    def _dtype(self) -> torch.dtype:
+        return torch.float64 if self._format() == "float64" else torch.float32
+
     def _loss(
-        self, codec: TargetCodec, encoded: Float32Array, weight: torch.Tensor | None
+        self,
+        codec: TargetCodec,
+        encoded: Float32Array | FloatArray,
+        weight: torch.Tensor | None,
     ) -> MultiTaskLoss:
-        points = [None if given is None else torch.from_numpy(given) for given in codec.points_]
+        dtype = self._dtype()
+        points = [
+            None if given is None else torch.from_numpy(given).to(dtype) for given in codec.points_
+        ]
         weight = None if weight is None else weight.numpy()
         return MultiTaskLoss(
             codec.kinds_,
@@ -228,9 +263,9 @@ class MultiTaskEstimator(ViewsEstimator):
             self.loss_weighting,
             self.label_smoothing,
             self.regression_loss,
-            class_weights(self.class_weight, codec, encoded, weight),
+            class_weights(self.class_weight, codec, encoded, weight, dtype),
             points,
-            task_scales(encoded, weight),
+            task_scales(encoded, weight, dtype),
             self.number_smoothing,
         )
 
@@ -304,7 +339,7 @@ class MultiTaskEstimator(ViewsEstimator):
         check_consistent_length(X, y, sample_weight)
         return mean_score(self._codec, y, self.predict(X), sample_weight)
 
-    def transform(self, X: Matrix) -> Float32Array:
+    def transform(self, X: Matrix) -> Float32Array | FloatArray:
         """Give the fused representation: the last hidden layer that the tasks share.
 
         Parameters
@@ -314,12 +349,12 @@ class MultiTaskEstimator(ViewsEstimator):
 
         Returns
         -------
-        ndarray of shape (n_recordings, width), float32
+        ndarray of shape (n_recordings, width), float32, or float64 with that `precision`
             `width` is the last of `hidden`, times `n_members`; if that is empty, `head` for each
             task, their hidden layers side by side. Recordings can be compared by it, voices that
             were never heard as well.
         """
-        parts = self._ask(X, lambda network, block: network.embed(block).cpu().numpy())
+        parts = self._ask(X, lambda network, block: _told(network.embed(block)).numpy())
         return np.concatenate(parts)[: _num_samples(X)]
 
     def _outputs(self, X: Matrix) -> list[FloatArray]:
@@ -331,7 +366,7 @@ class MultiTaskEstimator(ViewsEstimator):
     def _ask(self, X: Matrix, ask: Callable[[Any, torch.Tensor], Any]) -> list[Any]:
         """Ask the network about blocks of recordings: a list of what it says of each block."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = check_inputs(self, X, reset=False)
         device = self._device()
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"  # fitted on a GPU, asked where there is none
@@ -339,4 +374,23 @@ class MultiTaskEstimator(ViewsEstimator):
         if next(module.parameters()).device != torch.device(device):
             module.to(device)  # asked each time, it would be an eighth of one recording's answer
         with one_thread(), torch.inference_mode():
-            return [ask(module, block.to(device)) for block in filled_blocks(as_tensor(X))]
+            found = []
+            for block in filled_blocks(as_tensor(X)):
+                try:
+                    found.append(ask(module, block))
+                except _NoNumber:
+                    raise self._too_far(block, len(found) * len(block)) from None
+            return found
+
+    def _too_far(self, block: torch.Tensor, first: int) -> ViewError:
+        """What to say of the input that is furthest from those that were learnt from."""
+        network = self._members()[0]
+        apart = (block.to(network.center.device) - network.center) / network.spread
+        row, column = divmod(int(apart.abs().nan_to_num(torch.inf).argmax()), block.shape[1])
+        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
+        return ViewError(
+            f"recording {first + row} has {float(block[row, column]):.3g} in column "
+            f"{shown(names[column])}, {abs(float(apart[row, column])):.1g} standard deviations "
+            "from what the model learnt from, which it cannot answer; correct that column, or "
+            "leave the recording out"
+        )

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION
@@ -17,6 +18,8 @@ from sfmforensics.targets import CLASSIFICATION, REGRESSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeVar
+
+    from sklearn.base import BaseEstimator
 
     from sfmforensics._types import Epochs, Tasks
 
@@ -38,6 +41,7 @@ CONSTRAINTS = {
     "loss_weights": [Interval(Real, 0, None, closed="neither"), "array-like", dict],
     "loss_weighting": [StrOptions({"fixed", "uncertainty", "dwa"})],
     "regression_loss": [StrOptions({"rmse", "huber", "distribution"})],
+    "age_scale": [StrOptions({"standard", "years"})],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "mixup": [Interval(Real, 0, None, closed="left")],
     "early_stopping": ["boolean"],
@@ -52,7 +56,7 @@ CONSTRAINTS = {
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "n_members": [Interval(Integral, 1, None, closed="left")],
-    "precision": [StrOptions({"float32", "bfloat16"})],
+    "precision": [StrOptions({"float32", "bfloat16", "float64"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -75,8 +79,9 @@ _COMMON = """
     token_dim : int, default=64
         Dimension of a token, for ``encoder="tokens"``.
     hidden : sequence of int, default=(200, 64, 56)
-        Fully connected layers after the fusion (paper, appendix 9.1), which the tasks share. Empty
-        for none: each task then has a hidden layer of its own, its head's.
+        Fully connected layers after the fusion, which the tasks share (paper, appendix 9.1, which
+        gives these sizes for single-task models alone). Empty for none: each task then has a hidden
+        layer of its own, its head's.
     head : int, default=30
         Hidden neurons of each task's head (paper, appendix 9.1); a task alone has none, unless
         `hidden` is empty.
@@ -85,7 +90,9 @@ _COMMON = """
     input_noise : float, default=0.0
         Noise added to the inputs in training, in their standard deviations.
     scale : bool, default=True
-        Standardise each input column by the training data.
+        Standardise each input column by the training data, in float64, so that columns may be of
+        any size: 1e9 added to them or a factor of 1e-20 changes nothing, as long as their own
+        number format tells their values apart.
     loss_weights : float, sequence or dict, default=0.33
         Weight of each task's loss, in column order or by name (paper, section 5.2).
     loss_weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
@@ -95,6 +102,13 @@ _COMMON = """
         Loss of numbers: the paper's; one that labels far off sway less; or the cross-entropy of a
         distribution over the numbers seen, whose expectation is the answer. The last answers with
         nothing outside of what it saw.
+    age_scale : {"standard", "years"}, default="standard"
+        Unit in which numbers are learnt, ages and any others. "standard" learns them in standard
+        deviations from their mean, so that their losses are about as large as those of classes;
+        the paper says nothing of it. "years" learns them as they are, which is how section 5.2
+        reads to the letter: losses are in years ("huber" is Huber's beyond one year), and outputs,
+        which start near 0, must first come to learn the mean. Not with "distribution", whose loss
+        has no unit.
     class_weight : "balanced", dict or None, default=None
         "balanced" weighs each task's classes by the inverse of their frequency. Or by task,
         ``{"emotion": "balanced", "gender": {"f": 2.0}}``; for 1-D targets by label.
@@ -138,10 +152,14 @@ _COMMON = """
         layers; the optimiser and the schedule start anew. Only parameters of training may change.
     device : str, default="auto"
         A torch device; "auto" takes CUDA if there is one.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Number format of matrix products in training. "bfloat16" is torch's automatic mixed
-        precision: weights, losses and transport stay float32, and so does every answer. On a CPU it
-        gains up to a seventh (``benchmarks/bench_fit.py``); on GPUs it is untested.
+    precision : {"float32", "bfloat16", "float64"}, default="float32"
+        Number format. "bfloat16" is torch's automatic mixed precision: matrix products in training
+        are shorter; weights, losses and transport stay float32, and so does every answer. On a CPU
+        it gains up to a seventh (``benchmarks/bench_fit.py``); on GPUs it is untested. "float64"
+        computes everything with 16 digits, not 7, so that a weight of 2 is as good as the recording
+        twice to the digits that scikit-learn asks for, and answers hardly depend on the machine;
+        with 400 recordings of 300 columns on one core a fit took 1.5 times as long. A device
+        without float64 (mps) is refused.
     random_state : int, RandomState or None, default=None
         Seed of the weights, batches, dropout and noise.
     verbose : int, default=0
@@ -215,12 +233,24 @@ OF_TRAINING = frozenset(
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to go on with a network that other parameters made, by the name of one of them."""
     for name, value in now.items():
-        old = before[name]
+        old = before.get(name, value)  # a model of an earlier version has no such parameter
         if old is not value and not np.array_equal(old, value):
             raise ParameterError(
                 f"warm_start goes on with the network as it is, but {name} was {old!r} when it was "
                 f"made and is {value!r} now; set it back, or fit a new model (warm_start=False)"
             )
+
+
+def check_inputs(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+    """Check inputs with scikit-learn, and give them as float32 or float64, whichever keeps them.
+
+    Of either format they are given as they are, so that nothing on disk is copied; what is shorter
+    becomes float32, anything else float64: only standardised columns may be rounded.
+    """
+    given = getattr(X, "dtype", None)
+    short = isinstance(given, np.dtype) and given.kind in "fiub" and given.itemsize < 3
+    dtype = [np.float32, np.float64] if short else [np.float64, np.float32]
+    return validate_data(estimator, X, dtype=dtype, reset=reset)
 
 
 def check_y(estimator: object, y: Any) -> Any:

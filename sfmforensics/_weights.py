@@ -94,6 +94,7 @@ def class_weights(
     codec: TargetCodec,
     encoded: Array,
     sample_weight: Array | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> list[torch.Tensor | None]:
     """Weights of the classes of each task.
 
@@ -107,6 +108,8 @@ def class_weights(
         Encoded targets, NaN where a label is missing.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Weights of the recordings, by which "balanced" counts.
+    dtype : torch.dtype, default=torch.float32
+        Format of what is returned.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def class_weights(
             ]
             if not any(weights):
                 raise TargetError(f"class_weight of {name!r} holds only zeros")
-            found.append(torch.tensor(weights))
+            found.append(torch.tensor(weights, dtype=dtype))
         elif wanted == "balanced":
             known = ~np.isnan(encoded[:, position])
             counts = np.bincount(
@@ -152,7 +155,7 @@ def class_weights(
                 minlength=widths[position],
             )
             weights = counts.sum() / (len(counts) * np.where(counts > 0, counts, np.inf))
-            found.append(torch.as_tensor(weights, dtype=torch.float32))
+            found.append(torch.as_tensor(weights, dtype=dtype))
         else:
             raise TargetError(
                 f'class_weight of {name!r} is {wanted!r}; use "balanced" or {{label: weight}}'
@@ -160,7 +163,9 @@ def class_weights(
     return found
 
 
-def task_scales(encoded: Array, sample_weight: Array | None) -> torch.Tensor | None:
+def task_scales(
+    encoded: Array, sample_weight: Array | None, dtype: torch.dtype = torch.float32
+) -> torch.Tensor | None:
     """What each task's losses are multiplied by, so that its labels weigh 1 on average.
 
     Parameters
@@ -169,6 +174,8 @@ def task_scales(encoded: Array, sample_weight: Array | None) -> torch.Tensor | N
         Encoded targets, NaN where a label is missing.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights of the recordings.
+    dtype : torch.dtype, default=torch.float32
+        Format of what is returned.
 
     Returns
     -------
@@ -180,7 +187,7 @@ def task_scales(encoded: Array, sample_weight: Array | None) -> torch.Tensor | N
     known = ~np.isnan(encoded)
     total = sample_weight @ known
     scales = np.where(total > 0, known.sum(axis=0) / np.where(total > 0, total, 1), 1)
-    return torch.as_tensor(scales, dtype=torch.float32)
+    return torch.as_tensor(scales, dtype=dtype)
 
 
 def _weight(weight: Any, what: str) -> float:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._multitask import MultiTaskEstimator
-from sfmforensics._parameters import check_widths, documented, keep
+from sfmforensics._parameters import check_inputs, check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
 from sfmforensics.nn.plans import network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
@@ -68,6 +68,7 @@ class SingleView(MultiTaskEstimator):
         loss_weights: t.LossWeights = 0.33,
         loss_weighting: t.LossWeighting = "fixed",
         regression_loss: t.RegressionLoss = "rmse",
+        age_scale: t.AgeScale = "standard",
         class_weight: t.ClassWeight = None,
         label_smoothing: float = 0.0,
         number_smoothing: float = 0.0,
@@ -104,7 +105,8 @@ class ConcatFusion(MultiTaskEstimator):
     ----------
     [common]
     view_hidden : sequence of int, default=(200, 64, 56)
-        Fully connected layers of each view before the views meet (paper, section 4); () joins
+        Fully connected layers of each view before the views meet (paper, section 4; their sizes
+        are those of its single-task models, appendix 9.1); () joins
         their tokens as they are, which is what `TANGO` does besides transporting them.
 
     Attributes
@@ -149,6 +151,7 @@ class ConcatFusion(MultiTaskEstimator):
         loss_weights: t.LossWeights = 0.33,
         loss_weighting: t.LossWeighting = "fixed",
         regression_loss: t.RegressionLoss = "rmse",
+        age_scale: t.AgeScale = "standard",
         class_weight: t.ClassWeight = None,
         label_smoothing: float = 0.0,
         number_smoothing: float = 0.0,
@@ -189,8 +192,9 @@ class TANGO(MultiTaskEstimator):
         "x2->x1": those of view 2 join view 1 (equation 1). With more views, those of the earlier
         join the later ones, or the other way round.
     reg : float, default=0.1
-        Entropy of the plan, in units of the largest distance. At 0.1 plans are nearly uniform and
-        transport is close to averaging; see ``history_`` for how sharp they are.
+        Entropy of the plan, in units of the largest distance; the paper gives none. At 0.1 plans
+        are nearly uniform and transport is close to averaging; see ``history_`` for how sharp they
+        are.
     max_iter : int or "auto", default="auto"
         Sinkhorn iterations; "auto" is 2 / reg, at least 20 and at most 1000, more with a `mass`
         below 0.4, and more for recordings of which a thousandth of the mass is still misplaced
@@ -285,6 +289,7 @@ class TANGO(MultiTaskEstimator):
         loss_weights: t.LossWeights = 0.33,
         loss_weighting: t.LossWeighting = "fixed",
         regression_loss: t.RegressionLoss = "rmse",
+        age_scale: t.AgeScale = "standard",
         class_weight: t.ClassWeight = None,
         label_smoothing: float = 0.0,
         number_smoothing: float = 0.0,
@@ -314,7 +319,7 @@ class TANGO(MultiTaskEstimator):
             "transport": {name: getattr(self, name) for name in names},
         }
 
-    def transport_plan(self, X: t.Matrix) -> dict[tuple[str, str], t.Float32Array]:
+    def transport_plan(self, X: t.Matrix) -> dict[tuple[str, str], t.Float32Array | t.FloatArray]:
         """Transport plans between the views of each recording.
 
         Parameters
@@ -326,11 +331,12 @@ class TANGO(MultiTaskEstimator):
         -------
         dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
             By pair of views: gamma, whose rows sum to 1 / L1 and columns to 1 / L2, or to less
-            with less `mass`. With several `n_members` the tokens of one follow those of another,
-            and nothing goes from one to another.
+            with less `mass`. With several `n_members` (n_recordings, n_members, L1, L2): each
+            network has tokens and plans of its own, and nothing goes from one to another.
+            float64 with that `precision`, float32 otherwise.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = check_inputs(self, X, reset=False)
         blocks = filled_blocks(as_tensor(X))
         with one_thread():
             parts = [network_plans(self.module_.to("cpu"), block) for block in blocks]

@@ -48,6 +48,7 @@ _FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_"
 _FITTED += ("feature_names_in_", "_made_with", "_split_seed")
 _CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
 _CODEC += ("center_", "scale_")
+_OF_CODEC = ("tasks", "distribution", "age_scale", "precision")
 
 
 def save_model(
@@ -130,7 +131,7 @@ def save_model(
         "parameters": pack(estimator.get_params(deep=False), kind),
         "fitted": pack(_attributes(estimator, _FITTED), kind),
         "targets": pack(_attributes(codec, _CODEC), "the targets"),
-        "codec": pack({"tasks": codec.tasks, "distribution": codec.distribution}, kind),
+        "codec": pack(_attributes(codec, _OF_CODEC), kind),
     }
     if not people:
         content["people"] = False
@@ -345,7 +346,7 @@ def _module(estimator: Any, codec: TargetCodec, tensors: Mapping[str, torch.Tens
     with torch.device("meta"):
         members = [estimator._network(blocks, codec) for _ in range(estimator.n_members)]
     module = Ensemble(members, [width > 1 for width in codec.widths_]) if many else members[0]
-    module.load_state_dict(tensors, assign=True)
+    module.load_state_dict(tensors, assign=True)  # with the number formats that they have
     return module.eval()
 
 

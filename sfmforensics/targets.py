@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,10 @@ class TargetCodec:
     distribution : bool, default=False
         Whether numbers are learnt as scores of a network over `points_`, and given back as their
         expectation, rather than as one number.
+    age_scale : {"standard", "years"}, default="standard"
+        Whether numbers are standardised, or learnt in their own unit, which is that of the loss.
+    precision : {"float32", "float64"}, default="float32"
+        Number format of what `encode` gives and of `points_`.
 
     Attributes
     ----------
@@ -81,7 +85,8 @@ class TargetCodec:
     classes_ : list of ndarray of shape (n_classes,)
         Sorted labels of each classification column, in column order.
     center_, scale_ : ndarray of shape (n_tasks,)
-        Mean and standard deviation of the regression columns; 0 and 1 for classes.
+        Mean and standard deviation of the regression columns; 0 and 1 for classes, and for all with
+        ``age_scale="years"``.
     points_ : list of (ndarray of shape (n_points,) or None)
         For each column that is learnt as a distribution, the standardised numbers that were seen;
         200 evenly spaced ones between the smallest and the largest if there are more.
@@ -100,9 +105,17 @@ class TargetCodec:
     0      f  30.0
     """
 
-    def __init__(self, tasks: t.Tasks = "auto", distribution: bool = False) -> None:
+    def __init__(
+        self,
+        tasks: t.Tasks = "auto",
+        distribution: bool = False,
+        age_scale: t.AgeScale = "standard",
+        precision: Literal["float32", "float64"] = "float32",
+    ) -> None:
         self.tasks = tasks
         self.distribution = distribution
+        self.age_scale = age_scale
+        self.precision = precision
 
     def fit(self, y: t.Targets, sample_weight: t.FloatArray | None = None) -> Self:
         """Learn classes, means and deviations.
@@ -131,7 +144,7 @@ class TargetCodec:
         self.schema_ = getattr(y, "schema", None) if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
         self._classes: list[t.Array | None] = []
-        self.points_: list[t.Float32Array | None] = []
+        self.points_: list[t.Float32Array | t.FloatArray | None] = []
         center, scale = [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
             column = frame.iloc[:, position]
@@ -146,10 +159,13 @@ class TargetCodec:
                 numbers = numbers_of(known, name)
                 weights = None if sample_weight is None else sample_weight[labelled]
                 mean, deviation = mean_and_deviation(numbers, weights, name)
+                if self.age_scale == "years":
+                    mean, deviation = 0.0, 1.0
                 self._classes.append(None)
                 center.append(mean)
                 scale.append(deviation)
-                points = points_of((numbers - mean) / scale[-1]) if self.distribution else None
+                scaled = (numbers - mean) / deviation
+                points = points_of(scaled, self.precision) if self.distribution else None
                 self.points_.append(points)
             else:
                 if self.tasks == CLASSIFICATION and _continuous(known):
@@ -164,14 +180,19 @@ class TargetCodec:
         self.center_, self.scale_ = np.array(center), np.array(scale)
         return self
 
-    def like(self, y: t.Targets, distribution: bool) -> Self:
+    def like(
+        self,
+        y: t.Targets,
+        distribution: bool,
+        precision: Literal["float32", "float64"] = "float32",
+    ) -> Self:
         """The same codec for targets with the same columns and labels, in the form that they have.
 
         Parameters
         ----------
         y : as in `fit`
             Targets.
-        distribution : bool
+        distribution, precision
             As in ``__init__``.
 
         Returns
@@ -204,6 +225,7 @@ class TargetCodec:
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
+        other.precision = precision
         other.form_, other.flat_ = form_of(y, frame)
         other.schema_ = getattr(y, "schema", None) if other.form_ == "polars" else None
         return other
@@ -253,7 +275,7 @@ class TargetCodec:
             widths.append(1 if choices is None else len(choices))
         return widths
 
-    def encode(self, y: t.Targets) -> t.Float32Array:
+    def encode(self, y: t.Targets) -> t.Float32Array | t.FloatArray:
         """Targets as numbers.
 
         Parameters
@@ -263,12 +285,12 @@ class TargetCodec:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_tasks), float32
+        ndarray of shape (n_samples, n_tasks), of the format that `precision` names
             Index of the class, or standardised number; NaN where the label is missing or was not
             there in `fit`.
         """
         frame = as_frame(y)
-        encoded = np.full(frame.shape, np.nan, dtype=np.float32)
+        encoded = np.full(frame.shape, np.nan, dtype=self.precision)
         for position, labels in enumerate(self._classes):
             column = frame.iloc[:, position]
             known = column.notna().to_numpy()
@@ -279,7 +301,7 @@ class TargetCodec:
                 ]
             else:
                 found: Any = plain(column[known])
-                codes = pd.Index(labels).get_indexer(found).astype(np.float32)
+                codes = pd.Index(labels).get_indexer(found).astype(self.precision)
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from sfmforensics._parameters import check_inputs
 from sfmforensics._steps import last_step
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import ParameterError, ViewError
@@ -149,7 +150,7 @@ def explain(
     asked = labels_asked(codec, classes or {})
     X = last_step(estimator, X)[1]
     index = getattr(X, "index", None)
-    inputs = as_tensor(validate_data(model, X, dtype=np.float32, reset=False))
+    inputs = as_tensor(check_inputs(model, X, reset=False))
     away = _reference(model, reference)
     outputs = model._outputs(X)
     codes = codec.settle(outputs)
@@ -209,7 +210,7 @@ def _reference(model: Any, reference: ArrayLike | None) -> torch.Tensor:
                 "stand for a view that is left out; give reference=X_train.mean(axis=0)"
             )
         return model._members()[0].center[None].cpu()
-    given = np.asarray(reference, dtype=np.float32)
+    given = np.asarray(reference, dtype=np.float64)
     if given.shape != (n_features,) or not np.isfinite(given).all():
         n_bad = int((~np.isfinite(given)).sum())
         raise ParameterError(

@@ -47,7 +47,8 @@ class Explanation:
         By view, how far the gate of each token is open: the mean of sigmoid(x) over its entries,
         in (0, 1). Empty for a model without gates.
     plans : dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
-        As `TANGO.transport_plan` gives them; empty for a model that transports nothing.
+        As `TANGO.transport_plan` gives them, with several `n_members` (n_recordings, n_members, L1,
+        L2); empty for a model that transports nothing.
     n_members : int
         Networks that answer together.
     """

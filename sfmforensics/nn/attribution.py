@@ -108,7 +108,7 @@ def attribute(
                 np.column_stack(
                     [told.numpy() for told in _ask(network, here, away, part, measures)]
                 )
-                for part in torch.from_numpy(sets).float().split(_AT_ONCE)
+                for part in torch.from_numpy(sets).to(here[0][0]).split(_AT_ONCE)
             ]
         )
         tokens = [
@@ -117,6 +117,7 @@ def attribute(
         ]
         if n_steps:
             moves, points, weights = _path(sets, n_steps)
+            points = points.to(here[0][0])
             for start in range(0, len(moves), _AT_ONCE):
                 piece = slice(start, start + _AT_ONCE)
                 shares = _shares(network, here, away, points[piece], weights[piece], measures)
@@ -187,7 +188,7 @@ def _path(sets: FloatArray, n_steps: int) -> tuple[Any, torch.Tensor, torch.Tens
             weights.append(_weight(int(others.sum()), n_views) * shares / 2)
     return (
         np.array(moves),
-        torch.from_numpy(np.concatenate(points)).float(),
+        torch.from_numpy(np.concatenate(points)),
         torch.from_numpy(np.concatenate(weights)),
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConvEncoder(nn.Module):
-    """The paper's view network: two blocks of convolution, ReLU and max-pooling.
+    """The paper's view network: two blocks of convolution and max-pooling, with ReLU between.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ class ConvEncoder(nn.Module):
     Notes
     -----
     The vector is read as a sequence of one channel; each block halves its length. Ends are padded,
-    so that views of any width can be read.
+    so that views of any width can be read. The paper names convolution and max-pooling; the pool's
+    size, the padding and ReLU are ours.
 
     Examples
     --------

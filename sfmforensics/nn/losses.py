@@ -35,7 +35,8 @@ class MultiTaskLoss(nn.Module):
         Probability that is spread over all classes.
     regression : {"rmse", "huber", "distribution"}, default="rmse"
         Loss of numbers: the root of the mean squared error (paper, section 5.2); Huber's, which
-        grows linearly beyond one standard deviation and is swayed less by labels far off; or the
+        grows linearly beyond 1 (a standard deviation, or a year) and is swayed less by labels far
+        off; or the
         cross-entropy of a distribution over `points` [3]_, where a number between two points is
         shared out between them.
     number_smoothing : float, default=0.0
@@ -51,11 +52,12 @@ class MultiTaskLoss(nn.Module):
     Notes
     -----
     Cross-entropy for classes; two classes are two outputs, which is binary cross-entropy over
-    their difference. Numbers are standardised (paper, section 5.2). A missing label (NaN) takes
-    part in nothing; a batch without a label for a task adds 0. The losses of a batch are multiplied
-    by the weights of recordings and of classes and divided by the number of labels, not by the sum
-    of the weights, which would give a light recording its full weight in a batch of its own; the
-    slope of a weighted root is that of the root times the weights.
+    their difference. Numbers come as they are learnt: standardised, which is ours and not in the
+    paper, or in their own unit (``age_scale``). A missing label (NaN) takes part in nothing; a
+    batch without a label for a task adds 0. The losses of a batch are multiplied by the weights of
+    recordings and of classes and divided by the number of labels, not by the sum of the weights,
+    which would give a light recording its full weight in a batch of its own; the slope of a
+    weighted root is that of the root times the weights.
 
     References
     ----------
@@ -123,7 +125,7 @@ class MultiTaskLoss(nn.Module):
         outputs : list of Tensor of shape (batch, outputs)
             What the network says, one a task.
         targets : Tensor of shape (batch, n_tasks)
-            Class index or standardised number; NaN where missing.
+            Class index or number, as `TargetCodec` encodes it; NaN where missing.
         sample_weight : Tensor of shape (batch,) or None, default=None
             Weight of each recording.
 

@@ -10,15 +10,13 @@ from torch import nn
 from sfmforensics.nn.encoders import make_encoder
 from sfmforensics.nn.fusion import Concatenation, GatedTransport
 from sfmforensics.nn.heads import TaskHeads, fully_connected
+from sfmforensics.nn.scaling import column_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal
 
     from sfmforensics._types import Encoder, IntArray
-
-_AT_ONCE = 2048
-"""Rows of which the means and deviations are taken at once."""
 
 
 class MultiViewNetwork(nn.Module):
@@ -50,7 +48,9 @@ class MultiViewNetwork(nn.Module):
 
     Notes
     -----
-    Inputs are standardised first, by the `center` and `spread` that are set before training.
+    Inputs are standardised first, by the `center` and `spread` that are set before training: in
+    float64, whatever format and device the weights have, and only then rounded to that format.
+    Inputs of either format may be on the CPU; the network takes them to where it is.
 
     Examples
     --------
@@ -86,8 +86,8 @@ class MultiViewNetwork(nn.Module):
         super().__init__()
         self.input_noise = input_noise
         n_features = sum(len(block) for block in blocks)
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("spread", torch.ones(n_features))
+        self.register_buffer("center", torch.zeros(n_features, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(n_features, dtype=torch.float64))
         for position, block in enumerate(blocks):
             # Columns side by side are a slice, which copies nothing.
             self.register_buffer(f"block{position}", torch.as_tensor(block), persistent=True)
@@ -118,46 +118,34 @@ class MultiViewNetwork(nn.Module):
     def standardise(
         self, x: torch.Tensor, weight: torch.Tensor | None = None, rows: torch.Tensor | None = None
     ) -> None:
-        """Learn the means and deviations of the columns.
+        """Learn the means and deviations of the columns; see `column_scale`."""
+        center, spread = column_scale(x, weight, rows)
+        self.center.copy_(center)
+        self.spread.copy_(spread)
 
-        Parameters
-        ----------
-        x : Tensor of shape (n_rows, n_features)
-            Inputs; they are read piece by piece, so they may be larger than memory.
-        weight : Tensor of shape (n_samples,) or None, default=None
-            Weight of each sample.
-        rows : Tensor of shape (n_samples,), int64, or None, default=None
-            Which of the inputs are the samples; None takes all, in order.
-        """
-        total = 0.0
-        mean: Any = 0.0
-        square: Any = 0.0
-        n_samples = len(x) if rows is None else len(rows)
-        for start in range(0, n_samples, _AT_ONCE):
-            piece = slice(start, start + _AT_ONCE)
-            part = x[piece if rows is None else rows[piece]]
-            if weight is None:
-                size = float(len(part))
-                variance, middle = torch.var_mean(part, dim=0, correction=0)
-            else:
-                size = float(weight[piece].sum())
-                share = (weight[piece] / size)[:, None]
-                middle = (share * part).sum(dim=0)
-                variance = (share * (part - middle) ** 2).sum(dim=0)
-            # Means and squares of pieces, joined (Chan, Golub and LeVeque, 1983).
-            apart = middle.double() - mean
-            mean = mean + apart * (size / (total + size))
-            square = square + variance.double() * size + apart**2 * total * size / (total + size)
-            total += size
-        deviation = (square / total).sqrt()
-        self.center.copy_(mean)
-        # A column that never varies says nothing; dividing by its rounding noise would shout.
-        still = deviation <= 1e-6 * mean.abs().clamp_min(1e-12)
-        self.spread.copy_(torch.where(still, torch.ones_like(deviation), deviation))
+    def standardised(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, n_features) of any format -> the same, standardised, as the weights are."""
+        like = next(self.heads.parameters())
+        x = (x.to(self.center.device) - self.center) / self.spread
+        return x.to(like.device, like.dtype)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        # Weights may become shorter or go to a device without float64 (mps); the scale of the
+        # inputs keeps its digits, where that takes staying behind.
+        scale = {"center": self.center, "spread": self.spread}
+        self._buffers.update(dict.fromkeys(scale))
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's own
+        finally:
+            self._buffers.update(scale)
+        device = fn(torch.zeros(0)).device
+        if device.type != "mps":
+            self._buffers.update({name: values.to(device) for name, values in scale.items()})
+        return self
 
     def tokens(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(batch, n_features) -> list of (batch, tokens, dimension), one a view."""
-        x = (x - self.center) / self.spread
+        x = self.standardised(x)
         if self.training and self.input_noise:
             x = x + self.input_noise * torch.randn_like(x)
         views = [

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from sfmforensics.nn.ensemble import Ensemble
@@ -26,14 +25,13 @@ def network_plans(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list
 
     Returns
     -------
-    list of Tensor of shape (n_samples, L1, L2)
-        One for each pair of views. Of an ensemble the tokens of its members follow one another,
-        and nothing goes from the tokens of one member to those of another.
+    list of Tensor of shape (n_samples, L1, L2), of an ensemble (n_samples, n_members, L1, L2)
+        One for each pair of views.
     """
     asked: Any = network
     if hasattr(network, "members"):
         of_members = [network_plans(member, X) for member in asked.members]
-        return [_blocks(plans) for plans in zip(*of_members, strict=True)]
+        return [torch.stack(plans, dim=1) for plans in zip(*of_members, strict=True)]
     training = network.training
     network.eval()
     try:
@@ -69,21 +67,12 @@ def network_gates(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list
         return [tokens.sigmoid().mean(dim=2) for tokens in asked.tokens(X)]
 
 
-def _blocks(plans: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Plans (n_samples, L1, L2) of members along the diagonal, their mass shared out."""
-    n_samples, length1, length2 = plans[0].shape
-    joined = plans[0].new_zeros(n_samples, len(plans), length1, len(plans), length2)
-    for member, plan in enumerate(plans):
-        joined[:, member, :, member] = plan / len(plans)
-    return joined.flatten(3, 4).flatten(1, 2)
-
-
 def plan_entropy(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> float:
     """Mean entropy of the plans over that of uniform plans.
 
     Parameters
     ----------
-    network : MultiViewNetwork
+    network : MultiViewNetwork or Ensemble
         With transport.
     X : Tensor of shape (n_samples, n_features)
         Inputs.
@@ -91,12 +80,13 @@ def plan_entropy(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> float
     Returns
     -------
     float
-        1 for plans that choose nothing; a one-to-one plan between n tokens has 0.5.
+        Of an ensemble the mean over its members. 1 for plans that choose nothing; a one-to-one plan
+        between n tokens has 0.5.
     """
     ratios = []
     for plan in network_plans(network, X):
-        plan = plan / plan.sum(dim=(1, 2), keepdim=True)  # a partial plan moves less than 1
-        entropy = -(plan * plan.clamp_min(1e-30).log()).sum(dim=(1, 2))
-        most = torch.log(torch.tensor(float(plan.shape[1] * plan.shape[2])))
+        plan = plan / plan.sum(dim=(-2, -1), keepdim=True)  # a partial plan moves less than 1
+        entropy = -(plan * plan.clamp_min(1e-30).log()).sum(dim=(-2, -1))
+        most = torch.log(torch.tensor(float(plan.shape[-2] * plan.shape[-1])))
         ratios.append((entropy / most.clamp_min(1e-12)).mean())
     return float(torch.stack(ratios).mean())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sfmforensics._types import Float32Array
+    from sfmforensics._types import Float32Array, FloatArray
 
 _ONE_AT_A_TIME: Any = threading.RLock()
 """Torch's generators and its number of threads belong to the process: threads take turns."""
@@ -60,8 +60,8 @@ def check_device(device: str | None) -> None:
         ) from error
 
 
-def as_tensor(X: Float32Array) -> torch.Tensor:
-    """Take a float32 array as a tensor, without a copy."""
+def as_tensor(X: Float32Array | FloatArray) -> torch.Tensor:
+    """Take an array as a tensor, without a copy."""
     with warnings.catch_warnings():
         # Inputs are only read, so memory that cannot be written is as good.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -69,7 +69,7 @@ def as_tensor(X: Float32Array) -> torch.Tensor:
 
 
 def filled_blocks(X: torch.Tensor, size: int = 64) -> list[torch.Tensor]:
-    """Cut inputs into blocks of one size, the last one filled up with zeros.
+    """Cut inputs into blocks of one size, the last one filled up with its last row.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def filled_blocks(X: torch.Tensor, size: int = 64) -> list[torch.Tensor]:
     """
     *blocks, last = X.split(size)
     spare = size - len(last)
-    return [*blocks, torch.cat([last, last.new_zeros(spare, X.shape[1])]) if spare else last]
+    return [*blocks, torch.cat([last, last[-1:].expand(spare, -1)]) if spare else last]
 
 
 @contextmanager

@@ -32,11 +32,11 @@ class Labelled(NamedTuple):
 
     Parameters
     ----------
-    X : Tensor of shape (n_rows, n_features), float32
+    X : Tensor of shape (n_rows, n_features), float32 or float64
         Inputs; only batches of them are ever copied, so they may be larger than memory.
-    y : Tensor of shape (n_samples, n_tasks), float32
+    y : Tensor of shape (n_samples, n_tasks)
         Encoded targets, NaN where a label is missing.
-    weight : Tensor of shape (n_samples,), float32, or None, default=None
+    weight : Tensor of shape (n_samples,) or None, default=None
         Weight of each recording in the loss.
     rows : Tensor of shape (n_samples,), int64, or None, default=None
         Which of the inputs these recordings are; None takes all, in order.
@@ -99,8 +99,9 @@ def train(
         Passes over the data.
     device : str, default="cpu"
         A torch device.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Number format of matrix products while learning: "bfloat16" is automatic mixed precision.
+    precision : {"float32", "bfloat16", "float64"}, default="float32"
+        Number format of matrix products while learning: "bfloat16" is automatic mixed precision;
+        the others are those of the network's weights.
     verbose : int, default=0
         1 prints a line an epoch, 2 draws a bar instead.
 
@@ -213,11 +214,13 @@ class _Net(NeuralNet):
         self.precision = precision
 
     def infer(self, x: torch.Tensor, **options: Any) -> Any:
-        if self.precision == "float32":
-            return super().infer(x, **options)
+        # The network takes its inputs to its device itself; skorch would do so before they are
+        # standardised, in float64, which not every device has.
+        if self.precision != "bfloat16":
+            return self.module_(x, **options)
         device = torch.device(self.device).type
-        with torch.autocast(device, dtype=getattr(torch, self.precision)):
-            outputs = super().infer(x, **options)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            outputs = self.module_(x, **options)
         return [output.float() for output in outputs]
 
     def initialize_module(self) -> Any:
@@ -306,7 +309,7 @@ class _Validate(Callback):
         pieces = (self.data.inputs(slice(start, start + _AT_ONCE)) for start in starts)
         net.module_.eval()
         with torch.inference_mode():
-            parts = [net.module_(piece.to(net.device)) for piece in pieces]
+            parts = [net.module_(piece) for piece in pieces]
             outputs = [torch.cat(output) for output in zip(*parts, strict=True)]
             loss = net.criterion_.with_fixed_weights(outputs, y, weight)
         if not loss.isfinite():
@@ -327,4 +330,4 @@ class _PlanEntropy(Callback):
         self.X = X
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
-        net.history.record("plan_entropy", plan_entropy(net.module_, self.X.to(net.device)))
+        net.history.record("plan_entropy", plan_entropy(net.module_, self.X))

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sfmforensics import TANGO, ConcatFusion
 from sfmforensics.baselines import PerTask
-from sfmforensics.exceptions import ReportError, SplitWarning, TargetError
+from sfmforensics.exceptions import ParameterError, ReportError, SplitWarning, TargetError
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
 from sfmforensics.nn.plans import plan_entropy
@@ -170,6 +170,21 @@ class TestTransport:
         assert entropy == pytest.approx(expected, abs=1e-5)
         assert f"entropy {entropy:.3f}" in display.axes_[0].get_title()
         assert "1 = uniform" in display.figure_.axes[1].get_ylabel()
+
+    def test_of_several_networks_one_is_drawn_with_the_entropy_of_their_history(self):
+        options = {"views": [5, 7], "random_state": 0, "n_members": 3, **SETTINGS}
+        model = TANGO(**options).fit(X[:60], TARGET[:60])
+        display = TransportPlanDisplay.from_estimator(model, X[:60], member=1)
+        plans = model.transport_plan(X[:60])["x1", "x2"]
+        np.testing.assert_allclose(display.plans["x1", "x2"], plans[:, 1].mean(axis=0), rtol=1e-5)
+        entropy = display.entropies["x1", "x2"]
+        assert entropy == pytest.approx(model.history_[-1]["plan_entropy"], abs=1e-5)
+        title = display.axes_[0].get_title()
+        assert title == (
+            f"x1 and x2, network 2\nnormalised entropy {entropy:.3f}, mean of 3 networks"
+        )
+        with pytest.raises(ParameterError, match="member is 3, but the model is of 3 networks"):
+            TransportPlanDisplay.from_estimator(model, X, member=3)
 
     def test_blocks_of_recordings_make_the_same_mean(self, tango, monkeypatch):
         whole = TransportPlanDisplay.from_estimator(tango, X)

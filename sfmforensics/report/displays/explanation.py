@@ -62,7 +62,8 @@ class ExplanationDisplay:
     diamond is what is lost if that view alone is left out: less than the bar where another view
     says the same, more where views need each other. Below are, of models that have them, the plans
     of the recording as a ratio to the uniform plan, see `TransportPlanDisplay`, and how far the
-    gates of its tokens are open. Lines of dots stand between the tokens of several networks.
+    gates of its tokens are open. Lines of dots stand between the tokens of several networks, whose
+    plans stand side by side; the entropy is the mean of theirs.
 
     What the numbers mean and do not mean is in `sfmforensics.explanation.explain`.
 
@@ -268,18 +269,23 @@ class ExplanationDisplay:
 
     def _draw_plan(self, ax: Axes, pair: tuple[str, str]) -> None:
         plan = self.explanation.plans[pair][self.row]
-        ratio = _within_members(plan, self.explanation.n_members)
-        most = ratio_limits([ratio[np.isfinite(ratio)]])
+        plans = plan.reshape(-1, *plan.shape[-2:])  # of each network
+        moved = plans.sum(axis=(1, 2)).mean()
+        # Side by side: nothing goes from the tokens of one network to those of another.
+        ratio = np.concatenate(list(plans), axis=1) / plans.mean()
+        most = ratio_limits([ratio])
         norm = LogNorm(1 / most, most, clip=True)
         image = ax.imshow(ratio, cmap="PuOr_r", norm=norm, aspect="auto")
         first, second = (figure_text(view, 14) for view in pair)
-        part = "" if plan.sum() > 0.995 else f", {100 * plan.sum():.0f} % of the mass"
-        entropy = f"normalised entropy {plan_entropies(plan[None])[0]:.3f}{part}"
+        part = "" if moved > 0.995 else f", {100 * moved:.0f} % of the mass"
+        entropy = f"normalised entropy {plan_entropies(plans).mean():.3f}{part}"
         ax.set_title(f"plan of {first} and {second}, uniform = 1\n{entropy}", fontsize=SIZE)
         ax.set_xlabel(f"token of {second}")
         ax.set_ylabel(f"token of {figure_text(pair[0], 10)}", fontsize="small")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator("auto", integer=True))
+        for edge in range(plan.shape[-1], ratio.shape[1], plan.shape[-1]):
+            ax.axvline(edge - 0.5, color="black", linewidth=0.8, linestyle=":")
         bar = ax.figure.colorbar(image, ax=ax)
         bar.set_ticks([1 / most, 1, most], labels=[f"{tick:.2g}" for tick in (1 / most, 1, most)])
         bar.ax.minorticks_off()
@@ -316,11 +322,3 @@ def _limits(most: float) -> tuple[float, float]:
     """Make equal room on both sides of 0, so that panels side by side can be compared."""
     edge = 1.1 * most or 1.0
     return -edge, edge
-
-
-def _within_members(plan: FloatArray, n_members: int) -> FloatArray:
-    """Plan over the uniform one; NaN between tokens of two networks, where nothing can go."""
-    length1, length2 = (size // n_members for size in plan.shape)
-    own = np.kron(np.eye(n_members), np.ones((length1, length2))) > 0
-    ratio = np.where(own, plan, np.nan)
-    return ratio / np.nanmean(ratio)

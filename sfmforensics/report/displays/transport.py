@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sfmforensics._steps import last_step
-from sfmforensics.exceptions import ReportError
+from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import own_panels
 
@@ -45,6 +45,8 @@ class TransportPlanDisplay:
         uniform plan.
     n_recordings : int
         How many recordings the means are over.
+    member, n_members : int, default=0 and 1
+        Which network of how many the plans are of; the entropies are means over all of them.
 
     Attributes
     ----------
@@ -59,7 +61,9 @@ class TransportPlanDisplay:
 
     The entropy is that of single recordings, not of their mean plan, which is closer to uniform:
     plans that are sharp in other places each time average out. It is computed as in `history_`;
-    1 is uniform, and a one-to-one plan between n tokens has 0.5.
+    1 is uniform, and a one-to-one plan between n tokens has 0.5. With several `n_members` it is the
+    mean over the networks, and the plan of one of them is drawn: their tokens have nothing to do
+    with each other, so that a mean plan would be of no network.
 
     References
     ----------
@@ -78,11 +82,19 @@ class TransportPlanDisplay:
     """
 
     def __init__(
-        self, plans: dict[Pair, FloatArray], entropies: dict[Pair, float], n_recordings: int
+        self,
+        plans: dict[Pair, FloatArray],
+        entropies: dict[Pair, float],
+        n_recordings: int,
+        *,
+        member: int = 0,
+        n_members: int = 1,
     ) -> None:
         self.plans = plans
         self.entropies = entropies
         self.n_recordings = n_recordings
+        self.member = member
+        self.n_members = n_members
 
     @classmethod
     def from_estimator(
@@ -90,6 +102,7 @@ class TransportPlanDisplay:
         estimator: BaseEstimator,
         X: Matrix | Recordings,
         *,
+        member: int = 0,
         ax: Axes | Sequence[Axes] | Panels | None = None,
     ) -> Self:
         """Draw what a model transports.
@@ -100,6 +113,8 @@ class TransportPlanDisplay:
             Fitted.
         X : array-like of shape (n_recordings, ...)
             What it takes.
+        member : int, default=0
+            Which network is drawn, of a model of several `n_members`.
         ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
             Where to draw: one that is divided, or one a pair of views; None makes a figure of
             pyplot's.
@@ -115,7 +130,7 @@ class TransportPlanDisplay:
         NotFittedError
             It is not fitted.
         ParameterError
-            The axes are more or fewer than the pairs of views.
+            The axes are more or fewer than the pairs of views, or there is no such member.
         """
         model, _ = last_step(estimator)
         if not hasattr(model, "transport_plan"):
@@ -123,6 +138,11 @@ class TransportPlanDisplay:
                 f"{type(model).__name__} has no transport plan; only TANGO transports"
             )
         check_is_fitted(model)
+        n_members = len(model._members())
+        if not 0 <= member < n_members:
+            raise ParameterError(
+                f"member is {member}, but the model is of {n_members} networks; count from 0"
+            )
         _, X = last_step(estimator, X)
         sums: dict[Pair, Any] = {}
         totals: dict[Pair, Any] = {}
@@ -130,11 +150,13 @@ class TransportPlanDisplay:
         for start in range(0, n_recordings, AT_ONCE):
             rows = np.arange(start, min(start + AT_ONCE, n_recordings))
             for pair, plans in model.transport_plan(_safe_indexing(X, rows)).items():
-                sums[pair] = sums.get(pair, 0) + plans.sum(axis=0, dtype=np.float64)
-                totals[pair] = totals.get(pair, 0) + plan_entropies(plans).sum()
+                drawn = plans if plans.ndim == 3 else plans[:, member]
+                sums[pair] = sums.get(pair, 0) + drawn.sum(axis=0, dtype=np.float64)
+                totals[pair] = totals.get(pair, 0) + plan_entropies(plans).sum() / n_members
         means = {pair: total / n_recordings for pair, total in sums.items()}
         entropies = {pair: float(total / n_recordings) for pair, total in totals.items()}
-        return cls(means, entropies, n_recordings).plot(ax)
+        display = cls(means, entropies, n_recordings, member=member, n_members=n_members)
+        return display.plot(ax)
 
     @property
     def ratios(self) -> dict[Pair, FloatArray]:
@@ -167,7 +189,11 @@ class TransportPlanDisplay:
             moved = self.plans[pair].sum()
             part = "" if moved > 0.995 else f", {100 * moved:.0f} % of the mass"
             entropy = f"normalised entropy {self.entropies[pair]:.3f}"
-            panel.set_title(f"{first} and {second}\n{entropy}{part}", fontsize="medium")
+            which = ""
+            if self.n_members > 1:
+                entropy += f", mean of {self.n_members} networks"
+                which = f", network {self.member + 1}"
+            panel.set_title(f"{first} and {second}{which}\n{entropy}{part}", fontsize="medium")
             for axis in (panel.xaxis, panel.yaxis):
                 axis.get_major_locator().set_params(integer=True)
         ticks = [1 / most, most**-0.5, 1, most**0.5, most]
@@ -208,12 +234,12 @@ def plan_entropies(plans: Array) -> FloatArray:
 
     Parameters
     ----------
-    plans : ndarray of shape (n_recordings, L1, L2)
+    plans : ndarray of shape (..., L1, L2)
         Transport plans of any mass.
 
     Returns
     -------
-    ndarray of shape (n_recordings,)
+    ndarray of shape (...)
         1 for uniform plans; 0 if there is only one cell.
 
     Examples
@@ -221,7 +247,7 @@ def plan_entropies(plans: Array) -> FloatArray:
     >>> plan_entropies(np.stack([np.eye(4), np.ones((4, 4))]))
     array([0.5, 1. ])
     """
-    plans = plans.reshape(len(plans), -1).astype(np.float64)
-    plans = plans / plans.sum(axis=1, keepdims=True)
-    entropy = -(plans * np.log(plans.clip(1e-30))).sum(axis=1)
-    return entropy / max(np.log(plans.shape[1]), 1e-12)
+    plans = plans.reshape(*plans.shape[:-2], -1).astype(np.float64)
+    plans = plans / plans.sum(axis=-1, keepdims=True)
+    entropy = -(plans * np.log(plans.clip(1e-30))).sum(axis=-1)
+    return entropy / max(np.log(plans.shape[-1]), 1e-12)
