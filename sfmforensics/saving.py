@@ -319,6 +319,9 @@ def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
         if name.startswith(_ARRAYS)
     }
     estimator.module_ = _module(estimator, codec, tensors)
+    if "age_scale" not in unpack(content["parameters"]):
+        for member in estimator._members():  # of 0.1.0: plans, and so answers, as they were
+            member.fusion.until_it_holds = False
     estimator._compare_versions()
     if content["format"] != _FORMAT:
         told = unpack(content["calibration"])

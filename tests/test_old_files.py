@@ -112,7 +112,11 @@ def test_a_model_says_of_vectors_what_it_said(version, name):
     if "transport_plan" in told:
         found = estimator.transport_plan(X.iloc[:2])
         parts = found.values() if isinstance(found, dict) else [found]
-        for ours, theirs in zip(parts, told["transport_plan"], strict=True):
+        for ours, theirs in zip(parts, map(np.array, told["transport_plan"]), strict=True):
+            if ours.ndim == 4:  # 0.1.0 put the plans of several networks into one matrix
+                n, n_members, rows, columns = ours.shape
+                blocks = theirs.reshape(n, n_members, rows, n_members, columns)
+                theirs = np.einsum("nmimj->nmij", blocks) * n_members
             np.testing.assert_allclose(ours, theirs, **CLOSE)
 
 

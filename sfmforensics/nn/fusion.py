@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sfmforensics.exceptions import ParameterError
-from sfmforensics.nn.transport import transport_cost, transport_plan
+from sfmforensics.nn.transport import first_iterations, transport_cost, transport_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,9 @@ class GatedTransport(nn.Module):
     (``benchmarks/bench_options.py``).
     """
 
+    until_it_holds = False
+    """Of models that an earlier version pickled, which answer as they did."""
+
     def __init__(
         self,
         shapes: Sequence[tuple[int, int]],
@@ -105,6 +108,7 @@ class GatedTransport(nn.Module):
                 f"the tokens of the views have {', '.join(str(dim) for _, dim in shapes)} entries; "
                 "transport compares them, so an encoder must give every view tokens of one size"
             )
+        self.until_it_holds = True
         self.transport_weight = transport_weight
         self.penalty: torch.Tensor | float = 0.0
         self.direction, self.transport, self.gated = direction, transport, gated
@@ -128,7 +132,9 @@ class GatedTransport(nn.Module):
         return [transport_cost(views[first], views[second]) for first, second in self.pairs]
 
     def _plan(self, cost: torch.Tensor) -> torch.Tensor:
-        return transport_plan(cost, self.reg, self.max_iter, self.grad, self.mass)
+        fixed = self.max_iter == "auto" and not self.until_it_holds
+        max_iter = first_iterations(self.reg, self.mass) if fixed else self.max_iter
+        return transport_plan(cost, self.reg, max_iter, self.grad, self.mass)
 
     def forward(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """List of (batch, L, dim) -> (batch, width)."""

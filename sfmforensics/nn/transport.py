@@ -152,8 +152,7 @@ def transport_plan(
     >>> transport_plan(cost, mass=0.6).sum().round(decimals=2)
     tensor(0.6000)
     """
-    automatic = round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
-    n_iter = automatic if max_iter == "auto" else max_iter
+    n_iter = first_iterations(reg, mass) if max_iter == "auto" else max_iter
     allowed = _HOLDS * mass if max_iter == "auto" else None
     length1, length2 = cost.shape[1:]
     weights1, weights2 = (
@@ -174,6 +173,11 @@ def transport_plan(
         plan = plan[:, :length1, :length2]
         plan = plan * (mass / plan.detach().sum(dim=(1, 2), keepdim=True))
     return plan
+
+
+def first_iterations(reg: float, mass: float = 1.0) -> int:
+    """Sinkhorn iterations of "auto" before it is looked whether a plan holds."""
+    return round(min(max(20, 2 / reg), 1000) * max(1, 0.4 / mass))
 
 
 def _sinkhorn(
