@@ -35,7 +35,7 @@ def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
     Examples
     --------
     >>> groupings_of(pd.DataFrame({"age": [21.0, 35.0, None], "language": ["ar", "ar", "ar"]}))
-    {'age': array(['20 to 29', '30 to 39', nan], dtype=object)}
+    {'age': array(['20 to 29', '30 to 39', None], dtype=object)}
     """
     found: dict[Hashable, Array] = {}
     for task, column in frame.items():
@@ -53,6 +53,6 @@ def _bands(task: Hashable, column: pd.Series) -> Array:
     if task == "age" and numbers.abs().max() < _MOST_YEARS:
         start = (numbers // DECADE * DECADE).astype("Int64")
         words = start.astype(str) + " to " + (start + DECADE - 1).astype(str)
-        return words.where(numbers.notna(), None).to_numpy(dtype=object)
+        return words.astype(object).where(numbers.notna(), None).to_numpy()
     bands = pd.qcut(numbers, 4, duplicates="drop", precision=2)
     return bands.astype(object).map(str, na_action="ignore").where(numbers.notna(), None).to_numpy()
