@@ -229,7 +229,12 @@ def explain(text: str, console: Console = out) -> None:
 
 def tell_manifest(path: PathLike) -> None:
     """Print what to note down of a manifest, or of a model that holds one."""
-    tell(f"Chain of custody: {show_name(path)}, sha256 {file_hash(path)}")
+    tell(f"Chain of custody: {hashed(path)}")
+
+
+def hashed(path: PathLike) -> str:
+    """Name a file and its sha256, to note both down; a device has none."""
+    return f"{show_name(path)}, sha256 {file_hash(path)}" if os.path.isfile(path) else str(path)
 
 
 def say(text: object) -> None:

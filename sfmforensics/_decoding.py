@@ -12,6 +12,7 @@ import numpy as np
 
 from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
 from sfmforensics._names import describe_source, escape_text, is_path
+from sfmforensics._paths import user_name
 from sfmforensics._truncation import find_cut
 from sfmforensics.exceptions import AudioError
 
@@ -371,6 +372,7 @@ def _whole_number(rate: Any) -> int | None:
 @contextlib.contextmanager
 def _open_file(path: PathLike) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
+    path = user_name(path)
     try:
         _check_kind(os.stat(path), path)  # before it is opened: some devices act on that
         if os.name == "nt":  # where libraries do not share open files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from hashlib import file_digest
 from pathlib import Path
@@ -65,7 +66,8 @@ def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
     Notes
     -----
     The temporary file is locked while it is written. One that nobody has locked was left by a
-    process that was killed; `sweep` removes these.
+    process that was killed; `sweep` removes these. A device or a pipe, such as ``/dev/null`` and
+    ``/dev/stdout``, is written into and stays what it is; a link is replaced, not what it leads to.
 
     Examples
     --------
@@ -77,6 +79,10 @@ def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
     '1 2 3'
     """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _for_device(path) as temporary:
+            yield temporary
+        return
     handle = temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +102,18 @@ def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
     finally:
         if handle is not None:
             os.close(handle)  # and with it the lock
+
+
+@contextlib.contextmanager
+def _for_device(path: Path) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = os.path.join(folder, "whole")
+        yield temporary
+        try:
+            with open(temporary, "rb") as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror, str(path)) from error
 
 
 def write_atomically(path: PathLike, content: str | bytes, *, durable: bool = True) -> None:

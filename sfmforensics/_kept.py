@@ -14,6 +14,7 @@ import pandas as pd
 
 from sfmforensics._files import sweep, write_atomically
 from sfmforensics._log import event
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import CacheWarning
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Kept:
     """
 
     def __init__(self, folder: PathLike | None) -> None:
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else user_path(folder)
         self._writable = self.folder is not None
         if self.folder is not None:
             sweep(self.folder)

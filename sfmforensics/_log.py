@@ -9,14 +9,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sfmforensics._types import PathLike
 
 ROOT = "sfmforensics"
+_FIELDS = ("time", "level", "module", "event")
+_LONGEST = 2**20
 
 
 def event(logger: logging.Logger, text: str, level: int = logging.INFO, **fields: object) -> None:
@@ -62,6 +66,17 @@ class JsonLines(logging.Formatter):
         return json.dumps(told, default=str)
 
 
+def _is_log(path: Path) -> bool:
+    """Whether nothing is in a file, or its first line is one that `JsonLines` wrote."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(_LONGEST)
+        held = json.loads(line) if line else _FIELDS
+        return set(_FIELDS) <= set(held)
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False
+
+
 @contextmanager
 def logging_to(path: PathLike | None) -> Iterator[None]:
     """Write the package's log to a file while a block runs.
@@ -69,12 +84,13 @@ def logging_to(path: PathLike | None) -> Iterator[None]:
     Parameters
     ----------
     path : path-like or None
-        Lines are added to this file; "-" is standard error, and None nothing at all.
+        Lines are added to this file, which is new, empty, or such a log already; "-" is standard
+        error, and None nothing at all.
 
     Raises
     ------
     OutputError
-        The file cannot be opened.
+        The file cannot be opened, or holds something else than a log.
 
     Examples
     --------
@@ -89,6 +105,13 @@ def logging_to(path: PathLike | None) -> Iterator[None]:
     if path is None:
         yield
         return
+    if str(path) != "-":
+        path = user_path(path)
+        if path.is_file() and not _is_log(path):
+            raise OutputError(
+                f"{path}: it is no log of sfmforensics, so that no lines are added to "
+                "it; name another file for --log"
+            )
     try:
         handler = (
             logging.StreamHandler(sys.stderr)

@@ -11,6 +11,9 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
+from sfmforensics._outputs import is_manifest
+from sfmforensics._paths import user_path
+from sfmforensics.custody import MANIFEST
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ _SPEAKERS = 12
 _RECORDINGS = 14
 
 
-def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None) -> pd.DataFrame:
+def run_demo(
+    output: PathLike, *, seed: int = 0, console: Console | None = None, overwrite: bool = False
+) -> pd.DataFrame:
     """Make voices, evaluate TANGO beside concatenation, save a model, predict unseen recordings.
 
     Parameters
@@ -36,11 +41,18 @@ def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None)
         Seed of the voices, the folds and the models.
     console : rich Console or None, default=None
         Where progress and results are shown.
+    overwrite : bool, default=False
+        Whether files in `output` may be replaced that no such run wrote.
 
     Returns
     -------
     DataFrame
         Answers for the recordings that no model saw, beside the truth.
+
+    Raises
+    ------
+    OutputError
+        The results cannot be written, or would take the place of something else.
     """
     from sfmforensics._console import show_frame, show_scores
     from sfmforensics._grid import Screen
@@ -49,10 +61,16 @@ def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None)
     from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model
 
     console = console or Screen()
-    output, started = Path(output), time.monotonic()
+    output, started = user_path(output), time.monotonic()
+    # Voices of another seed are replaced where a demo was before.
+    again = (output / MANIFEST).is_file() and is_manifest("evaluation")(output / MANIFEST)
     console.print(f"1. Synthetic voices: {_SPEAKERS} speakers, {_RECORDINGS} recordings each")
     corpus = make_speech_corpus(
-        _SPEAKERS, _RECORDINGS, random_state=seed, output=output / "recordings"
+        _SPEAKERS,
+        _RECORDINGS,
+        random_state=seed,
+        output=output / "recordings",
+        overwrite=overwrite or again,
     )
     seen, unseen = _held_out(corpus, seed)
     console.print(f"   {len(unseen.data)} of {len(corpus.data)} are put aside for step 4")
@@ -64,6 +82,7 @@ def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None)
         "cache": output / "embeddings",
         "verbose": True,
         "epochs": 20,
+        "overwrite": overwrite,
     }
     found = evaluate_corpus(
         seen,
@@ -86,7 +105,7 @@ def run_demo(output: PathLike, *, seed: int = 0, console: Console | None = None)
     beside = _beside(answers, unseen.target)
     show_frame(beside.head(8), f"the first 8 of {len(beside)}; what is true in brackets", console)
 
-    page = write_report(output)
+    page = write_report(output, overwrite=overwrite)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Everything is in {output}/:\n"
         "  recordings/              the synthetic voices\n"

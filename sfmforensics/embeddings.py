@@ -14,10 +14,19 @@ from sklearn.utils import Bunch
 
 from sfmforensics._files import file_hash, replacing, sweep, write_atomically
 from sfmforensics._names import is_path, keep_name
+from sfmforensics._outputs import (
+    begun,
+    check_outputs,
+    is_json,
+    is_manifest,
+    nothing,
+    own_files,
+)
+from sfmforensics._paths import user_path
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
-from sfmforensics.views import hearing_of
+from sfmforensics.views import files_of_views, hearing_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +37,12 @@ if TYPE_CHECKING:
 
 MATRIX, TABLE, DESCRIPTION = "vectors.npy", "recordings.csv", "views.json"
 _FORMAT = 1
+_RECOGNISED = {
+    # These two do not tell by themselves who wrote them.
+    **dict.fromkeys((MATRIX, TABLE), nothing),
+    DESCRIPTION: is_json("format", "views", "labels", "corpus"),
+    MANIFEST: is_manifest("embeddings"),
+}
 _COLUMN = "recording"
 # Of files that anybody may have written.
 _UNREADABLE = (
@@ -39,7 +54,12 @@ _ROWS = 4096
 
 
 def save_embeddings(
-    corpus: Bunch, views: FeatureUnion, folder: PathLike, *, on_error: OnError = "stop"
+    corpus: Bunch,
+    views: FeatureUnion,
+    folder: PathLike,
+    *,
+    on_error: OnError = "stop",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Write the vectors of a corpus as one matrix on disk.
 
@@ -50,9 +70,11 @@ def save_embeddings(
     views : FeatureUnion
         As `sfmforensics.make_views` gives it.
     folder : path-like
-        Where it goes; made if need be. What was there is replaced.
+        Where it goes; made if need be. Such a matrix that is there is replaced.
     on_error : {"stop", "skip"}, default="stop"
         Whether a recording that cannot be used ends it, or is left out.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced that are no such matrix of this package.
 
     Returns
     -------
@@ -68,7 +90,8 @@ def save_embeddings(
     SFMForensicsError
         `folder` is a file, or no recording can be used.
     OutputError
-        The disk is full, or the folder read-only.
+        The disk is full, or the folder read-only; or a file would be replaced that is read, or
+        that is not this package's own, as a table of recordings that is called as theirs is.
 
     Notes
     -----
@@ -93,11 +116,22 @@ def save_embeddings(
     if on_error not in ("stop", "skip"):
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop" or "skip"')
     _check_labels(corpus)
-    folder = Path(folder)
+    folder = user_path(folder)
     if folder.exists() and not folder.is_dir():
         raise SFMForensicsError(f"{folder} is a file; name a folder for the matrix of vectors")
+    table = corpus.get("filename")
+    read = {"corpus": [table] if table else [], "recordings": corpus.data}
+    files = own_files(folder, _RECOGNISED, "embeddings")
+    check_outputs({"output": files}, read | {"views": files_of_views(views)}, overwrite=overwrite)
     evidence = Evidence(corpus.data, hearing=hearing_of(views))
     views.fit(corpus.data)  # says at once if a model is not there
+    with begun(folder, _RECOGNISED):
+        return _write(corpus, views, folder, evidence, on_error)
+
+
+def _write(
+    corpus: Bunch, views: FeatureUnion, folder: Path, evidence: Evidence, on_error: OnError
+) -> pd.DataFrame:
     widths = {
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list
     }
@@ -135,7 +169,7 @@ def save_embeddings(
     results[DESCRIPTION] = sha256(text.encode()).hexdigest()
     refusals = [{"recording": row, "view": view, "reason": why} for row, view, why in refused]
     manifest = evidence.manifest("embeddings", views=views, refused=refusals, results=results)
-    write_manifest(folder, manifest)
+    write_manifest(folder, manifest, overwrite=True)  # it was asked before
     write_atomically(folder / DESCRIPTION, text)
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])
 
@@ -166,7 +200,7 @@ def load_embeddings(folder: PathLike) -> Bunch:
     DatasetError
         There is nothing, or the files do not go together.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if not (folder / DESCRIPTION).is_file():
         raise DatasetError(
             f"{folder}: no {DESCRIPTION} is there; write it with save_embeddings or "

@@ -103,12 +103,12 @@ class CustodyError(SFMForensicsError, ValueError):
 
 
 class OutputError(SFMForensicsError, OSError):
-    """Results cannot be written: the disk is full, or the folder does not allow it.
+    """Results cannot be written: the disk is full, or something would be lost that must not be.
 
     Parameters
     ----------
-    errno : int
-        As in OSError.
+    errno : int or str
+        As in OSError; or alone, and in words, what was found and what to do.
     strerror : str
         What the system says.
     filename : str
@@ -119,9 +119,13 @@ class OutputError(SFMForensicsError, OSError):
     >>> print(OutputError(28, "No space left on device", "results/scores.csv"))
     results/scores.csv: it cannot be written (No space left on device); make room or choose another
     folder, and run again: what was computed and could be kept is not computed again
+    >>> print(OutputError("Q.wav: --manifest would write over it, but FILE... reads it"))
+    Q.wav: --manifest would write over it, but FILE... reads it
     """
 
     def __str__(self) -> str:
+        if self.errno is None:
+            return str(self.args[0])
         return (
             f"{self.filename}: it cannot be written ({self.strerror}); make room or choose another "
             "folder, and run again: what was computed and could be kept is not computed again"

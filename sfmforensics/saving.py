@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from copy import copy
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +16,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_model
+from sfmforensics._paths import user_path
 from sfmforensics._plain import NO_CODE, pack, unpack
 from sfmforensics.custody import manifest_without_people
 from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
@@ -27,6 +28,7 @@ from sfmforensics.evidence._state import KNOWN_SCORERS, calibrated_from, calibra
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.ensemble import Ensemble
 from sfmforensics.targets import TargetCodec
+from sfmforensics.views import files_of_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,6 +58,7 @@ def save_model(
     path: PathLike,
     *,
     include_people: bool = True,
+    overwrite: bool = False,
 ) -> None:
     """Save a fitted model as one safetensors file.
 
@@ -65,17 +68,20 @@ def save_model(
         Fitted: an estimator, a `CalibratedModel` of one, or a pipeline of views (`make_views`) and
         either.
     path : path-like
-        The file; what was there is replaced once the new one is whole.
+        The file; a model of this package that was there is replaced once the new one is whole.
     include_people : bool, default=True
         Whether the file says whom the model was made of. False saves what `without_people` gives,
         which says what such a model cannot do; `model` itself stays as it is.
+    overwrite : bool, default=False
+        Whether it may take the place of a file that is no such model.
 
     Raises
     ------
     ModelFileError
         Something of it can be saved only as code, such as a function as encoder.
     OutputError
-        The disk is full, or the folder read-only.
+        The disk is full, or the folder read-only; or the file is something else than a model of
+        this package, or belongs to a model that the views are of.
     NotFittedError
         It is not fitted.
 
@@ -107,6 +113,10 @@ def save_model(
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *views, estimator = steps
     people = holds_people(model)
+    path = user_path(path)
+    unions = [view for view in views if isinstance(view, FeatureUnion)]
+    read = {"views": [file for union in unions for file in files_of_views(union)]}
+    check_outputs({"path": {path: is_model}}, read, overwrite=overwrite)
     told: dict[str, Any] | None = None
     arrays: dict[str, Array] = {}
     if type(estimator) is CalibratedModel:
@@ -262,7 +272,7 @@ def read_model(
     --------
     save_model : Writes it; there is an example.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -10,11 +10,14 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion
 
 from sfmforensics._hearing import Hearing
+from sfmforensics._names import is_path
+from sfmforensics._paths import user_path
 from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sfmforensics._types import (
         Array,
@@ -140,6 +143,32 @@ def hearing_of(views: FeatureUnion) -> Hearing:
             "make_views, not to one of them"
         )
     return next(iter(found.values()))
+
+
+def files_of_views(union: FeatureUnion) -> list[Path]:
+    """Give the files of models that lie in a folder of the user's own.
+
+    Parameters
+    ----------
+    union : FeatureUnion
+        As `make_views` gives it.
+
+    Returns
+    -------
+    list of Path
+        Whatever is in these folders, and in those right below.
+
+    Examples
+    --------
+    >>> files_of_views(make_views("mfcc"))
+    []
+    """
+    found: list[Path] = []
+    for _, embedder in union.transformer_list:
+        model = getattr(embedder, "model", None)
+        if is_path(model) and (folder := user_path(model)).is_dir():
+            found += [file for pattern in ("*", "*/*") for file in folder.glob(pattern)]
+    return found
 
 
 def find_views(

@@ -18,10 +18,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A room may import from those to its left, and from itself.
 ROOMS = [
     ["_types"],
-    ["exceptions"],
+    ["exceptions", "_paths"],
     ["_channels", "_truncation"],
     ["_files", "_hearing", "_json", "_log", "_mpeg", "_names", "_plain", "_progress"],
-    ["_decoding", "_kept", "_streams"],
+    ["_decoding", "_kept", "_outputs", "_streams"],
     ["audio", "_versions", "_grid"],
     ["datasets"],
     ["embedders"],

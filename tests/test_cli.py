@@ -358,7 +358,7 @@ def test_what_to_do_on_an_error_is_stop_or_skip(half_broken, capsys):
         (["--views", "mfcc,wavlm"], ["microsoft/wavlm-base", "hf download"]),
         (["--model", "lstm"], ["'lstm'", "tango"]),
         (["--folds", "99"], ["99 folds of 12"]),
-        (["--output", "table.csv"], ["table.csv", "choose another output"]),
+        (["--output", "table.csv"], ["table.csv", "--output"]),
         (["--corpus", "manifest", "--root", "mute.csv"], ["give labels"]),
         (["--views", ","], ["no view was named"]),
         (["--model", ","], ["no model was named", "tango"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +14,14 @@ import typer
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._log import event, logging_to
+from sfmforensics._outputs import anything, in_run
+from sfmforensics._paths import user_path
 from sfmforensics._streams import any_encoding
 from sfmforensics.cli._cases import assess, compare, identify
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train, verify
+from sfmforensics.cli._options import LOG, guarded
 from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 if TYPE_CHECKING:
@@ -32,9 +37,10 @@ for command in (
     *(demo, describe, embed, evaluate, reproduce, train, predict),
     *(compare, identify, assess, report, verify),
 ):
-    app.command()(command)
+    app.command()(guarded(command))
 
 _INTERRUPTED = 130
+_TILDE = re.compile(r"(--[a-z-]+=)?(\./~.*)", re.DOTALL)
 _logger = logging.getLogger(__name__)
 
 
@@ -56,6 +62,7 @@ def common(
             help="Add what happens to this file, a JSON object a line; - is standard error; "
             "anywhere in a command.",
         ),
+        LOG,
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
@@ -80,11 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     given, log = _without_log(arguments)
     debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
+    given = [_not_at_home(argument) for argument in given if argument != "--debug"]
     with ExitStack() as stack:
         stack.enter_context(any_encoding())
         try:
             stack.enter_context(logging_to(log))
+            if log not in (None, "-"):
+                file = {user_path(log): anything}
+                stack.enter_context(in_run({"log": "--log"}, {"log": file}, {}))
         except OutputError as error:
             say(error)
             return 1
@@ -102,6 +112,12 @@ def _without_log(arguments: list[str]) -> tuple[list[str], str | None]:
         if argument.startswith("--log="):
             return arguments[:place] + arguments[place + 1 :], argument.removeprefix("--log=")
     return arguments, None
+
+
+def _not_at_home(argument: str) -> str:
+    """What is called ``./~`` stands for no home, and would without its first part."""
+    found = _TILDE.fullmatch(argument)
+    return f"{found[1] or ''}{os.path.abspath(found[2])}" if found else argument
 
 
 def _run(arguments: list[str], debug: bool) -> int:

@@ -9,6 +9,7 @@ import typer
 
 from sfmforensics._console import (
     explain,
+    hashed,
     in_folder,
     say,
     show_answers,
@@ -17,12 +18,15 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics._files import file_hash
 from sfmforensics._json import as_json
 from sfmforensics._names import keep_name
 from sfmforensics._streams import print_csv, print_json
 from sfmforensics.cli._options import (
     CACHE,
+    CASE_FILE,
+    FOLDER,
+    MANIFEST_FILE,
+    READ,
     AllowCopies,
     AllowOutside,
     Cache,
@@ -32,6 +36,7 @@ from sfmforensics.cli._options import (
     Format,
     OnError,
     OnErrorOption,
+    Overwrite,
     Root,
     Seed,
     Tasks,
@@ -47,19 +52,24 @@ if TYPE_CHECKING:
 
 def compare(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote."), READ
     ],
     questioned: Annotated[
         str,
         typer.Argument(metavar="QUESTIONED", help="The recording whose speaker is in question."),
+        READ,
     ],
     known: Annotated[
-        list[str], typer.Argument(metavar="KNOWN...", help="Recordings of one known speaker.")
+        list[str],
+        typer.Argument(metavar="KNOWN...", help="Recordings of one known speaker."),
+        READ,
     ],
     format: Annotated[Format, typer.Option(help="Form of the answer.")] = Format.table,
     confidence: Confidence = 0.9,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a case report, a page of HTML.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a case report, a page of HTML."),
+        CASE_FILE,
     ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
@@ -67,10 +77,12 @@ def compare(
     manifest: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what the comparison rests on to this file."),
+        MANIFEST_FILE,
     ] = None,
     allow_copies: AllowCopies = False,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Weigh the evidence that a recording is of a known speaker: a likelihood ratio."""
     from pandas import DataFrame
@@ -86,6 +98,7 @@ def compare(
         allow_copies=allow_copies,
         channel=channel_of(channel),
         on_error=on_error.value,
+        overwrite=overwrite,
     )
     if format is Format.json:
         print_json(case.to_dict())
@@ -97,23 +110,25 @@ def compare(
     else:
         show_comparison(case.questioned, case.known, case.comparison)
     if report is not None:
-        write_case(case, report)
-        say(f"case report: {report}, sha256 {file_hash(report)}")
+        write_case(case, report, overwrite=overwrite)
+        say(f"case report: {hashed(report)}")
     if manifest is not None:
-        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
+        say(f"chain of custody: {hashed(manifest)}")
 
 
 def identify(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote."), READ
     ],
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="Recordings whose speaker is in question."),
+        READ,
     ],
     enrolled: Annotated[
         Path,
         typer.Option(metavar="TABLE", help="CSV with columns path and speaker: who is enrolled."),
+        READ,
     ],
     false_alarm: Annotated[
         float,
@@ -128,11 +143,13 @@ def identify(
     manifest: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
+        MANIFEST_FILE,
     ] = None,
     allow_outside: AllowOutside = False,
     allow_copies: AllowCopies = False,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Tell which enrolled speaker recordings are of, or that they are of none of them."""
     from sfmforensics.datasets import load_manifest
@@ -155,6 +172,7 @@ def identify(
         allow_copies=allow_copies,
         channel=channel_of(channel),
         on_error=on_error.value,
+        overwrite=overwrite,
     )
     if format is Format.table:
         shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
@@ -167,17 +185,19 @@ def identify(
     else:
         print_answers(found, format)
     if manifest is not None:
-        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
+        say(f"chain of custody: {hashed(manifest)}")
 
 
 def assess(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote.")
+        Path, typer.Argument(metavar="MODEL", help="A model that train --calibrate wrote."), READ
     ],
     corpus: Corpus,
     root: Root,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the tables, the figures and the manifest.")
+        Path | None,
+        typer.Option(help="Folder for the tables, the figures and the manifest."),
+        FOLDER,
     ] = None,
     known: Annotated[
         int, typer.Option(min=1, help="Known recordings of a speaker in each comparison.")
@@ -202,6 +222,7 @@ def assess(
     ] = False,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Validate a calibrated model on speakers that it has never heard, by group as well."""
     from sfmforensics.datasets import load_corpus
@@ -221,6 +242,7 @@ def assess(
         allow_known_speakers=allow_known_speakers,
         channel=channel_of(channel) or "auto",
         on_error=on_error.value,
+        overwrite=overwrite,
     )
     for by in found.table["by"].unique():
         show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings", keys=2)

@@ -12,6 +12,8 @@ from sfmforensics._console import say, show_frame, tell, tell_manifest
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
+    FOLDER,
+    SPECS,
     AllowOutside,
     Cache,
     ChannelOption,
@@ -21,6 +23,7 @@ from sfmforensics.cli._options import (
     Folds,
     OnError,
     OnErrorOption,
+    Overwrite,
     Root,
     Seed,
     Tasks,
@@ -42,6 +45,7 @@ def describe(
             metavar="SPEC[,SPEC]",
             help="Views that near copies and alike voices are looked for in; '' for neither.",
         ),
+        SPECS,
     ] = "mfcc",
     cache: Cache = CACHE,
     device: Device = None,
@@ -107,6 +111,7 @@ def embed(
     output: Annotated[
         Path | None,
         typer.Option(help="Folder for all of them as one matrix, for load_embeddings."),
+        FOLDER,
     ] = None,
     device: Device = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings a forward pass.")] = 8,
@@ -115,6 +120,7 @@ def embed(
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
     channel: ChannelOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compute the embeddings of a corpus, and keep them; what is kept already is skipped."""
     from sfmforensics.datasets import load_corpus
@@ -133,6 +139,7 @@ def embed(
                 on_error=on_error.value,
                 channel=channel_of(channel) or "auto",
                 verbose=True,
+                overwrite=overwrite,
             )
     except AudioError as error:
         raise SFMForensicsError(f"{error} (or use --on-error skip)") from error

@@ -21,6 +21,10 @@ from sfmforensics._console import (
 from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
+    FOLDER,
+    READ,
+    REPORTED,
+    WORDS,
     AllowOutside,
     Cache,
     ChannelOption,
@@ -32,6 +36,7 @@ from sfmforensics.cli._options import (
     Jobs,
     OnError,
     OnErrorOption,
+    Overwrite,
     Preset,
     PresetOption,
     Protocol,
@@ -53,13 +58,16 @@ if TYPE_CHECKING:
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for all that it writes.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(help="Folder for all that it writes."), FOLDER] = Path(
+        "demo"
+    ),
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run the whole main job on synthetic voices: no data and no network needed."""
     from sfmforensics.demo import run_demo
 
-    run_demo(output, seed=seed, console=out)
+    run_demo(output, seed=seed, console=out, overwrite=overwrite)
 
 
 def evaluate(
@@ -70,6 +78,7 @@ def evaluate(
     model: Annotated[
         str,
         typer.Option(metavar="MODEL[,MODEL]", help="Some of tango, concat, single, svm."),
+        WORDS,
     ] = "tango",
     preset: PresetOption = Preset.tuned,
     protocol: ProtocolOption = Protocol.both,
@@ -90,16 +99,20 @@ def evaluate(
             help="Values to choose from inside each training side, such as "
             """'{"reg": [0.05, 0.1]}', or a file that holds this.""",
         ),
+        READ,
     ] = None,
     jobs: Jobs = 1,
     cluster: Cluster = None,
     cache: Cache = CACHE,
-    output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("results"),
+    output: Annotated[Path, typer.Option(help="Folder for tables and figures."), FOLDER] = Path(
+        "results"
+    ),
     device: Device = None,
     allow_outside: AllowOutside = False,
     tasks: Tasks = None,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
@@ -128,6 +141,7 @@ def evaluate(
             verbose=True,
             channel=channel_of(channel) or "auto",
             on_error=on_error.value,
+            overwrite=overwrite,
         )
     show_scores(found.scores, corpus, out)
     show_comparisons(output, out)
@@ -144,6 +158,7 @@ def reproduce(
     tables: Annotated[
         str | None,
         typer.Option(metavar="N[,N]", help="Numbers of the paper's tables; all of the corpus."),
+        WORDS,
     ] = None,
     preset: PresetOption = Preset.paper,
     protocol: ProtocolOption = Protocol.both,
@@ -154,7 +169,7 @@ def reproduce(
     jobs: Jobs = 1,
     cluster: Cluster = None,
     cache: Cache = CACHE,
-    output: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+    output: Annotated[Path, typer.Option(help="Folder for tables and figures."), FOLDER] = Path(
         "reproduction"
     ),
     device: Device = None,
@@ -162,6 +177,7 @@ def reproduce(
     tasks: Tasks = None,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fill the paper's tables, beside its own figures; what is done already is kept."""
     from sfmforensics.datasets import load_corpus
@@ -189,6 +205,7 @@ def reproduce(
             verbose=True,
             channel=channel_of(channel) or "auto",
             on_error=on_error.value,
+            overwrite=overwrite,
         )
     for _, title, frame in tables_of(whole):
         # Without the paper's own figures and the deviations, so that it fits; the files have them.
@@ -235,11 +252,14 @@ def _numbers(text: str) -> list[int]:
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What evaluate wrote.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What evaluate wrote."), REPORTED
+    ],
+    overwrite: Overwrite = False,
 ) -> None:
     """Make one HTML page from what evaluate wrote."""
     from sfmforensics.report import write_report
 
     with err.status("drawing the report", spinner="line"):
-        page = write_report(directory)
+        page = write_report(directory, overwrite=overwrite)
     tell(f"Open in a browser: {page}")

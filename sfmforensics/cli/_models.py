@@ -10,16 +10,20 @@ import typer
 
 from sfmforensics._console import (
     explain,
+    hashed,
     say,
     show_frame,
     tell,
     tell_manifest,
 )
-from sfmforensics._files import file_hash
 from sfmforensics._streams import print_csv, print_json
 from sfmforensics.cli._cases import print_answers
 from sfmforensics.cli._options import (
     CACHE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    READ,
+    WORDS,
     AllowOutside,
     Cache,
     ChannelOption,
@@ -31,6 +35,7 @@ from sfmforensics.cli._options import (
     ModelFormat,
     OnError,
     OnErrorOption,
+    Overwrite,
     Preset,
     PresetOption,
     Root,
@@ -51,9 +56,9 @@ def train(
     context: typer.Context,
     corpus: Corpus,
     root: Root,
-    output: Annotated[Path, typer.Option(help="File for the model.")],
+    output: Annotated[Path, typer.Option(help="File for the model."), MODEL_FILE],
     views: Views = "mfcc,prosody",
-    model: Annotated[str, typer.Option(help="tango, concat, single or svm.")] = "tango",
+    model: Annotated[str, typer.Option(help="tango, concat, single or svm."), WORDS] = "tango",
     preset: PresetOption = Preset.tuned,
     seed: Seed = 0,
     epochs: Epochs = None,
@@ -71,6 +76,7 @@ def train(
             "them, such as 0.33, or a number of folds, such as 5. compare and predict --intervals, "
             "--abstain need it, identify a share.",
         ),
+        WORDS,
     ] = None,
     no_people: Annotated[
         bool,
@@ -84,6 +90,7 @@ def train(
     tasks: Tasks = None,
     channel: ChannelOption = None,
     on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit one model on all recordings of a corpus, and save it."""
     from sfmforensics.datasets import load_corpus
@@ -108,6 +115,7 @@ def train(
         verbose=True,
         channel=channel_of(channel) or "auto",
         on_error=on_error.value,
+        overwrite=overwrite,
     )
     used = len(loaded.data) - len(trained.manifest_.get("left_out", ()))
     tell(f"{model} of {used} recordings: {output}")
@@ -147,8 +155,8 @@ def _share_or_folds(text: str | None) -> float | int | None:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model that train wrote.")],
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model that train wrote."), READ],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings."), READ],
     format: Annotated[Format, typer.Option(help="Form of the answers.")] = Format.table,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let code in a file of joblib run.")
@@ -156,6 +164,7 @@ def predict(
     manifest: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what the answers rest on to this file."),
+        MANIFEST_FILE,
     ] = None,
     intervals: Annotated[
         bool,
@@ -179,6 +188,7 @@ def predict(
             "other alone).",
         ),
     ] = OnError.skip,
+    overwrite: Overwrite = False,
 ) -> None:
     """Answer all tasks for recordings."""
     from sfmforensics.evidence._people import holds_people
@@ -195,6 +205,7 @@ def predict(
         abstain=abstain,
         channel=channel_of(channel),
         on_error=on_error.value,
+        overwrite=overwrite,
     )
     print_answers(answers, format, f"{confidence:.0%}" if intervals else None)
     speaker = getattr(loaded[-1], "speaker", None)  # of a calibrated model, the column of them
@@ -208,21 +219,24 @@ def predict(
     for error in refused:
         say(error)
     if manifest is not None:
-        say(f"chain of custody: {manifest}, sha256 {file_hash(manifest)}")
+        say(f"chain of custody: {hashed(manifest)}")
     if refused:
         raise typer.Exit(1)
 
 
 def verify(
     path: Annotated[
-        Path, typer.Argument(metavar="DIR|MODEL", help="What evaluate, embed or train wrote.")
+        Path,
+        typer.Argument(metavar="DIR|MODEL", help="What evaluate, embed or train wrote."),
+        READ,
     ],
     root: Annotated[
-        Path | None, typer.Option(help="Where the recordings are now, if they were moved.")
+        Path | None, typer.Option(help="Where the recordings are now, if they were moved."), READ
     ] = None,
     sha256: Annotated[
         str | None,
         typer.Option(metavar="HEX", help="sha256 of the manifest (the model), as noted elsewhere."),
+        WORDS,
     ] = None,
     vectors: Annotated[
         bool, typer.Option("--vectors", help="Embed again, and compare the vectors.")

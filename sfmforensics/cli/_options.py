@@ -2,18 +2,67 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import shlex
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
-from sfmforensics.exceptions import ParameterError, shown
+from sfmforensics._outputs import check_outputs, in_run, is_manifest, is_model, is_page
+from sfmforensics._paths import user_name, user_path
+from sfmforensics.embedders._spec import quote_spec, split_list
+from sfmforensics.exceptions import OutputError, ParameterError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from sfmforensics._outputs import Test
     from sfmforensics._types import Channel
 
 CACHE = Path("embeddings")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a command does with the path that a parameter gives, as a mark of its annotation.
+
+    Every parameter that is text or a path has one, so that no output is written over what the same
+    command reads; `tests/test_outputs.py` holds that, and tries every pair of them.
+
+    Parameters
+    ----------
+    read : bool, default=False
+        Whether it is read, or a folder of what is.
+    written : callable or None, default=None
+        What recognises a file that may be replaced, where a file is written.
+    folder : bool, default=False
+        Whether files are written into a folder of this name; which, `sfmforensics.workflow` knows.
+    views : bool, default=False
+        Whether it is specs of views, whose models are read; where, `sfmforensics.workflow` knows.
+    """
+
+    read: bool = False
+    written: Test | None = None
+    folder: bool = False
+    views: bool = False
+
+
+READ = Use(read=True)
+WORDS = Use()
+"""Text that names no file."""
+MODEL_FILE = Use(written=is_model)
+MANIFEST_FILE = Use(written=is_manifest("answers", "comparison", "identification"))
+CASE_FILE = Use(written=is_page("<title>Comparison of voices: "))
+SPECS = Use(views=True)
+FOLDER = Use(folder=True)
+REPORTED = Use(read=True, folder=True)
+LOG = Use(written=lambda path: True)
+"""Lines are added to it; see `sfmforensics._log`, which takes no file but a log."""
 
 
 class CorpusName(StrEnum):
@@ -64,7 +113,7 @@ class Format(StrEnum):
 
 
 Corpus = Annotated[CorpusName, typer.Option(help="Which layout the recordings have.")]
-Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table.")]
+Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table."), READ]
 AllowOutside = Annotated[
     bool,
     typer.Option(
@@ -79,6 +128,7 @@ Tasks = Annotated[
         help="Columns of labels that are learnt, such as emotion,age; all of them by default. "
         "Speakers are kept apart all the same.",
     ),
+    WORDS,
 ]
 AllowCopies = Annotated[
     bool,
@@ -92,11 +142,20 @@ Views = Annotated[
     typer.Option(
         metavar="SPEC[,SPEC]",
         help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID; "
-        "behind any, @PARAMETER=VALUE, as in mfcc@statistics=mean+std,whisper=FOLDER@layer=all.",
+        "behind any, @PARAMETER=VALUE, as in mfcc@statistics=mean+std,whisper=FOLDER@layer=all. A "
+        """FOLDER with a comma, = or @ stands in double quotes: 'whisper="/data/a,b"@layer=all'.""",
+    ),
+    SPECS,
+]
+Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings."), FOLDER]
+Device = Annotated[str | None, typer.Option(help="A torch device; CUDA if there is one."), WORDS]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Let files be replaced that no such command wrote; never any that this one reads.",
     ),
 ]
-Cache = Annotated[Path, typer.Option(help="Folder that keeps the embeddings.")]
-Device = Annotated[str | None, typer.Option(help="A torch device; CUDA if there is one.")]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Seed of the folds and of the models.")
 ]
@@ -114,6 +173,7 @@ Jobs = Annotated[int, typer.Option(min=1, help="Fits at a time, each in a proces
 Cluster = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that sees the same files."),
+    WORDS,
 ]
 ProtocolOption = Annotated[
     Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
@@ -136,6 +196,7 @@ ChannelOption = Annotated[
         "Recordings of one channel are heard as they are.",
         show_default=False,
     ),
+    WORDS,
 ]
 OnErrorOption = Annotated[
     OnError,
@@ -156,5 +217,84 @@ def channel_of(text: str | None) -> Channel | None:
 
 
 def specs(text: str) -> list[str]:
-    """Take apart what a comma separates."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """Take apart what a comma separates, but for those in double quotes."""
+    parts = split_list(text)
+    for first, second in itertools.pairwise(parts):
+        name, _, folder = first.partition("=")
+        whole = user_path(f"{folder},{second}")
+        if folder and not user_path(folder).is_dir() and whole.is_dir():
+            raise ParameterError(
+                f"{first},{second}: the comma is a part of a folder's name; write it in quotes, as "
+                f"in {shlex.quote(quote_spec(name, f'{folder},{second}'))}"
+            )
+    return parts
+
+
+def uses_of(command: Callable[..., None]) -> dict[str, tuple[Use, str]]:
+    """What a command does with its parameters, and what each is called on the command line.
+
+    Parameters
+    ----------
+    command : callable
+        With annotated parameters, as typer takes it.
+
+    Returns
+    -------
+    dict of str to (Use, str)
+        Of those parameters that have a `Use`.
+    """
+    found = {}
+    for parameter, hint in get_type_hints(command, include_extras=True).items():
+        marks = getattr(hint, "__metadata__", ())
+        use = next((mark for mark in marks if isinstance(mark, Use)), None)
+        if use is not None:
+            argument = next((m for m in marks if isinstance(m, typer.models.ArgumentInfo)), None)
+            option = f"--{parameter.replace('_', '-')}"
+            found[parameter] = use, (argument.metavar or option if argument else option)
+    return found
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Check what a command writes before it begins, and read ``~`` as a home in all its paths."""
+    uses = uses_of(command)
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        read: dict[str, list[Path]] = {}
+        written: dict[str, dict[Path, Test]] = {}
+        folders: dict[str, Path] = {}
+        for parameter, (use, _) in uses.items():
+            value = given.get(parameter)
+            if value is None or use in (WORDS, SPECS):
+                continue
+            given[parameter] = value = _meant(value)
+            if use.read:
+                read[parameter] = list(map(Path, value if isinstance(value, list) else [value]))
+            if use.written is not None:
+                written[parameter] = {value: use.written}
+            if use.folder:
+                folders[parameter] = value
+        names = {parameter: name for parameter, (_, name) in uses.items()}
+        with in_run(names, written, read):
+            check_outputs(written, overwrite=bool(given.get("overwrite")))
+            for parameter, folder in folders.items():
+                _refuse_file(names[parameter], folder, {names[p]: f for p, f in written.items()})
+            command(**given)
+
+    return run
+
+
+def _meant(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_meant(one) for one in value]
+    return user_path(value) if isinstance(value, Path) else user_name(value)
+
+
+def _refuse_file(name: str, folder: Path, written: dict[str, dict[Path, Test]]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for {name}")
+    for other, files in written.items():
+        if any(file.absolute() == folder.absolute() for file in files):
+            raise OutputError(
+                f"{folder}: {name} needs a folder there, and {other} a file; name another for one"
+            )

@@ -11,6 +11,7 @@ Examples
 from sfmforensics.custody._evidence import Evidence, recorded_in
 from sfmforensics.custody._manifest import (
     MANIFEST,
+    OF_FILES,
     check_manifest,
     is_sealed,
     manifest_without_people,
@@ -21,6 +22,7 @@ from sfmforensics.custody._parts import describe_splits, describe_views, matrix_
 
 __all__ = [
     "MANIFEST",
+    "OF_FILES",
     "Evidence",
     "check_manifest",
     "describe_splits",

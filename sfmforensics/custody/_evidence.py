@@ -13,6 +13,7 @@ import numpy as np
 from sfmforensics._files import file_hash
 from sfmforensics._hearing import USUAL
 from sfmforensics._names import is_path, show_name
+from sfmforensics._paths import user_name
 from sfmforensics._progress import progress
 from sfmforensics._versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
@@ -180,7 +181,7 @@ def _noted(recording: Recording) -> tuple[dict[str, Any], Stamp | None]:
             "dtype": signal.dtype.str,
             "rate": int(rate),
         }, None
-    path = os.path.abspath(os.fsdecode(recording))
+    path = os.path.abspath(user_name(os.fsdecode(recording)))
     stamp = _stamp(path)
     if stamp is None:
         return {"path": path, "found": "no regular file"}, None

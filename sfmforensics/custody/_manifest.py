@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_manifest
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import CustodyError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from sfmforensics._types import PathLike
 
 MANIFEST = "manifest.json"
 FORMAT = "sfmforensics manifest 1"
+OF_FILES = ("answers", "comparison", "identification")
+"""Kinds of manifests that are a file of their own, not one of a folder of results."""
 
 _OF_NOBODY = ("format", "kind", "started", "finished", "hardware", "versions", "preprocessing")
 _OF_NOBODY += ("views", "model", "preset", "seed", "parameters", "tasks")
@@ -25,7 +29,7 @@ _OF_CALIBRATION = ("calibration", "speakers")
 to stand there may."""
 
 
-def write_manifest(folder: PathLike, manifest: dict[str, Any]) -> Path:
+def write_manifest(folder: PathLike, manifest: dict[str, Any], *, overwrite: bool = False) -> Path:
     """Write a manifest into a folder of results.
 
     Parameters
@@ -34,6 +38,8 @@ def write_manifest(folder: PathLike, manifest: dict[str, Any]) -> Path:
         Where the results are.
     manifest : dict
         As `Evidence.manifest` gives it.
+    overwrite : bool, default=False
+        Whether it may take the place of something else than a manifest of its kind.
 
     Returns
     -------
@@ -43,9 +49,10 @@ def write_manifest(folder: PathLike, manifest: dict[str, Any]) -> Path:
     Raises
     ------
     OutputError
-        It cannot be written.
+        It cannot be written, or would take the place of something else.
     """
-    path = Path(folder) / MANIFEST
+    path = user_path(folder) / MANIFEST
+    check_outputs({"folder": {path: is_manifest(str(manifest.get("kind")))}}, overwrite=overwrite)
     write_atomically(path, json.dumps(manifest, indent=1))
     return path
 
@@ -76,7 +83,7 @@ def read_manifest(path: PathLike) -> dict[str, Any]:
     train and embed --output write one last, so a run may have been stopped: run it again
     """
     try:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+        manifest = json.loads(user_path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CustodyError(
             f"{path}: no such file; evaluate, reproduce, train and embed --output write one last, "

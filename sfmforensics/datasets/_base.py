@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 
 from sfmforensics._decoding import blocks_of
 from sfmforensics._names import show_name
+from sfmforensics._paths import user_path
 from sfmforensics._progress import progress
 from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
 
@@ -59,7 +60,7 @@ def get_data_home(data_home: PathLike | None = None) -> str:
     """
     if data_home is None:
         data_home = os.environ.get("SFMFORENSICS_DATA") or "~/sfmforensics_data"
-    home = os.path.abspath(os.path.expanduser(data_home))
+    home = os.path.abspath(user_path(data_home))
     try:
         os.makedirs(home, exist_ok=True)
     except OSError as error:
@@ -328,7 +329,7 @@ def match_recordings(
     >>> fields["speaker"].tolist()
     ['anna']
     """
-    root = Path(os.path.abspath(os.path.expanduser(root)))
+    root = Path(os.path.abspath(user_path(root)))
     if not root.is_dir():
         found = "is a file, not a folder" if root.exists() else "does not exist"
         raise DatasetError(f"{root}: {found}; give the folder that holds {layout}")

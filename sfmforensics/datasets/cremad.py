@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._paths import user_path
 from sfmforensics.datasets._base import label_column, make_bunch, match_recordings, name_few
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
@@ -109,7 +110,7 @@ def load_cremad(root: PathLike) -> Bunch:
     """
     paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
     _refuse_pointers(root, paths)
-    actors = _read_actors(Path(os.path.expanduser(root)) / _DEMOGRAPHICS)
+    actors = _read_actors(user_path(root) / _DEMOGRAPHICS)
     unknown = sorted(set(fields["speaker"]) - set(actors))
     if unknown:
         warnings.warn(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import Bunch
 
 from sfmforensics._names import name_on_disk
+from sfmforensics._paths import user_path
 from sfmforensics.datasets._base import (
     UNKNOWN_SPEAKER,
     check_tasks,
@@ -28,8 +30,6 @@ from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sklearn.utils import Bunch
 
     from sfmforensics._types import PathLike
 
@@ -84,6 +84,8 @@ def load_manifest(
         details : DataFrame of shape (n_recordings, n_details)
             The columns that `tasks` leaves out; none by default.
         DESCR : str
+        filename : str
+            The table itself, which nothing that learns from the corpus writes over.
 
     Raises
     ------
@@ -146,8 +148,8 @@ def load_manifest(
     >>> corpus.target.dtypes.astype(str).tolist()
     ['object', 'float64', 'object']
     """
-    table = Path(os.path.abspath(os.path.expanduser(table)))
-    root = table.parent if root is None else Path(os.path.abspath(os.path.expanduser(root)))
+    table = Path(os.path.abspath(user_path(table)))
+    root = table.parent if root is None else Path(os.path.abspath(user_path(root)))
     columns, rows = _read(table)
     refuse_parts(table, columns)
     chosen = _chosen(table, columns, tasks)
@@ -188,13 +190,14 @@ def load_manifest(
         f"{len(paths)} recordings, listed in {table.name} with {', '.join(labels) or 'no label'}."
     )
     speakers = details.get("speaker")
-    return make_bunch(
+    bunch = make_bunch(
         paths,
         target,
         descr=descr,
         groups=None if speakers is None else speakers.fillna(UNKNOWN_SPEAKER),
         details=pd.DataFrame(details, index=target.index),
     )
+    return Bunch(**bunch, filename=str(table))
 
 
 def _chosen(

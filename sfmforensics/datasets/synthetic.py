@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import soundfile
 
+from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs
+from sfmforensics._paths import user_path
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.datasets._voice import Voice, speak
-from sfmforensics.exceptions import DatasetError
+from sfmforensics.exceptions import DatasetError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from sklearn.utils import Bunch
@@ -72,6 +76,7 @@ def make_speech_corpus(
     noise: float = 0.05,
     random_state: int | np.random.Generator | np.random.RandomState | None = 0,
     output: PathLike | None = None,
+    overwrite: bool = False,
 ) -> Bunch:
     """Make a corpus of synthetic voices from which all four tasks can be learnt.
 
@@ -94,6 +99,8 @@ def make_speech_corpus(
     output : path-like or None, default=None
         Folder to write wav files (16 bits) to, in one folder a speaker. None keeps the
         recordings in memory.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced that hold something else.
 
     Returns
     -------
@@ -113,6 +120,8 @@ def make_speech_corpus(
     ------
     DatasetError
         A parameter is out of range, an emotion is unknown, or `output` cannot be written to.
+    OutputError
+        A file would be replaced that holds something else.
 
     Notes
     -----
@@ -166,7 +175,11 @@ def make_speech_corpus(
         f"{len(recordings)} synthetic recordings of {n_speakers} voices with {len(emotions)} "
         f"emotions, made by sfmforensics.datasets.make_speech_corpus; no human voice."
     )
-    data = recordings if output is None else _write(recordings, target, n_recordings, output)
+    data = (
+        recordings
+        if output is None
+        else _write(recordings, target, n_recordings, output, overwrite)
+    )
     return make_bunch(data, target, details=details, descr=descr)
 
 
@@ -228,22 +241,35 @@ def _write(
     target: pd.DataFrame,
     n_recordings: int,
     output: PathLike,
+    overwrite: bool,
 ) -> list[str]:
-    root = Path(os.path.abspath(os.path.expanduser(output)))
+    root = user_path(output).absolute()
     width = max(2, len(str(n_recordings - 1)))
-    paths = []
+    sounds: dict[Path, bytes] = {}
+    if root.exists() and not root.is_dir():
+        raise DatasetError(f"{root}: cannot be written to (it is a file); choose another folder")
     try:
         for position, (signal, rate) in enumerate(recordings):
             speaker, emotion = map(str, target.loc[position, ["speaker", "emotion"]])
             path = root / speaker / f"{speaker}-{position % n_recordings:0{width}d}-{emotion}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, signal, rate, subtype="PCM_16")
-            paths.append(str(path))
+            sound = BytesIO()
+            soundfile.write(sound, signal, rate, format="WAV", subtype="PCM_16")
+            sounds[path] = sound.getvalue()
+        same = {path: partial(_holds, sound) for path, sound in sounds.items()}
+        check_outputs({"output": same}, overwrite=overwrite)
+        for path, sound in sounds.items():
+            write_atomically(path, sound, durable=False)
     except (OSError, soundfile.SoundFileError) as error:
+        if isinstance(error, OutputError) and error.errno is None:
+            raise
         raise DatasetError(
             f"{root}: cannot be written to ({error}); choose another folder"
         ) from error
-    return paths
+    return list(map(str, sounds))
+
+
+def _holds(sound: bytes, path: Path) -> bool:
+    return path.read_bytes() == sound
 
 
 def _check(

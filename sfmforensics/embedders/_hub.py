@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._files import file_hash
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def locate(model: PathLike) -> tuple[str, State]:
         Changes whenever a file in the folder does, so that what was loaded is remembered no longer;
         empty for a name.
     """
-    folder = Path(str(model))
+    folder = user_path(str(model))
     if not folder.is_dir():
         return str(model), ()
     folder = folder.resolve()

@@ -14,6 +14,7 @@ import numpy as np
 
 from sfmforensics._files import sweep, write_atomically
 from sfmforensics._log import event
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import CacheWarning
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class VectorCache:
     ) -> None:
         text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         key = sha256(text.encode()).hexdigest()[:16]
-        self.folder = Path(root) / f"{identity['embedder']}-{key}"
+        self.folder = user_path(root) / f"{identity['embedder']}-{key}"
         self.identity = identity
         self.dimension = dimension
         self.hits = 0

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics.embedders._spec import parse_options, split_options
+from sfmforensics._paths import user_path
+from sfmforensics.embedders._spec import parse_options, quote_spec, split_spec
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
@@ -96,7 +96,8 @@ def make_embedder(
         checkpoint of a known kind, an embedder, or a pair of a name and an embedder. A registered
         name keeps its library; for other names the folder or the hub id tells. Behind a name or a
         model, parameters of the embedder may follow, each after an @:
-        ``"whisper=FOLDER@layer=all"``, ``"mfcc@statistics=mean+std"``.
+        ``"whisper=FOLDER@layer=all"``, ``"mfcc@statistics=mean+std"``. A folder whose name holds
+        @, = or a comma stands in double quotes: ``'whisper="/data/a@b=c"@layer=all'``.
     cache : path-like or None, default=None
         Folder that keeps the vectors, for embedders that have none of their own.
     device : str or None, default=None
@@ -148,8 +149,7 @@ def make_embedder(
             f"a view is given as {type(spec).__name__}; use a name, NAME=FOLDER, NAME=HUB_ID, an "
             "embedder, or a pair (name, embedder)"
         )
-    plain, words = split_options(spec)
-    name, _, model = (part.strip() for part in plain.partition("="))
+    name, model, words = split_spec(spec)
     known = REGISTRY.get(name)
     if known is None and (not model or not name):
         raise EmbedderError(_no_such_view(name or spec))
@@ -158,11 +158,11 @@ def make_embedder(
         raise EmbedderError(f"view {name!r} has no model, but {model!r} was given; write {name!r}")
     model = model or (known.model if known else None) or ""
     if model and _looks_like_folder(model, library):
-        model = _existing_folder(name, model)
+        model = _existing_folder(name, model, spec)
     embedder = embedder_class(_EMBEDDERS[library][1])
     options = parse_options(name, embedder, words)
     options |= {
-        "cache": None if cache is None else os.path.abspath(cache),
+        "cache": None if cache is None else os.path.abspath(user_path(cache)),
         "verbose": verbose,
         "channel": channel,
         "truncated": truncated,
@@ -220,9 +220,15 @@ def _looks_like_folder(model: str, library: str) -> bool:
     return model.count("/") > 1 and library != "tensorflow-hub"  # whose names have many parts
 
 
-def _existing_folder(name: str, model: str) -> str:
-    folder = Path(model).expanduser()
+def _existing_folder(name: str, model: str, spec: str) -> str:
+    folder = user_path(model)
     if not folder.is_dir():
+        whole = spec.partition("=")[2].strip()
+        if user_path(whole).is_dir():
+            raise EmbedderError(
+                f"view {name!r}: there is no folder {model}, but there is {whole}; where @, = or a "
+                f"comma is a part of its name, write it in quotes: {quote_spec(name, whole)}"
+            )
         raise EmbedderError(
             f"view {name!r}: there is no folder {model}; give the folder of a saved model, or a "
             "hub id such as openai/whisper-base"
@@ -232,7 +238,7 @@ def _existing_folder(name: str, model: str) -> str:
 
 def _library_of(model: str) -> str:
     """Tell the library from what lies in a folder, or from a hub id."""
-    folder = Path(model).expanduser()
+    folder = user_path(model)
     if (folder / "hyperparams.yaml").exists() or model.startswith("speechbrain/"):
         return "speechbrain"
     if (folder / "saved_model.pb").exists() or model.startswith("https://"):

@@ -130,7 +130,7 @@ class FoldStore:
     def _keep_model(self, file: str, fitted: Any) -> str | None:
         # Where the disk is full, the write that follows says so.
         with suppress(ModelFileError, OutputError):
-            save_model(fitted, self._place(file))
+            save_model(fitted, self._place(file), overwrite=True)  # a damaged one is no model
             return file_hash(self._place(file))
         return None
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sfmforensics._paths import user_path
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS, require_columns
 from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS
@@ -16,6 +16,7 @@ from sfmforensics.report.reproduction import COLUMNS as REPRODUCTION_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from sfmforensics._types import PathLike
@@ -86,7 +87,7 @@ def read_run(directory: PathLike) -> Run:
     sfmforensics.exceptions.ReportError: nowhere does not exist; it is written by:
     sfmforensics evaluate --output nowhere ...
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     if not directory.is_dir():
         found = "is not a folder" if directory.exists() else "does not exist"
         raise ReportError(f"{directory} {found}; {_remedy(directory)}")

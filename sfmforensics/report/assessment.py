@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -10,6 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_table, own_files
+from sfmforensics._paths import user_path
+from sfmforensics.evidence._assessment import DIFFERENCES, TABLE
 from sfmforensics.evidence._conformal import speaker_weights
 from sfmforensics.report._assessment_tables import MEASURES
 from sfmforensics.report._labels import UNITS, figure_text, natural_key
@@ -23,14 +25,16 @@ from sfmforensics.report.displays import (
     new_axes,
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION
-from sfmforensics.report.figures import file_part, save_png
+from sfmforensics.report.figures import file_part, own_figures, save_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
     from typing import Any
 
     from matplotlib.axes import Axes
 
+    from sfmforensics._outputs import Test
     from sfmforensics._types import FloatArray, PathLike
     from sfmforensics.evidence import Assessment
 
@@ -79,7 +83,22 @@ def assessment_figures(assessment: Assessment) -> dict[str, Figure]:
     return found
 
 
-def save_assessment(directory: PathLike, assessment: Assessment) -> list[Path]:
+def assessment_files(directory: Path, tasks: Iterable[Any]) -> dict[Path, Test]:
+    """Every file that `save_assessment` may write, and what recognises one that it wrote before."""
+    stems = ["tippett", "det", "pav", "ece", "groups"]
+    for task in tasks:
+        stems += [file_part(f"{kind}-{task}") for kind in ("reliability", "refusal")]
+    names = {
+        "assessment.csv": is_table(*TABLE[:5]),
+        "differences.csv": is_table(*DIFFERENCES[:5]),
+        **own_figures(directory, stems),
+    }
+    return own_files(directory, names, "assessment")
+
+
+def save_assessment(
+    directory: PathLike, assessment: Assessment, *, overwrite: bool = False
+) -> list[Path]:
     """Write a validation as tables and figures.
 
     Parameters
@@ -88,14 +107,23 @@ def save_assessment(directory: PathLike, assessment: Assessment) -> list[Path]:
         Where; made if need be.
     assessment : Assessment
         As `sfmforensics.evidence.assess` gives it.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced that are no such tables and figures.
 
     Returns
     -------
     list of Path
         ``assessment.csv``, ``differences.csv``, and a PNG file for each of `assessment_figures`, of
         150 dots per inch. What the name of a file may not hold becomes "_".
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written, or would take the place of something else.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
+    files = assessment_files(directory, assessment.answers)
+    check_outputs({"directory": files}, overwrite=overwrite)
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / "assessment.csv", directory / "differences.csv"]
     for path, table in zip(paths, (assessment.table, assessment.differences), strict=True):

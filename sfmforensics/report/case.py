@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sfmforensics.explanation import Explanation
     from sfmforensics.metrics import Trials
 
+CASE_TITLE = "Comparison of voices: "
+"""With which the title of such a page begins, and by which it is known again."""
+
 LIMITS = (
     "A voice is no signature. It changes with age, mood, health and effort, and different people "
     "can sound alike. No ratio makes a speaker certain.",
@@ -124,4 +127,4 @@ def case_page(
         *(tag("section", tag("h2", title), content) for title, content in built if content),
         class_="case",
     )
-    return page_of(f"Comparison of voices: {called[0]}", main, styles=["case.css"])
+    return page_of(f"{CASE_TITLE}{called[0]}", main, styles=["case.css"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_figure, own_files
+from sfmforensics._paths import user_path
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import (
     PREDICTION_COLUMNS,
@@ -20,13 +21,15 @@ from sfmforensics.report._predictions import confusion_display, regression_displ
 from sfmforensics.report.displays._axes import new_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
     from typing import Any
 
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from sfmforensics._outputs import Test
     from sfmforensics._types import PathLike
 
 __all__ = ["plot_scores", "save_figures"]
@@ -76,7 +79,11 @@ def draw_predictions(
 
 
 def save_figures(
-    directory: PathLike, scores: pd.DataFrame, predictions: pd.DataFrame
+    directory: PathLike,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write all figures as PNG files of 150 dots per inch.
 
@@ -86,6 +93,8 @@ def save_figures(
         Where; made if need be.
     scores, predictions : DataFrame
         As `evaluate` writes them; the predictions of one model.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced that are no figures of this package.
 
     Returns
     -------
@@ -97,6 +106,8 @@ def save_figures(
     ------
     ReportError
         A column is missing, or there are no rows.
+    OutputError
+        A figure cannot be written, or would take the place of something else.
 
     Examples
     --------
@@ -114,7 +125,17 @@ def save_figures(
     ...     [path.name for path in save_figures(directory, scores, predictions)]
     ['scores.png', 'regression-age-closed.png']
     """
-    directory = Path(directory)
+    directory = user_path(directory)
+    stems = ["scores"]
+    if "task" in scores and "protocol" in scores:
+        stems += [
+            f"{kind}-{file_part(task)}-{file_part(protocol)}"
+            for kind in ("confusion", "regression")
+            for task in scores["task"].unique()
+            for protocol in scores["protocol"].unique()
+        ]
+    figures = own_files(directory, own_figures(directory, stems), "evaluation")
+    check_outputs({"directory": figures}, overwrite=overwrite)
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / "scores.png"]
     save_png(plot_scores(scores), paths[0])
@@ -128,6 +149,18 @@ def save_figures(
         save_png(cast("Figure", ax.figure), path)
         paths.append(path)
     return paths
+
+
+def own_figures(directory: Path, stems: Iterable[str]) -> dict[str, Test]:
+    """Names of figures, also of those that would be of one name, and what recognises them."""
+    names: dict[str, Test] = {}
+    for stem in stems:
+        names[f"{stem}.png"] = is_figure
+        counted = re.compile(rf"{re.escape(stem)}-\d+\.png")
+        names |= {
+            file.name: is_figure for file in directory.glob("*.png") if counted.fullmatch(file.name)
+        }
+    return names
 
 
 def save_png(figure: Figure, target: PathLike) -> None:

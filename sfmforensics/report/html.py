@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_page
+from sfmforensics._paths import user_path
 from sfmforensics.report import _pictures_section as pictures
 from sfmforensics.report import _sections as sections
 from sfmforensics.report import _tables_section as tables
@@ -17,13 +18,18 @@ from sfmforensics.report._run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sfmforensics._types import PathLike
     from sfmforensics.report._markup import Markup
     from sfmforensics.report._run import Run
 
 
-def write_report(directory: PathLike) -> Path:
+REPORT_TITLE = " - sfmforensics report"
+"""With which the title of the page ends, and by which it is known again."""
+
+
+def write_report(directory: PathLike, *, overwrite: bool = False) -> Path:
     """Write ``report.html`` from what ``evaluate`` or ``reproduce`` wrote.
 
     Parameters
@@ -32,6 +38,8 @@ def write_report(directory: PathLike) -> Path:
         Folder with ``scores.csv`` and ``config.json``. ``intervals.csv``, ``comparisons.csv``,
         ``reproduction.csv``, ``predictions.csv``, ``predictions-MODEL.csv``, ``manifest.json`` and
         the figures that config.json names are shown if they are there.
+    overwrite : bool, default=False
+        Whether ``report.html`` may take the place of a file that is no such page.
 
     Returns
     -------
@@ -43,6 +51,9 @@ def write_report(directory: PathLike) -> Path:
     ReportError
         The folder, ``scores.csv`` or ``config.json`` is missing, or a file cannot be understood;
         the message says which file or column, and what writes it.
+    OutputError
+        The page cannot be written, is a link to one of these files, or would take the place of
+        something else.
 
     Examples
     --------
@@ -60,8 +71,15 @@ def write_report(directory: PathLike) -> Path:
     ...     "3.50 ± 0.71" in page.read_text(encoding="utf-8")
     True
     """
+    directory = user_path(directory)
     run = read_run(directory)
-    path = Path(directory) / "report.html"
+    path = directory / "report.html"
+    others = [file for file in directory.glob("*") if file.name != path.name]
+    check_outputs(
+        {"report": {path: is_page(f"{REPORT_TITLE}</title>")}},
+        {"directory": others},
+        overwrite=overwrite,
+    )
     write_atomically(path, _page(run))
     return path
 
@@ -95,7 +113,7 @@ def _page(run: Run) -> str:
         tag("nav", tag("ul", *links), aria_label="Contents"),
         *(tag("section", tag("h2", title, id=_anchor(title)), content) for title, content in built),
     )
-    title = f"{corpus}: {views} - sfmforensics report"
+    title = f"{corpus}: {views}{REPORT_TITLE}"
     return page_of(title, main, script="report.js")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import begins_with, check_outputs, is_table, own_files
+from sfmforensics._paths import user_path
 from sfmforensics.paper import BEST_OF, paper_figures
 from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
+    from sfmforensics._outputs import Test
     from sfmforensics._types import PathLike
 
     Plan: TypeAlias = Sequence[tuple[int, str, tuple[str, ...]]]
@@ -167,6 +169,12 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
 
 
 REPRODUCTION_FILES = ("reproduction.csv", "reproduction.md", "reproduction.tex")
+RECOGNISED: dict[str, Test] = {
+    "reproduction.csv": is_table(*COLUMNS[:7]),
+    "reproduction.md": begins_with("# The paper's tables on "),
+    "reproduction.tex": begins_with("% needs \\usepackage{booktabs}"),
+}
+"""The same, and what recognises one that was written before."""
 
 
 def write_reproduction(
@@ -176,6 +184,8 @@ def write_reproduction(
     plan: Plan,
     config: Mapping[str, Any],
     comparisons: pd.DataFrame | None = None,
+    *,
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Write ``reproduction.csv``, ``reproduction.md`` and ``reproduction.tex``.
 
@@ -189,19 +199,28 @@ def write_reproduction(
         Settings of the run.
     comparisons : DataFrame or None, default=None
         As `sfmforensics.metrics.compare_models` gives them; for the Markdown.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced that are no such tables.
 
     Returns
     -------
     DataFrame
         What is in ``reproduction.csv``.
+
+    Raises
+    ------
+    OutputError
+        A table cannot be written, or would take the place of something else.
     """
+    output = user_path(output)
+    check_outputs({"output": own_files(output, RECOGNISED, "evaluation")}, overwrite=overwrite)
     corpus = config["corpus"]
     table = reproduction_table(scores, intervals, plan, corpus)
     best = best_of(table, corpus)
     whole = pd.concat([table, best], ignore_index=True) if len(best) else table
     texts = (whole.to_csv(index=False), _markdown(whole, config, comparisons))
     for name, text in zip(REPRODUCTION_FILES, (*texts, _latex(whole, config)), strict=True):
-        write_atomically(Path(output) / name, text)
+        write_atomically(output / name, text)
     return whole
 
 

@@ -14,6 +14,7 @@ from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import CustodyError, ModelFileError, ParameterError
 from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.views import files_of_views
 from sfmforensics.workflow._common import least_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ def check_same_views(model: Pipeline) -> None:
                 + "; ".join(f"{key} was {before.get(key)}, is {view[key]}" for key in changed)
                 + "; put the speech model of then in its place, or train anew"
             )
+
+
+def read_by(model: Pipeline) -> dict[str, list[Any]]:
+    """What a model was read from, and its views are, by parameter, for `check_outputs`."""
+    file = getattr(model, "file_", None)
+    return {"model": [file["path"]] if file else [], "views": files_of_views(model[0])}
 
 
 def check_confidence(confidence: float, name: str = "confidence") -> None:

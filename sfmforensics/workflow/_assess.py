@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._files import file_hash
-from sfmforensics.custody import Evidence, write_manifest
+from sfmforensics._outputs import check_outputs, is_manifest, own_files
+from sfmforensics._paths import user_path
+from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
 from sfmforensics.evidence._known import check_strangers
 from sfmforensics.report import save_assessment
+from sfmforensics.report.assessment import assessment_files
 from sfmforensics.workflow._answers import (
     calibrated_step,
     check_same_views,
     least_samples,
+    read_by,
     vectors_of,
 )
-from sfmforensics.workflow._common import check_corpus, make_folder
+from sfmforensics.workflow._common import check_corpus, make_folder, read_of
 from sfmforensics.workflow._copies import copies_among, heard_by, refuse_heard, warn_of_absent
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 
@@ -43,6 +46,7 @@ def assess_corpus(
     allow_known_speakers: bool = False,
     channel: Channel = "auto",
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> Assessment:
     """Measure how far a calibrated model can be trusted, on voices never heard.
 
@@ -69,6 +73,8 @@ def assess_corpus(
         been trained or calibrated with. The manifest then says which.
     channel, on_error
         As in `sfmforensics.workflow.evaluate_corpus`.
+    overwrite : bool, default=False
+        Whether files in `output` may be replaced that are no such results of this package.
 
     Returns
     -------
@@ -87,7 +93,8 @@ def assess_corpus(
     AudioError
         A recording cannot be used.
     OutputError
-        The results cannot be written.
+        The results cannot be written, or a file would be replaced that is read, or that is not
+        this package's own.
 
     Warns
     -----
@@ -99,6 +106,12 @@ def assess_corpus(
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
+    read = read_by(model) | read_of(corpus, model[0], cache)
+    if output is not None:
+        output = user_path(output)
+        written = assessment_files(output, calibrated.tasks_)
+        written |= own_files(output, {MANIFEST: is_manifest("assessment")})
+        check_outputs({"output": written}, read, overwrite=overwrite)
     hearing = hearing_for(channel, on_error)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_samples(model), verbose)
     evidence = Evidence(corpus.data, verbose, hearing, decoded=True)
@@ -122,8 +135,8 @@ def assess_corpus(
         allow_known_speakers=allow_known_speakers,
     )
     if output is not None:
-        make_folder(Path(output))
-        paths = save_assessment(output, found)
+        make_folder(output)
+        paths = save_assessment(output, found, overwrite=True)  # it was asked before
         manifest = evidence.manifest(
             "assessment",
             views=model[0],
@@ -140,5 +153,5 @@ def assess_corpus(
             **told_left_out(left_out),
             results={path.name: file_hash(path) for path in paths},
         )
-        write_manifest(Path(output), manifest)
+        write_manifest(output, manifest, overwrite=True)
     return found

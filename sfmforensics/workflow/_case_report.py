@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sklearn.utils import _safe_indexing
 
 from sfmforensics._files import write_atomically
+from sfmforensics._outputs import check_outputs, is_page
+from sfmforensics._paths import user_path
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation import explain
-from sfmforensics.report.case import case_page
-from sfmforensics.workflow._answers import calibrated_step
+from sfmforensics.report.case import CASE_TITLE, case_page
+from sfmforensics.workflow._answers import calibrated_step, read_by
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sfmforensics._types import PathLike
     from sfmforensics.evidence import CalibratedModel
     from sfmforensics.explanation import Explanation
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from sfmforensics.workflow._cases import Case
 
 
-def write_case(case: Case, path: PathLike) -> Path:
+def write_case(case: Case, path: PathLike, *, overwrite: bool = False) -> Path:
     """Write the report of a case: one page, to read without a network and to print.
 
     Parameters
@@ -31,6 +34,8 @@ def write_case(case: Case, path: PathLike) -> Path:
         As `compare_files` gives it.
     path : path-like
         File for the page of HTML; its folder is made if need be.
+    overwrite : bool, default=False
+        Whether it may take the place of a file that is no such page.
 
     Returns
     -------
@@ -40,11 +45,17 @@ def write_case(case: Case, path: PathLike) -> Path:
     Raises
     ------
     OutputError
-        The file cannot be written.
+        The file cannot be written, is one of those of the case, or would take the place of
+        something else.
     ModelFileError
         The model of the case is not calibrated.
     """
-    path = Path(path)
+    path = user_path(path)
+    check_outputs(
+        {"path": {path: is_page(CASE_TITLE)}},
+        read_by(case.model) | {"questioned": [case.questioned], "known": case.known},
+        overwrite=overwrite,
+    )
     calibrated = calibrated_step(case.model)
     tasks = {name: kind for name, kind in calibrated.tasks_.items() if name != calibrated.speaker}
     page = case_page(

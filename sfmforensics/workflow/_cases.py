@@ -13,7 +13,9 @@ import pandas as pd
 from sfmforensics._files import write_atomically
 from sfmforensics._json import as_json
 from sfmforensics._names import is_path
-from sfmforensics.custody import Evidence
+from sfmforensics._outputs import check_outputs, is_manifest
+from sfmforensics._paths import user_name, user_path
+from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import plain_sentences
 from sfmforensics.exceptions import ParameterError, shown
 from sfmforensics.workflow._answers import (
@@ -22,6 +24,7 @@ from sfmforensics.workflow._answers import (
     check_same_views,
     comparing_step,
     least_samples,
+    read_by,
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
@@ -106,6 +109,7 @@ def compare_files(
     allow_copies: bool = False,
     channel: Channel | None = None,
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> Case:
     """Compare a questioned recording with recordings of one known speaker.
 
@@ -133,6 +137,8 @@ def compare_files(
         What becomes of a recording that cannot be used: it ends the comparison, or is left
         out if it is a known one; with "use", what there is of a file
         whose end is missing is used, with a warning.
+    overwrite : bool, default=False
+        Whether `manifest` may take the place of a file that is no such manifest.
 
     Returns
     -------
@@ -152,7 +158,8 @@ def compare_files(
     TargetError
         So many known recordings cannot be calibrated.
     OutputError
-        The manifest cannot be written.
+        The manifest cannot be written, is one of the files that are read, or would take the place
+        of something else.
 
     Warns
     -----
@@ -166,7 +173,14 @@ def compare_files(
         )
     check_confidence(confidence)
     check_same_views(model)
-    files = [os.fsdecode(file) for file in (questioned, *known)]
+    files = [user_name(os.fsdecode(file)) for file in (questioned, *known)]
+    if manifest is not None:
+        manifest = user_path(manifest)
+    check_outputs(
+        {"manifest": {manifest: is_manifest(*OF_FILES)}} if manifest is not None else {},
+        read_by(model) | {"questioned": files[:1], "known": files[1:]},
+        overwrite=overwrite,
+    )
     hearing = hearing_of_case(model, channel, on_error)
     errors = {}
     if on_error == "skip":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING
 
-from sfmforensics._names import is_path, keep_name
+from sfmforensics._names import is_path, keep_name, show_name
+from sfmforensics._paths import user_path
 from sfmforensics.audit import not_labels
 from sfmforensics.exceptions import (
     DatasetWarning,
+    OutputError,
     SFMForensicsError,
     TargetError,
     ViewError,
@@ -17,6 +20,7 @@ from sfmforensics.exceptions import (
 from sfmforensics.experiment import check_target
 from sfmforensics.presets import make_estimator
 from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.views import files_of_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Recording
+    from sfmforensics._types import PathLike, Recording
 
 
 def check_model(model: str, preset: str, device: str | None) -> Any:
@@ -77,6 +81,45 @@ def make_folder(folder: Path) -> None:
         raise SFMForensicsError(
             f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
         ) from error
+
+
+def read_of(corpus: Bunch, union: FeatureUnion, cache: PathLike | None) -> dict[str, list[Any]]:
+    """What a run over a corpus reads, by parameter, for `check_outputs`.
+
+    Parameters
+    ----------
+    corpus : Bunch
+        As the loaders of `sfmforensics.datasets` give it.
+    union : FeatureUnion
+        As `make_views` gives it.
+    cache : path-like or None
+        Folder that keeps the embeddings.
+
+    Returns
+    -------
+    dict of str to list
+
+    Raises
+    ------
+    OutputError
+        A recording lies where the cache would keep a vector.
+    """
+    recordings = [recording for recording in corpus.data if is_path(recording)]
+    if cache is not None:
+        inside = os.path.join(os.path.realpath(user_path(cache)), "")
+        for recording in recordings:
+            place = os.path.realpath(user_path(recording))
+            if place.startswith(inside) and place.endswith((".vec", "identity.json")):
+                raise OutputError(
+                    f"{show_name(recording)}: a recording, but it stands where the cache {cache} "
+                    "keeps vectors; name another folder for the cache"
+                )
+    table = corpus.get("filename")
+    return {
+        "corpus": [table] if table else [],
+        "recordings": recordings,
+        "views": files_of_views(union),
+    }
 
 
 def check_corpus(corpus: Bunch) -> None:

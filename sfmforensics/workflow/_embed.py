@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from sfmforensics._paths import user_path
 from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views
+from sfmforensics.workflow._common import read_of
 from sfmforensics.workflow._heard import hearing_for
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def embed_corpus(
     on_error: Handling = "stop",
     verbose: bool = False,
     channel: Channel = "auto",
+    overwrite: bool = False,
 ) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
     """Compute the vectors of a corpus, and keep them; what is kept already is not computed again.
 
@@ -57,6 +59,8 @@ def embed_corpus(
         Show progress bars.
     channel : int or {"auto", "mix"}, default="auto"
         Which channel of a recording of several is heard, see `sfmforensics.audio.read_audio`.
+    overwrite : bool, default=False
+        Whether files in `output` may be replaced that are no such matrix of this package.
 
     Returns
     -------
@@ -71,8 +75,11 @@ def embed_corpus(
         `cache` is a file, or `on_error` is unknown.
     AudioError
         A recording cannot be used, and `on_error` is not "skip".
+    OutputError
+        The matrix cannot be written, or something would be lost that is read, or is not this
+        package's own.
     """
-    cache = Path(cache)
+    cache = user_path(cache)
     if cache.exists() and not cache.is_dir():
         raise SFMForensicsError(f"{cache} is a file; name a folder that keeps the embeddings")
     hearing = hearing_for(channel, on_error)
@@ -85,10 +92,15 @@ def embed_corpus(
         channel=hearing.channel,
         truncated=hearing.truncated,
     )
+    read_of(corpus, union, cache)  # refuses a recording in the cache
     union.fit(corpus.data)  # says at once if a model is not there
     if output is not None:
         refused = save_embeddings(
-            corpus, union, output, on_error="skip" if on_error == "skip" else "stop"
+            corpus,
+            union,
+            output,
+            on_error="skip" if on_error == "skip" else "stop",
+            overwrite=overwrite,
         )
         left_out = refused["view"].value_counts()
         shapes = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfmforensics._outputs import check_outputs
+from sfmforensics._paths import user_path
 from sfmforensics._progress import progress
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
@@ -19,21 +20,22 @@ from sfmforensics.workflow._common import (
     check_corpus,
     least_of,
     make_folder,
+    read_of,
     recording_names,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import (
+    FOLDS,
     begin_results,
     custody_of,
     make_folds,
     plain_value,
+    result_files,
     settings_of,
     write_results,
 )
-
-FOLDS = "folds"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +70,7 @@ def evaluate_corpus(
     verbose: bool = False,
     channel: Channel = "auto",
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> Evaluation:
     """Evaluate models on a corpus, and write what was found.
 
@@ -115,6 +118,8 @@ def evaluate_corpus(
         What becomes of a recording that cannot be used: it ends the run, or is left out, which
         ``left_out`` in the manifest tells; with "use", what there is of a file whose end is missing
         is used, with a warning, and anything else ends the run.
+    overwrite : bool, default=False
+        Whether files in `output` may be replaced that are no results of this package.
 
     Returns
     -------
@@ -130,7 +135,8 @@ def evaluate_corpus(
     CustodyError
         A recording changed during the run.
     OutputError
-        The results cannot be written: the disk is full, or the folder read-only.
+        The results cannot be written: the disk is full, or the folder read-only; or a file would
+        be replaced that is read, or that is not this package's own.
 
     Notes
     -----
@@ -159,11 +165,17 @@ def evaluate_corpus(
     hearing = hearing_for(channel, on_error)
     heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
     union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
+    output = user_path(output)
+    check_outputs(
+        {"output": result_files(output, corpus.target, protocols, models)},
+        read_of(corpus, union, cache) | {"root": [root] if root else []},
+        overwrite=overwrite,
+    )
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.
     for name_ in protocols:
         make_splits(spoken.target, name_, folds=folds, seed=seed)
-    make_folder(Path(output))
+    make_folder(output)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
     spoken = with_speaker(corpus)
     evidence = Evidence(corpus.data, verbose, hearing)
@@ -186,7 +198,7 @@ def evaluate_corpus(
             seed=seed,
             n_jobs=n_jobs,
             advance=advance,
-            keep=Path(output) / FOLDS,
+            keep=output / FOLDS,
         )
     intervals = score_intervals(
         found, spoken.target, views="+".join(names), copies=copies, seed=seed
@@ -214,13 +226,13 @@ def evaluate_corpus(
         config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         config["chosen"] = found.choices.astype(str).to_dict("records")
     compared = compare_models(found.scores, test_over_train=made.test_over_train)
-    begin_results(Path(output))
+    begin_results(output)
     shown = found.fitted.get((models[0], list(splits)[-1]))
     config["figures"] = draw_figures(
-        Path(output), corpus.target, X, splits, found.scores, shown, models[0]
+        output, corpus.target, X, splits, found.scores, shown, models[0]
     )
     write_results(
-        Path(output),
+        output,
         found.scores,
         found.predictions,
         intervals,

@@ -11,7 +11,9 @@ import pandas as pd
 
 from sfmforensics._files import write_atomically
 from sfmforensics._json import as_json
-from sfmforensics.custody import Evidence
+from sfmforensics._outputs import check_outputs, is_manifest
+from sfmforensics._paths import user_name, user_path
+from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people
 from sfmforensics.exceptions import ModelFileError, TargetError
@@ -20,6 +22,7 @@ from sfmforensics.workflow._answers import (
     comparing_step,
     least_samples,
     name_of,
+    read_by,
     vectors_of,
 )
 from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
@@ -48,6 +51,7 @@ def identify_files(
     allow_copies: bool = False,
     channel: Channel | None = None,
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Tell which enrolled speaker recordings are of, or that they are of none of them.
 
@@ -75,6 +79,8 @@ def identify_files(
         What becomes of a recording that cannot be used: it ends the run, or is left out,
         which the manifest tells; with "use", what there is of a file
         whose end is missing is used, with a warning.
+    overwrite : bool, default=False
+        Whether `manifest` may take the place of a file that is no such manifest.
 
     Returns
     -------
@@ -98,7 +104,8 @@ def identify_files(
     CustodyError
         A view is no longer what the model was trained with, or a recording changed meanwhile.
     OutputError
-        The manifest cannot be written.
+        The manifest cannot be written, is one of the files that are read, or would take the place
+        of something else.
 
     Warns
     -----
@@ -113,7 +120,14 @@ def identify_files(
             "speakers, whom those who are enrolled are compared with; use the model that holds them"
         )
     check_same_views(model)
-    asked, given = ([os.fsdecode(file) for file in group] for group in (files, enrolled))
+    asked, given = ([user_name(os.fsdecode(file)) for file in group] for group in (files, enrolled))
+    if manifest is not None:
+        manifest = user_path(manifest)
+        check_outputs(
+            {"manifest": {manifest: is_manifest(*OF_FILES)}},
+            read_by(model) | {"files": asked, "enrolled": given},
+            overwrite=overwrite,
+        )
     hearing = hearing_of_case(model, channel, on_error)
     left_out = []
     if on_error == "skip":

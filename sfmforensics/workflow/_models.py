@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
@@ -12,7 +11,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sfmforensics._files import file_hash, write_atomically
-from sfmforensics.custody import Evidence
+from sfmforensics._outputs import check_outputs, is_manifest
+from sfmforensics._paths import user_name, user_path
+from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.exceptions import (
     ModelFileError,
 )
@@ -23,6 +24,7 @@ from sfmforensics.workflow._answers import (
     check_confidence,
     check_same_views,
     least_samples,
+    read_by,
     vectors_of,
 )
 from sfmforensics.workflow._common import (
@@ -32,6 +34,7 @@ from sfmforensics.workflow._heard import hearing_of_case, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from sfmforensics._types import Channel, Handling, PathLike
@@ -66,7 +69,7 @@ def load_model(path: PathLike, *, trust: bool = False) -> Pipeline:
     sfmforensics.exceptions.ModelFileError: missing.safetensors: no such file; make one with:
     sfmforensics train --output missing.safetensors
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file():
         raise ModelFileError(
             f"{path}: no such file; make one with: sfmforensics train --output {path}"
@@ -113,6 +116,7 @@ def predict_files(
     abstain: float | None = None,
     channel: Channel | None = None,
     on_error: Handling = "skip",
+    overwrite: bool = False,
 ) -> tuple[pd.DataFrame, list[AudioError]]:
     """Answers for recordings, with the probability of each label.
 
@@ -142,6 +146,8 @@ def predict_files(
         What becomes of a recording that cannot be used: it ends the run, or is refused alone; "use"
         answers for what there is of a file whose end is missing, with a warning, and refuses other
         recordings alone.
+    overwrite : bool, default=False
+        Whether `manifest` may take the place of a file that is no such manifest.
 
     Returns
     -------
@@ -166,8 +172,17 @@ def predict_files(
         A view is no longer what the model was trained with, so that its answers would mean
         nothing; or a recording changed meanwhile.
     OutputError
-        The manifest cannot be written.
+        The manifest cannot be written, is one of the files that are read, or would take the place
+        of something else.
     """
+    files = [user_name(file) for file in files]
+    if manifest is not None:
+        manifest = user_path(manifest)
+        check_outputs(
+            {"manifest": {manifest: is_manifest(*OF_FILES)}},
+            read_by(model) | {"files": files},
+            overwrite=overwrite,
+        )
     if intervals or abstain is not None:
         calibrated_step(model)
     if intervals:

@@ -6,7 +6,6 @@ import logging
 import re
 import time
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from joblib import Parallel, delayed
 
 from sfmforensics._kept import Kept, digest
 from sfmforensics._log import event
+from sfmforensics._outputs import check_outputs
+from sfmforensics._paths import user_path
 from sfmforensics._progress import progress
 from sfmforensics._versions import versions
 from sfmforensics.custody import Evidence
@@ -35,15 +36,18 @@ from sfmforensics.workflow._common import (
     check_corpus,
     check_model,
     least_of,
+    read_of,
     recording_names,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import (
+    ROWS,
     begin_results,
     custody_of,
     make_folds,
+    result_files,
     settings_of,
     write_results,
 )
@@ -59,7 +63,6 @@ if TYPE_CHECKING:
     from sfmforensics._types import Channel, Column, Folds, Handling, PathLike, Split
     from sfmforensics.embedders._spec import ViewSpec
 
-ROWS = "rows"
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 
 
@@ -84,6 +87,7 @@ def reproduce_tables(
     verbose: bool = False,
     channel: Channel = "auto",
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Fill the paper's tables with figures of one's own, beside the published ones.
 
@@ -113,6 +117,8 @@ def reproduce_tables(
         Show progress bars.
     channel, on_error
         As in `evaluate_corpus`.
+    overwrite : bool, default=False
+        Whether files in `output` may be replaced that are no results of this package.
 
     Returns
     -------
@@ -127,7 +133,8 @@ def reproduce_tables(
     CustodyError
         A recording changed during the run.
     OutputError
-        The results cannot be written: the disk is full, or the folder read-only.
+        The results cannot be written: the disk is full, or the folder read-only; or a file would
+        be replaced that is read, or that is not this package's own.
 
     Notes
     -----
@@ -150,6 +157,12 @@ def reproduce_tables(
     plan = plan_rows(name, names, tables)
     for setup in dict.fromkeys(setup for _, setup, _ in plan):
         check_model(setup, preset, device)
+    output = user_path(output)
+    check_outputs(
+        {"output": result_files(output, corpus.target, protocols, reproduction=True)},
+        read_of(corpus, union, cache) | {"root": [root] if root else []},
+        overwrite=overwrite,
+    )
     union.fit(corpus.data)  # says at once if a model is not there
     for which in protocols:  # refused now, if the labels do not allow it
         make_splits(spoken.target, which, folds=folds, seed=seed)
@@ -169,7 +182,7 @@ def reproduce_tables(
     data["tasks"] = list(corpus.target)
     chosen = () if spoken is corpus else (data["tasks"],)
     common = digest(spoken.target, copies, versions(), *chosen)
-    store = Kept(Path(output) / ROWS)
+    store = Kept(output / ROWS)
     keys = {row.name: row.key(common, X, splits) for row in rows}
     done = {name: store.read(name, key) for name, key in keys.items()}
     missing = [row for row in rows if done[row.name] is None]
@@ -207,8 +220,8 @@ def reproduce_tables(
         hearing=hearing,
     )
     config |= told_left_out(left_out)
-    begin_results(Path(output))
-    config["figures"] = draw_figures(Path(output), corpus.target, X, splits, scores)
+    begin_results(output)
+    config["figures"] = draw_figures(output, corpus.target, X, splits, scores)
     config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
     config["predictions"] = {"model": shown.setup, "views": "+".join(shown.views)}
@@ -220,9 +233,9 @@ def reproduce_tables(
     answers = pd.concat(answers, ignore_index=True)
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
     compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
-    whole = write_reproduction(output, scores, intervals, plan, config, compared)
+    whole = write_reproduction(output, scores, intervals, plan, config, compared, overwrite=True)
     write_results(
-        Path(output),
+        output,
         scores,
         {shown.setup: answers},
         intervals,

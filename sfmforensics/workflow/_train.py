@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
@@ -10,6 +9,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sfmforensics._files import replacing
 from sfmforensics._hearing import USUAL
+from sfmforensics._outputs import check_outputs, is_model
+from sfmforensics._paths import user_path
 from sfmforensics.custody import Evidence
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
@@ -26,6 +27,7 @@ from sfmforensics.workflow._common import (
     check_corpus,
     least_of,
     make_folder,
+    read_of,
     warn_of_no_labels,
 )
 from sfmforensics.workflow._copies import copies_among
@@ -60,6 +62,7 @@ def train_model(
     verbose: bool = False,
     channel: Channel = "auto",
     on_error: Handling = "stop",
+    overwrite: bool = False,
 ) -> Pipeline:
     """Fit one model on a whole corpus, from recordings to answers, and save it.
 
@@ -91,6 +94,8 @@ def train_model(
         longer be done, `sfmforensics.saving.without_people` says.
     command : str, default=""
         What repeats this, for the manifest.
+    overwrite : bool, default=False
+        Whether `output` may take the place of a file that is no model of this package.
 
     Returns
     -------
@@ -111,9 +116,9 @@ def train_model(
     CustodyError
         A recording changed during training.
     OutputError
-        The file cannot be written.
+        The file cannot be written, is one that is read, or would take the place of something else.
     """
-    output = Path(output)
+    output = user_path(output)
     if output.is_dir():
         raise SFMForensicsError(
             f"{output} is a folder; name a file, as in {output}/tango.safetensors"
@@ -148,6 +153,9 @@ def train_model(
     hearing = hearing_for(channel, on_error)
     heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
     union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
+    check_outputs(
+        {"output": {output: is_model}}, read_of(corpus, union, cache), overwrite=overwrite
+    )
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
     started = Evidence(corpus.data, verbose, hearing, decoded=True)
     make_folder(output.parent)
@@ -187,7 +195,7 @@ def train_model(
         with replacing(output) as temporary:
             joblib.dump(pipeline, temporary)
     else:
-        save_model(pipeline, output)
+        save_model(pipeline, output, overwrite=overwrite)
     return pipeline
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.pipeline import FeatureUnion
 
 from sfmforensics._files import file_hash
+from sfmforensics._paths import user_path
 from sfmforensics._plain import unpack
 from sfmforensics._progress import progress
 from sfmforensics._versions import hardware, library_versions
@@ -105,7 +106,7 @@ def verify_results(
     sfmforensics.exceptions.CustodyError: nowhere: no such file or folder; name what evaluate,
     reproduce, embed --output or train wrote
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.exists():
         raise CustodyError(
             f"{path}: no such file or folder; name what evaluate, reproduce, embed --output or "
@@ -189,7 +190,7 @@ def _moved(records: Sequence[Mapping[str, Any]], root: PathLike | None) -> list[
         return paths
     before = os.path.commonpath([os.path.dirname(path) for path in known])
     return [
-        None if path is None else os.path.join(root, os.path.relpath(path, before))
+        None if path is None else os.path.join(user_path(root), os.path.relpath(path, before))
         for path in paths
     ]
 

@@ -1,0 +1,49 @@
+"""Paths as users write them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sfmforensics._types import PathLike
+
+
+def user_path(path: PathLike) -> Path:
+    """Give the path that a user means: a leading ``~`` or ``~USER`` is a home.
+
+    Parameters
+    ----------
+    path : path-like
+        As it was typed, or given to a function. Every function of this package that takes a path
+        from outside asks here, so that none makes a folder that is called ``~``.
+
+    Returns
+    -------
+    Path
+        What is really called ``~`` is ``"./~"``, as a text: `Path` forgets the first part. It is
+        given back whole, so that asking twice does no harm; so is one of a user whom nobody knows.
+
+    Examples
+    --------
+    >>> user_path("voices/~a.wav").as_posix()
+    'voices/~a.wav'
+    >>> user_path("~/a.wav") == Path.home() / "a.wav"
+    True
+    >>> user_path("./~") == Path.cwd() / "~" == user_path(user_path("./~"))
+    True
+    """
+    found = Path(user_name(path))
+    return found.absolute() if str(found).startswith("~") else found
+
+
+def user_name(path: PathLike) -> str:
+    """Give the same as a text, in which everything but the home is as it was."""
+    name = os.fspath(path)
+    if not isinstance(name, str) or not name.startswith("~"):
+        return name
+    try:
+        return os.path.expanduser(name)
+    except (ValueError, OSError):  # a name that no user can have
+        return name

@@ -1,0 +1,216 @@
+"""Outputs destroy nothing: neither what is read in the same run nor what somebody else wrote."""
+
+import json
+import os
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+from sfmforensics.cli import app, common, main
+from sfmforensics.cli._options import Use, uses_of
+from sfmforensics.datasets import make_speech_corpus
+
+OLD = Path(__file__).parent / "fixtures" / "0.1.0"
+COMMANDS = {one.callback.__name__: one.callback for one in app.registered_commands}
+
+
+# -- nothing is forgotten ----------------------------------------------------------------------
+
+
+def kinds_of(hint):
+    """The types that an annotation is made of: {str, NoneType} for Annotated[str | None, ...]."""
+    inner = [one for one in get_args(hint) if isinstance(one, type) or get_args(one)]
+    return set().union(*map(kinds_of, inner)) if inner else {hint}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "common"])
+def test_every_parameter_that_may_be_a_path_says_what_is_done_with_it(name):
+    command = COMMANDS.get(name, common)
+    marked = uses_of(command)
+    for parameter, hint in get_type_hints(command, include_extras=True).items():
+        if {str, Path} & kinds_of(hint):
+            assert parameter in marked, f"{name}: mark {parameter} with a Use, see cli/_options.py"
+    assert all(isinstance(use, Use) for use, _ in marked.values())
+
+
+# -- a folder to work in -----------------------------------------------------------------------
+
+VIEWS = ["mfcc", "prosody"]
+QUICK = {"folds": 2, "epochs": 1, "protocol": "both"}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Voices, tables, a calibrated model, a speech model, and the results of each command."""
+    folder = tmp_path_factory.mktemp("work")
+    voices = make_speech_corpus(12, 4, duration=0.4, random_state=0, output=folder / "voices")
+    table = voices.target.assign(path=voices.data)
+    table[8:].to_csv(folder / "T.csv", index=False)
+    table[:8].to_csv(folder / "S.csv", index=False)
+    table[8:12].to_csv(folder / "E.csv", index=False)
+    (folder / "grid.json").write_text('{"dropout": [0.1, 0.5]}')
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Wav2Vec2Config(
+        **sizes, intermediate_size=16, conv_dim=(8,) * 7, num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    Wav2Vec2Model(config).save_pretrained(folder / "w2v")
+    Wav2Vec2FeatureExtractor().save_pretrained(folder / "w2v")
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        for name in ("train", "embed", "evaluate", "reproduce", "assess", "report"):
+            assert main(line(name)) == 0, name
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def here(work, monkeypatch):
+    monkeypatch.chdir(work)
+    return work
+
+
+SHARED = {"corpus": "manifest", "root": "T.csv", "allow_outside": True, "cache": "cache"}
+LINES = {
+    "demo": {"output": "demo"},
+    "describe": SHARED,
+    "embed": {**SHARED, "output": "matrix"},
+    "evaluate": {**SHARED, **QUICK, "model": "tango,single", "output": "results"},
+    "reproduce": {**SHARED, **QUICK, "tables": "1", "preset": "tuned", "output": "tables"},
+    "train": {**SHARED, "epochs": 1, "calibrate": "0.5", "output": "m.safetensors"},
+    "predict": {"model": "m.safetensors", "files": ["voices/s01/a.wav"]},
+    "compare": {"model": "m.safetensors", "questioned": "s01-0", "known": ["s02-0"]},
+    "identify": {"model": "m.safetensors", "files": ["s01-0"], "enrolled": "E.csv"},
+    "assess": {**SHARED, "model": "m.safetensors", "root": "S.csv", "output": "assessment"},
+    "report": {"directory": "results"},
+    "verify": {"path": "results"},
+}
+"""What each command is given, by parameter."""
+
+
+def sound(name):
+    """A recording: "s02-1" is the second of the second speaker."""
+    speaker, _, number = name.partition("-")
+    found = sorted(Path("voices", speaker).glob("*.wav"))
+    return str(found[int(number)]) if number.isdigit() else name
+
+
+def line(command, **given):
+    """A command with what it is given, as it would be typed."""
+    given = {**LINES[command], **given}
+    hints = get_type_hints(COMMANDS[command], include_extras=True)
+    uses = uses_of(COMMANDS[command])
+    arguments = []
+    for parameter in hints:  # positional ones in their order
+        value = given.get(parameter)
+        if value is None or parameter == "return":
+            continue
+        name = uses[parameter][1] if parameter in uses else f"--{parameter.replace('_', '-')}"
+        values = list(map(sound, value if isinstance(value, list) else [str(value)]))
+        if not name.startswith("--"):
+            arguments += values
+        else:
+            arguments += [name] if value is True else [name, *values]
+    return [command, *arguments]
+
+
+READABLE = {
+    # What is read where a parameter is given, and what it is to be given then.
+    "root": lambda command: ("S.csv" if command == "assess" else "T.csv", None),
+    "recordings": lambda command: (sound("s01-1" if command == "assess" else "s05-1"), None),
+    "views": lambda command: ("w2v/model.safetensors", "mfcc,w=w2v"),
+    "search": lambda command: ("grid.json", "grid.json"),
+    "model": lambda command: ("m.safetensors", "m.safetensors"),
+    "files": lambda command: (sound("s01-1"), ["s01-1"]),
+    "questioned": lambda command: (sound("s01-1"), "s01-1"),
+    "known": lambda command: (sound("s02-1"), ["s02-1", "s02-2"]),
+    "enrolled": lambda command: ("E.csv", None),
+    "enrolled recordings": lambda command: (sound("s03-1"), None),
+    "directory": lambda command: ("results/scores.csv", None),
+    "path": lambda command: ("results/scores.csv", None),
+}
+
+
+def pairs():
+    """Every option of every command that is written, with each that is read in the same run."""
+    for command, function in COMMANDS.items():
+        uses = uses_of(function)
+        read = [name for name, (use, _) in uses.items() if use.read or use.views]
+        read += ["recordings"] if "root" in read and command != "verify" else []
+        read += ["enrolled recordings"] if "enrolled" in read else []
+        for written, (use, _) in {**uses, "log": (Use(written=bool), "--log")}.items():
+            if (use.written is not None or use.folder) and written != "cache":
+                yield from ((command, written, name) for name in read)
+
+
+def as_it_is(folder):
+    """Every file with what changes if it does; and every folder."""
+    return {
+        path: None if path.is_dir() else (found.st_ino, found.st_size, found.st_mtime_ns)
+        for path in folder.rglob("*")
+        for found in [path.lstat()]
+    }
+
+
+def clash(kind, source, place):
+    """Let a place be a file that is read: its other name, or a link to it."""
+    place.parent.mkdir(exist_ok=True)
+    if kind == "link":
+        place.symlink_to(Path(source).absolute())
+    else:
+        os.link(source, place)
+
+
+@pytest.mark.parametrize(("command", "written", "read"), list(pairs()))
+def test_what_is_written_is_never_what_is_read(command, written, read, here, capsys):
+    source, value = READABLE[read](command)
+    given = {} if value is None else {read: value}
+    hints = get_type_hints(COMMANDS[command])
+    extra = ["--overwrite"] if "overwrite" in hints else []
+    before = as_it_is(here)
+
+    def refused(arguments, *says):
+        now = as_it_is(here)
+        assert main(arguments) == 1, (arguments, capsys.readouterr())
+        said = " ".join(capsys.readouterr().err.split())
+        assert all(words in said for words in says), said
+        assert as_it_is(here) == now  # nothing was computed, nor kept
+
+    if written == "log":
+        clash("link", source, here / "link")
+        refused(["--log", source, *line(command, **given)], "is no log", "--log")
+        refused([*line(command, **given), "--log=link"], "is no log", "--log")
+        Path("link").unlink()
+    elif uses_of(COMMANDS[command])[written][0].folder:
+        # Every file that the command wrote into such a folder, replaced by one that is read.
+        folder = Path(LINES[command].get("output", "results"))
+        names = [*json.loads((folder / "manifest.json").read_text())["results"], "manifest.json"]
+        new = Path("new") if command != "report" else folder
+        arguments = {written: "new"} if command != "report" else {}
+        for position, name in enumerate(names if command != "report" else ["report.html"]):
+            if (new / name).exists():
+                os.rename(new / name, "kept")
+            clash(("link", "hard")[position % 2], source, new / name)
+            refused(
+                [*line(command, **given, **arguments), *extra],
+                *(name, "would write over it, but", "--output" if arguments else "DIR reads it"),
+            )
+            (new / name).unlink()
+            if Path("kept").exists():
+                os.rename("kept", new / name)
+        if command != "report":
+            new.rmdir()
+    else:
+        option = uses_of(COMMANDS[command])[written][1]
+        says = option, "would write over it, but", "reads it"
+        refused([*line(command, **given, **{written: source}), *extra], *says)
+        for kind in ("link", "hard"):
+            clash(kind, source, here / "other")
+            refused([*line(command, **given, **{written: "other"}), *extra], *says)
+            Path("other").unlink()
+        refused(line(command, **given, **{written: source}), option)
+    assert as_it_is(here) == before
