@@ -325,7 +325,13 @@ def begun(folder: Path, names: Iterable[str]) -> Iterator[None]:
     For files that do not tell by themselves who wrote them: if the run is killed, the next one
     knows them by the note. See `own_files`.
     """
-    note: dict[str, Any] = {"format": _BEGUN_FORMAT, "files": list(names)}
+    names = list(names)
+    note: dict[str, Any] = {"format": _BEGUN_FORMAT, "files": names}
     write_atomically(folder / _BEGUN, json.dumps(note))
-    yield
+    try:
+        yield
+    except BaseException:
+        if not any((folder / name).exists() for name in names):  # there is nothing to know again
+            (folder / _BEGUN).unlink(missing_ok=True)
+        raise
     (folder / _BEGUN).unlink(missing_ok=True)

@@ -2,15 +2,28 @@
 
 import json
 import os
+import shutil
+import stat
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
+from sfmforensics import save_model
+from sfmforensics._outputs import check_outputs, is_manifest, is_model, nothing, own_files
 from sfmforensics.cli import app, common, main
 from sfmforensics.cli._options import Use, uses_of
-from sfmforensics.datasets import make_speech_corpus
+from sfmforensics.datasets import load_manifest, make_speech_corpus
+from sfmforensics.exceptions import OutputError
+from sfmforensics.workflow import (
+    compare_files,
+    evaluate_corpus,
+    identify_files,
+    load_model,
+    predict_files,
+    train_model,
+)
 
 OLD = Path(__file__).parent / "fixtures" / "0.1.0"
 COMMANDS = {one.callback.__name__: one.callback for one in app.registered_commands}
@@ -214,3 +227,127 @@ def test_what_is_written_is_never_what_is_read(command, written, read, here, cap
             Path("other").unlink()
         refused(line(command, **given, **{written: source}), option)
     assert as_it_is(here) == before
+
+
+# -- nobody else's file is replaced --------------------------------------------------------------
+
+THEIRS = {
+    "manifest.json": b'{"format": "of a browser"}',
+    "config.json": b'{"model_type": "wav2vec2"}',
+    "views.json": b"[]",
+    "recordings.csv": b"recording,speaker\na.wav,s01\n",
+    "vectors.npy": b"\x93NUMPY of somebody",
+    ".csv": b"path,score\na.wav,0.5\n",
+    ".png": b"\x89PNG\r\n\x1a\n of a camera",
+    ".html": b"<html><title>Notes</title></html>",
+    ".md": b"# Notes\n",
+    ".tex": b"\\documentclass{article}\n",
+}
+
+
+@pytest.mark.parametrize("command", ["embed", "evaluate", "reproduce", "assess", "report"])
+def test_files_of_somebody_else_stay_and_those_of_a_run_are_replaced(command, here, capsys):
+    folder = Path(LINES[command].get("output", "results"))
+    names = [*json.loads((folder / "manifest.json").read_text())["results"], "manifest.json"]
+    for name in names if command != "report" else ["report.html"]:
+        new = Path("theirs")
+        shutil.copytree(folder, new) if command == "report" else new.mkdir()
+        theirs = THEIRS.get(name, THEIRS.get(Path(name).suffix))
+        (new / name).write_bytes(theirs)
+        parameter = "directory" if command == "report" else "output"
+        assert main(line(command, **{parameter: "theirs"})) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{name}: a file is there already" in said
+        assert "--overwrite" in said
+        assert (new / name).read_bytes() == theirs
+        shutil.rmtree(new)
+    assert main(line(command)) == 0, capsys.readouterr()  # into its own results once more
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "theirs"),
+    [
+        ("predict", "manifest", "results/manifest.json"),  # of an evaluation: another kind
+        ("predict", "manifest", "grid.json"),
+        ("compare", "report", "results/report.html"),
+        ("train", "output", "w2v/model.safetensors"),
+    ],
+)
+def test_a_file_is_replaced_only_by_one_of_its_kind(command, option, theirs, here, capsys):
+    before = as_it_is(here)
+    given = {"files": ["s01-0"]} if command == "predict" else {}
+    assert main(line(command, **given, **{option: theirs})) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert as_it_is(here) == before
+
+
+def test_answers_take_the_place_of_earlier_ones_and_with_leave_of_anything(here, capsys):
+    shutil.copy("grid.json", "copy.json")
+    predict = line("predict", files=["s01-0"], manifest="p.json")
+    assert main(predict) == main(predict) == 0
+    assert main(line("predict", files=["s01-0"], manifest="copy.json", overwrite=True)) == 0
+    assert json.loads(Path("copy.json").read_text())["kind"] == "answers"
+    capsys.readouterr()
+    assert main(line("compare", report="both.html", manifest="both.html")) == 1
+    said = capsys.readouterr().err
+    assert "--manifest" in said
+    assert "--report" in said
+
+
+def test_devices_are_written_into_and_links_and_folders_refused(here, capsys):
+    predict = {"files": ["s01-0"]}
+    assert main(line("predict", **predict, manifest=os.devnull)) == 0
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    Path("dangling").symlink_to("nowhere")
+    for place, says in [("dangling", "a link to a file that is not there"), ("w2v", "is a folder")]:
+        capsys.readouterr()
+        assert main(line("predict", **predict, manifest=place)) == 1
+        assert says in " ".join(capsys.readouterr().err.split())
+    Path("dangling").unlink()
+
+
+def test_what_python_reads_is_kept_though_it_may_replace_the_rest(here):
+    corpus = load_manifest("T.csv", allow_outside=True)
+    assert corpus.filename == str(here / "T.csv")
+    model = load_model("m.safetensors")
+    before = as_it_is(here)
+    first, second = sound("s01-0"), sound("s02-0")
+    shutil.copytree("w2v", here / "own")
+    attempts = [
+        lambda: train_model(corpus, ["mfcc"], "T.csv", model="single", overwrite=True),
+        lambda: train_model(
+            corpus, ["w=own"], "own/model.safetensors", model="single", overwrite=True
+        ),
+        lambda: predict_files(model, [first], manifest=first, overwrite=True),
+        lambda: predict_files(model, [first], manifest="m.safetensors", overwrite=True),
+        lambda: compare_files(model, first, [second], manifest=second, overwrite=True),
+        lambda: identify_files(model, [first], [second], ["s02"], manifest=second, overwrite=True),
+        lambda: evaluate_corpus(corpus, ["w=own"], "own", models=["single"], overwrite=True),
+        lambda: save_model(model, "T.csv"),
+        lambda: make_speech_corpus(12, 4, duration=0.4, random_state=1, output="voices"),
+    ]
+    now = as_it_is(here)
+    for attempt in attempts:
+        with pytest.raises(OutputError, match=r"reads it|is there already"):
+            attempt()
+    assert as_it_is(here) == now
+    shutil.rmtree("own")
+    assert as_it_is(here) == before
+
+
+@pytest.mark.parametrize("folder", ["evaluation", "reproduction", "assessment", "embedded"])
+def test_what_0_1_0_wrote_is_known_by_its_manifest(folder, tmp_path):
+    shutil.copytree(OLD / folder, tmp_path / "old")
+    kind = {"embedded": "embeddings", "assessment": "assessment"}.get(folder, "evaluation")
+    names = [*json.loads((tmp_path / "old" / "manifest.json").read_text())["results"]]
+    tests = {**dict.fromkeys(names, nothing), "manifest.json": is_manifest(kind)}
+    check_outputs({"output": own_files(tmp_path / "old", tests, kind)})
+    with pytest.raises(OutputError, match="is there already"):
+        check_outputs({"output": own_files(tmp_path / "old", tests, "another")})
+
+
+def test_models_of_0_1_0_are_known_by_their_header():
+    for path in (OLD / "models").iterdir():
+        # What somebody dumped by hand is somebody's own.
+        assert is_model(path) == (path.name != "by-hand.joblib"), path
+    assert not is_model(OLD / "embedded" / "vectors.npy")

@@ -209,9 +209,9 @@ def test_a_corpus_that_teaches_nothing_is_refused_before_anything_is_computed(
     with pytest.raises(TargetError, match="--protocol closed"):
         evaluate_corpus(nameless, VIEWS, tmp_path / "out")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(SFMForensicsError, match="file: this folder cannot be made"):
+    with pytest.raises(SFMForensicsError, match="file is a file; output needs a folder"):
         evaluate_corpus(corpus, VIEWS, tmp_path / "file")
-    with pytest.raises(SFMForensicsError, match="file: this folder cannot be made"):
+    with pytest.raises(SFMForensicsError, match="file is a file; output needs a folder"):
         train_model(corpus, VIEWS, tmp_path / "file" / "m.joblib")
     assert os.listdir(tmp_path) == ["file"]
 
@@ -316,7 +316,7 @@ def test_a_failed_save_leaves_the_old_file(corpus, cache, tmp_path, monkeypatch)
 
     monkeypatch.setattr(joblib, "dump", fail)
     with pytest.raises(OSError, match="No space"):
-        train_model(corpus, VIEWS, file, cache=cache, **QUICK)
+        train_model(corpus, VIEWS, file, cache=cache, overwrite=True, **QUICK)
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["model.joblib"]
 

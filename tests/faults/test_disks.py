@@ -78,7 +78,7 @@ def test_a_model_that_does_not_fit_leaves_the_one_that_was_there(small_disk, cor
     (disk / "m.safetensors").write_bytes(b"the model of yesterday")
     fill(disk, leave=8)
     with pytest.raises(OutputError, match=r"m\.safetensors: it cannot be written"):
-        train_model(corpus, ["mfcc", "prosody"], disk / "m.safetensors", epochs=1)
+        train_model(corpus, ["mfcc", "prosody"], disk / "m.safetensors", epochs=1, overwrite=True)
     assert (disk / "m.safetensors").read_bytes() == b"the model of yesterday"
 
 
