@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
 from sfmforensics._labels import label_codes, refuse_odd_labels
+from sfmforensics.datasets._base import UNKNOWN_SPEAKER
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 
@@ -69,6 +70,27 @@ def joined_groups(*labels: Column) -> IntArray:
     graph = coo_array(edges, shape=(n_rows * (1 + n_columns),) * 2)
     _, found = connected_components(graph, directed=False)
     return pd.factorize(found[:n_rows])[0]
+
+
+def named_groups(groups: Column) -> pd.Series:
+    """Give groups with None where a corpus says "" of recordings of which nobody knows the speaker.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        As the loaders of `sfmforensics.datasets` give them, or any other.
+
+    Returns
+    -------
+    Series of shape (n_samples,), object
+
+    Examples
+    --------
+    >>> named_groups(["46", "", "9"]).tolist()
+    ['46', None, '9']
+    """
+    found = pd.Series(np.asarray(groups), dtype=object)
+    return found.where(found.notna() & (found != UNKNOWN_SPEAKER), None)
 
 
 def joined_labels(y: Labels, on: On, groups: Groups) -> tuple[BoolArray, IntArray]:
@@ -237,7 +259,7 @@ def held_out(
 
 def _grouped(groups: Column, used: IntArray) -> IntArray:
     """Those rows that have a group."""
-    known = label_codes(groups)[0][used] >= 0
+    known = label_codes(named_groups(groups))[0][used] >= 0
     if not known.any():
         raise TargetError(
             "no recording has a group; give each that of its speaker, or fit without groups"

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from sklearn.utils import Bunch
 
-from sfmforensics.custody import is_sealed
+from sfmforensics.custody import Evidence, is_sealed
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.exceptions import (
     AudioError,
@@ -34,6 +34,7 @@ from sfmforensics.workflow import (
     verify_results,
     write_case,
 )
+from sfmforensics.workflow._copies import heard_by
 
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 3, "preset": "tuned"}
@@ -284,6 +285,41 @@ class TestAssess:
         assert (told["allowed"], set(told["speakers"])) == (True, set(names))
         assert (told["recordings"], told["near_copies"], told["not_compared"]) == (0, 0, 0)
 
+    def test_what_goes_on_though_it_is_known_is_said(self, model, known_corpus, again, tmp_path):
+        files = self.changed(known_corpus.data[:6], tmp_path, 0.6)
+        with pytest.warns(EvidenceWarning, match="6 of 6 recordings, or copies of them, have"):
+            assess_corpus(model, again(files, list("aabbcc")), allow_known_speakers=True)
+
+    def test_its_recordings_are_heard_as_it_heard_them(self, model_file, known_corpus, tmp_path):
+        """Channel 1 of two parties: asked about in mono, the file itself would be refused."""
+        model = load_model(model_file)
+        signal, rate = soundfile.read(known_corpus.data[0])
+        other, _ = soundfile.read(known_corpus.data[-1])
+        n = min(len(signal), len(other))
+        both, alone = tmp_path / "both.wav", tmp_path / "alone.wav"
+        soundfile.write(both, np.column_stack([signal[:n], other[:n]]), rate)
+        soundfile.write(alone, 0.6 * signal[:n], rate)
+        record = {"path": str(both), "bytes": both.stat().st_size, "sha256": "0", "content": "0"}
+        model.manifest_ = {"recordings": [record], "preprocessing": {"channel": 1}}
+        evidence = Evidence([alone], decoded=True)
+        assert heard_by(model, [str(alone)], evidence).near.tolist() == [True]
+        model.manifest_["preprocessing"] = {"channel": 2}
+        assert heard_by(model, [str(alone)], evidence).near.tolist() == [False]
+        model.manifest_["preprocessing"] = {"channel": 3}  # which it has not: said
+        assert heard_by(model, [str(alone)], evidence).absent == 1
+
+    def test_a_model_that_does_not_say_what_it_learnt_from(self, model_file, strangers, again):
+        model = load_model(model_file)
+        del model.manifest_
+        with pytest.warns(EvidenceWarning, match="whether it has heard these recordings cannot"):
+            assess_corpus(model, again([*strangers[0], *strangers[1]], list("aaaabbbb")))
+
+    def test_recordings_are_not_taken_for_speakers(self, model, strangers, again):
+        corpus = again([*strangers[0], *strangers[1]], list("aaaabbbb"))
+        corpus.target = corpus.target.drop(columns="speaker")
+        with pytest.raises(TargetError, match="no column 'speaker'; validation counts whole"):
+            assess_corpus(model, corpus)
+
     def test_strangers_are_no_matter(self, model, strangers, again):
         with warnings.catch_warnings():
             warnings.simplefilter("error", EvidenceWarning)
@@ -382,6 +418,16 @@ class TestIdentify:
         assert len(told["recordings"]) == 4
         assert told["model_file"]["sha256"] == model.file_["sha256"]
         assert set(verify_results(file)["verdict"]) == {"same"}
+
+    def test_a_recording_is_enrolled_once(self, model, strangers, tmp_path):
+        asked, (first, second, *_) = strangers[1][0], strangers[0]
+        signal, rate = soundfile.read(first)
+        soundfile.write(tmp_path / "softer.wav", 0.6 * signal, rate)
+        again = str(tmp_path / "softer.wav")
+        with pytest.raises(AudioError, match=r"softer.wav: .*same take.*enrol each recording once"):
+            identify_files(model, [asked], [first, again, second], ["a", "a", "b"])
+        with pytest.raises(AudioError, match="enrol each recording once, under one name"):
+            identify_files(model, [asked], [first, again, second], ["a", "b", "b"])
 
     def test_what_cannot_be_promised_warns(self, model, strangers):
         with pytest.warns(EvidenceWarning, match="can promise a false-alarm rate"):

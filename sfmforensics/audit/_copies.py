@@ -152,13 +152,44 @@ def near_copies(
        first  second  similarity  correlation  lag_ms
     0      0       2         NaN          1.0   -50.0
     """
+    hearing = Hearing(channel, truncated)
+    settings = (copies, threshold, neighbours, seconds, verbose)
+    return compared(data, X, [hearing] * len(data), *settings)[0]
+
+
+def compared(
+    data: Sequence[Recording],
+    X: Matrix | None,
+    hearings: Sequence[Hearing],
+    copies: Column | None,
+    threshold: float = SAME_TAKE,
+    neighbours: int = 5,
+    seconds: float = _SECONDS,
+    verbose: bool = False,
+) -> tuple[pd.DataFrame, BoolArray]:
+    """Find near copies among recordings of which each is heard in a way of its own.
+
+    Parameters
+    ----------
+    data, X, copies, threshold, neighbours, seconds, verbose
+        As for `near_copies`.
+    hearings : sequence of Hearing, of length n_recordings
+        What is heard of each.
+
+    Returns
+    -------
+    DataFrame
+        As `near_copies` gives it.
+    ndarray of shape (n_recordings,), bool
+        Which could be heard, or are copies of one that could.
+    """
     copies = find_copies(data, verbose=verbose) if copies is None else np.asarray(copies)
     firsts = np.unique(copies, return_index=True)[1]
-    seconds, hearing = min(seconds, _SECONDS), Hearing(channel, truncated)
+    seconds = min(seconds, _SECONDS)
     rhythms, usable = [], []
     with progress("listening for near copies", len(firsts), verbose) as advance:
         for position in firsts:
-            heard = _heard(data[position], seconds, hearing)
+            heard = _heard(data[position], seconds, hearings[position])
             if heard is not None:
                 rhythms.append(_rhythm(heard))
                 usable.append(position)
@@ -175,7 +206,7 @@ def near_copies(
             pairs |= _neighbours(Z[embedded], embedded, neighbours)
     # Those of one recording follow each other, so that it is read once.
     listen: Any = lru_cache(_KEPT_SIGNALS)(
-        lambda position: _heard(data[position], seconds, hearing)
+        lambda position: _heard(data[position], seconds, hearings[position])
     )
     rows = []
     with progress("comparing candidates", len(pairs), verbose) as advance:
@@ -184,10 +215,10 @@ def near_copies(
             if correlation >= threshold:
                 rows.append((one, other, _cosine(Z, one, other), correlation, lag))
             advance(1)
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    return found.sort_values(
+    found = pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["correlation", "first", "second"], ascending=[False, True, True], ignore_index=True
     )
+    return found, np.isin(copies, copies[usable])
 
 
 def join_copies(copies: Column, near: pd.DataFrame) -> IntArray:

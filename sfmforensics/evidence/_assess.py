@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sfmforensics._folds import named_groups
 from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
 from sfmforensics.evidence._assessment import measured
 from sfmforensics.evidence._held import voices_of
@@ -179,9 +180,12 @@ def assess(
         X, frame, voices = _safe_indexing(X, rows), frame.iloc[rows], voices[rows]
         frame = frame.reset_index(drop=True)
         groups = None if groups is None else _safe_indexing(groups, rows)
-    called = frame[model.speaker] if named else pd.Series(groups)
-    known = check_strangers(model, called, allow=allow_known_speakers) if named else []
-    if named and not hasattr(model, "speakers_"):
+    called = frame[model.speaker] if named else named_groups(groups)  # type: ignore[arg-type]
+    # Without a column of speakers, groups are who speaks; where there is no such column by design,
+    # they are copies.
+    by_name = named or model.speaker is not None
+    known = check_strangers(model, called, allow=allow_known_speakers) if by_name else []
+    if by_name and not hasattr(model, "speakers_"):
         told = NO_NAMES if holds_people(model) else CANNOT_BE_CHECKED
         warnings.warn(told, EvidenceWarning, stacklevel=2)
     voices, names = _numbered(voices, called)

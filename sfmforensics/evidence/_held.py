@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 
-from sfmforensics._folds import joined_groups
+from sfmforensics._folds import joined_groups, named_groups
 from sfmforensics._steps import last_step
 from sfmforensics.evidence._conformal import (
     class_scores,
@@ -19,7 +20,7 @@ from sfmforensics.evidence._conformal import (
     speaker_weights,
 )
 from sfmforensics.evidence._posteriors import scale, temperature
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import EvidenceWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -
         Neither says who speaks.
     """
     known = [frame[speaker]] if speaker in frame else []
+    groups = None if groups is None else named_groups(groups)
     if speaker is None and groups is None:
         return np.arange(len(frame))
     if not known and groups is None:
@@ -117,6 +119,18 @@ def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -
     voices = joined_groups(*known, *([] if groups is None else [groups]))
     named = (known[0] if known else pd.Series(np.asarray(groups))).notna().to_numpy()
     return np.where(np.isin(voices, voices[named]), voices, -1)
+
+
+def warn_of_unnamed(voices: IntArray) -> None:
+    """Say so if a model of 0.1.0 was trained with recordings of nobody known, who may calibrate."""
+    if (voices < 0).any():
+        warnings.warn(
+            f"this model was calibrated by a version that also trained with recordings without a "
+            f"speaker, here {int((voices < 0).sum())}, who may be those who calibrated; its "
+            "intervals, sets and ratios may promise too much: train it anew",
+            EvidenceWarning,
+            stacklevel=3,
+        )
 
 
 def draw_sides(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from sfmforensics.datasets._base import name_few
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._people import holds_people
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import EvidenceWarning, TargetError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,9 +35,12 @@ def speaker_names(speakers: Column) -> list[str]:
     --------
     >>> speaker_names(["b", None, "a", "b"])
     ['b', 'a']
+    >>> speaker_names([1.0, float("nan"), 2.0])  # whole numbers that pandas made floats, for a gap
+    ['1', '2']
     """
     names = pd.Series(speakers, dtype=object).dropna()
-    return list(dict.fromkeys(map(str, names)))
+    whole = (int(n) if isinstance(n, float) and n.is_integer() else n for n in names)
+    return list(dict.fromkeys(map(str, whole)))
 
 
 def remembered_speakers(
@@ -70,6 +74,20 @@ def remembered_speakers(
         "trained": speaker_names(trained),
         "calibrated": speaker_names(names.iloc[held]),
     }
+
+
+def warn_of_heard(speakers: dict[str, list[str]]) -> None:
+    """Say so if a model that came fitted is calibrated by names that it was trained with."""
+    both = [name for name in speakers["calibrated"] if name in set(speakers["trained"])]
+    if both:
+        warnings.warn(
+            f"{len(both)} of {len(speakers['calibrated'])} speakers who calibrate have names that "
+            f"the fitted model knows ({name_few(both)}): if it was trained with them, intervals, "
+            "sets and ratios promise far too much; calibrate with people of whom it has heard "
+            "nothing",
+            EvidenceWarning,
+            stacklevel=3,
+        )
 
 
 def classes_of(estimator: Any, speaker: str | None) -> Column:

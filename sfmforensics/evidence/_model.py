@@ -22,9 +22,11 @@ from sfmforensics.evidence._held import (
     refuse_one_class,
     task_classes,
     voices_of,
+    warn_of_unnamed,
 )
-from sfmforensics.evidence._known import remembered_speakers
+from sfmforensics.evidence._known import remembered_speakers, warn_of_heard
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
+from sfmforensics.evidence._people import holds_people
 from sfmforensics.evidence._posteriors import scale
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.evidence._uncertain import UncertainAnswers
@@ -248,6 +250,8 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
             np.concatenate(held),
             self.estimator_,
         )
+        if frozen:
+            warn_of_heard(self.speakers_)
         self.calibration_rows_ = np.sort(np.concatenate(held))
         self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
         parts = list(zip(models, held, strict=True))
@@ -392,6 +396,13 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         ndarray of shape (n_recordings, width), float32
         """
         return self.fit(X, y, groups).transform(X)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state, and say so where 0.1.0 trained with recordings of nobody known."""
+        super().__setstate__(state)
+        ratio = state.get("likelihood_ratio_")
+        if ratio is not None and "left_out_rows_" not in state and holds_people(self):
+            warn_of_unnamed(ratio._voices)
 
     def __sklearn_tags__(self) -> Tags:
         inner: Any = TANGO() if self.estimator is None else self.estimator

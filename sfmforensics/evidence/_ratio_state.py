@@ -44,6 +44,7 @@ class CalibratedScores:
     _parts: list[tuple[Any, IntArray, FloatArray]]
     _one_space: bool
     _told: dict[int, Measures] | None = None
+    _calibrations: dict[int, Calibration]
 
     def new_scorer(self) -> Any:
         """Give the scorer that the parameters name, not yet fitted, or the one that they hold."""
@@ -80,6 +81,12 @@ class CalibratedScores:
         numbers = copy_numbers(copies, len(voices))
         return self._keep(scorer, voices, numbers, parts, one_space=len(parts) == 1)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state; limits of 0.1.0, which were too wide, are found anew when asked."""
+        super().__setstate__(state)  # type: ignore[misc]  # BaseEstimator's
+        if "_calibrations" in state and "_told" not in state:
+            self._calibrations = {}
+
     def _projected(self, scorer: Any, X: FloatArray) -> FloatArray:
         """Project what was checked, under its columns' names where the scorer knows names."""
         names = getattr(self, "feature_names_in_", None)
@@ -102,7 +109,7 @@ class CalibratedScores:
         self._voices, self._copies, self._parts = voices, copies, parts
         used = np.concatenate([rows for _, rows, _ in parts])
         self.n_speakers_ = len(np.unique(voices[used]))
-        self._calibrations: dict[int, Calibration] = {}
+        self._calibrations = {}
         self._calibrated(1)
         return self
 

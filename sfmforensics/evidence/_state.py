@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfmforensics.evidence._calibration import Calibration, Line, Steps
 from sfmforensics.evidence._comparison import Measures
-from sfmforensics.evidence._held import Held
+from sfmforensics.evidence._held import Held, warn_of_unnamed
 from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
 from sfmforensics.evidence._model import CalibratedModel
 from sfmforensics.evidence._pair_scorer import PairwiseLogistic
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.evidence._ratio_state import no_trials
 from sfmforensics.evidence._scorers import PLDA, CosineScorer
-from sfmforensics.exceptions import EvidenceWarning, ModelFileError
+from sfmforensics.exceptions import ModelFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,14 +143,8 @@ def calibrated_from(
     elif plain["ratio"] is not None:
         ratio = _template(plain["ratio"])
         voices, copies = arrays["voices"], arrays["copies"]
-        if "left_out" not in arrays and (voices < 0).any():
-            warnings.warn(
-                f"this model was calibrated by a version that also trained with recordings without "
-                f"a speaker, here {int((voices < 0).sum())}, who may be those who calibrated; its "
-                "intervals, sets and ratios may promise too much: train it anew",
-                EvidenceWarning,
-                stacklevel=2,
-            )
+        if "left_out" not in arrays:
+            warn_of_unnamed(voices)
         states = [
             _scorer_from(told, f"scorer.{place}", arrays)
             for place, told in enumerate(plain["ratio"]["parts"])

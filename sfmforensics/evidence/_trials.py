@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state
 
-from sfmforensics._folds import balance, joined_groups
+from sfmforensics._folds import balance, joined_groups, named_groups
 from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
@@ -72,7 +72,7 @@ def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
     array([0, 1, 0, 2])
     """
     own = np.arange(n_recordings)
-    given = own if copies is None else label_codes(copies)[0]
+    given = own if copies is None else label_codes(named_groups(copies))[0]
     return pd.factorize(np.where(given >= 0, given, -1 - own))[0]
 
 

@@ -11,6 +11,8 @@ from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
 from sfmforensics.evidence._known import check_strangers
+from sfmforensics.evidence._people import holds_people
+from sfmforensics.exceptions import TargetError
 from sfmforensics.report import save_assessment
 from sfmforensics.report.assessment import assessment_files
 from sfmforensics.workflow._answers import (
@@ -106,6 +108,12 @@ def assess_corpus(
     check_same_views(model)
     check_corpus(corpus)
     corpus = with_speaker(corpus)
+    if calibrated.speaker is not None and calibrated.speaker not in corpus.target:
+        # Copies are groups too, so that else each recording would count as a voice of its own.
+        raise TargetError(
+            f"the targets have no column {calibrated.speaker!r}; validation counts whole speakers, "
+            "so say who speaks in each recording"
+        )
     read = read_by(model) | read_of(corpus, model[0], cache)
     if output is not None:
         output = user_path(output)
@@ -120,7 +128,7 @@ def assess_corpus(
         refuse_heard(heard, corpus.data)
     if calibrated.speaker in corpus.target:  # before hours of embedding
         check_strangers(calibrated, corpus.target[calibrated.speaker], allow=allow_known_speakers)
-    warn_of_absent(heard)
+    warn_of_absent(heard, people=holds_people(calibrated))  # without, `assess` says it
     X = vectors_of(model, list(corpus.data), verbose, cache, hearing)
     copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing).joined
     found = assess(
@@ -149,6 +157,7 @@ def assess_corpus(
                 "recordings": int(heard.exact.sum()),
                 "near_copies": int(heard.near.sum()),
                 "not_compared": heard.absent,
+                "checked": not heard.unknown,
             },
             **told_left_out(left_out),
             results={path.name: file_hash(path) for path in paths},

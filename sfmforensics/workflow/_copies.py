@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._hearing import USUAL
+from sfmforensics._hearing import USUAL, Hearing
 from sfmforensics._names import is_path, show_name
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
+from sfmforensics.audit._copies import compared
 from sfmforensics.custody import recorded_in
 from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import name_few
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import BoolArray, IntArray, Matrix, Recording
     from sfmforensics.custody import Evidence
 
@@ -170,15 +170,19 @@ class Heard:
     exact, near : ndarray of shape (n_recordings,), bool
         Whose samples are those of one of its recordings; which are a near copy of one.
     absent : int
-        Recordings of the model that are not where they were: near copies of these are not found.
+        Recordings of the model that are not where they were, or that cannot be heard: near copies
+        of these are not found.
     unidentified : int
         Those of them of which only the file was hashed: copies in another container are not found.
+    unknown : bool
+        Whether the model does not say at all what it has learnt from.
     """
 
     exact: BoolArray
     near: BoolArray
     absent: int
     unidentified: int
+    unknown: bool
 
 
 def heard_by(
@@ -213,11 +217,24 @@ def heard_by(
     there = [record["path"] for record in told if _is_there(record)]
     n, absent = len(there), [record for record in told if not _is_there(record)]
     near = np.zeros(len(data), dtype=bool)
+    unheard = 0
     if n and not exact.all():
-        found = copies_among([*there, *data], verbose=verbose, hearing=hearing)
-        exact = exact | np.isin(found.exact[n:], found.exact[:n])
-        near = np.isin(found.joined[n:], found.joined[:n]) & ~exact
-    return Heard(exact, near, len(absent), sum("content" not in record for record in absent))
+        every = [*there, *data]
+        hearings = [_hearing_of(model)] * n + [hearing] * len(data)
+        equal = find_copies(every, verbose=verbose)
+        pairs, usable = compared(every, None, hearings, equal, verbose=verbose)
+        exact = exact | np.isin(equal[n:], equal[:n])
+        joined = join_copies(equal, pairs)
+        near = np.isin(joined[n:], joined[:n]) & ~exact
+        unheard = int((~usable[:n]).sum())
+    unidentified = sum("content" not in record for record in absent)
+    return Heard(exact, near, len(absent) + unheard, unidentified, not told)
+
+
+def _hearing_of(model: Pipeline) -> Hearing:
+    """How a model heard what it has learnt from; 0.1.0 took the mean, also of cut files."""
+    told = (getattr(model, "manifest_", None) or {}).get("preprocessing", {})
+    return Hearing(told.get("channel", "mix"), told.get("truncated", "use"))
 
 
 def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
@@ -255,11 +272,24 @@ def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
             )
 
 
-def warn_of_absent(heard: Heard) -> None:
-    """Say what could not be compared with a corpus."""
+def warn_of_absent(heard: Heard, *, people: bool = True) -> None:
+    """Say what could not be compared with a corpus, and what goes on though it is known."""
+    known = int((heard.exact | heard.near).sum())
+    if known:
+        warnings.warn(
+            f"{known} of {len(heard.exact)} recordings, or copies of them, have trained or "
+            "calibrated the model: of strangers it is worse than this",
+            EvidenceWarning,
+            stacklevel=3,
+        )
+    if heard.unknown and people:
+        told = "the model does not say what it has learnt from: whether it has heard these "
+        warnings.warn(f"{told}recordings cannot be checked", EvidenceWarning, stacklevel=3)
     if heard.absent:
-        told = f"{heard.absent} recordings that the model has learnt from are not where they were: "
-        told += "near copies of these could not be looked for"
+        told = (
+            f"{heard.absent} recordings that the model has learnt from are not where they were, or "
+            "cannot be heard: near copies of these could not be looked for"
+        )
         if heard.unidentified:
             told += (
                 f"; of {heard.unidentified} the model, which an older version wrote, holds only "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,4 +192,6 @@ def _refuse_enrolled(
     remedy = "ask about other recordings, or leave that one out of those enrolled"
     n, enrolled = len(given), ", which is enrolled"
     pairs = [(i, n + j, enrolled, remedy) for j in range(len(asked)) for i in range(n)]
+    once = "enrol each recording once, under one name"
+    pairs += [(i, j, enrolled, once) for i, j in combinations(range(n), 2)]
     return refuse_pairs([*given, *asked], pairs, allow, hearing)

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -185,6 +186,18 @@ class TestAgainstLir:
         theirs = LogitCalibrator(C=1e3).fit(scores, same.astype(int))
         expected = theirs.transform(scores[:, None]).ravel()
         np.testing.assert_allclose(calibrated("logistic", None)(scores), expected, atol=0.02)
+
+
+def test_limits_of_a_pickle_of_0_1_0_are_found_anew(voices):
+    """They took pairs that share a speaker for independent."""
+    ratio = LikelihoodRatio("cosine").fit(*voices(12, 19, 4, within=0.05))
+    expected, state = ratio.bounds_, ratio.__getstate__()
+    del state["_told"]
+    old = ratio._calibrations[1]
+    state["_calibrations"] = {1: dataclasses.replace(old, upper=np.log10(162))}
+    loaded = LikelihoodRatio.__new__(LikelihoodRatio)
+    loaded.__setstate__(state)
+    assert loaded.bounds_ == expected
 
 
 class TestWhatIsCompared:

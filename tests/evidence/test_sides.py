@@ -247,3 +247,37 @@ def test_folds_whose_models_know_different_labels_are_put_together(table):
     assert np.isfinite(held.confidence).all()
     assert 0 < model.temperatures_["accent"] < 20
     assert len(model.classes_[1]) == 8
+
+
+def test_groups_of_nobody_known_are_on_neither_side():
+    """A corpus says "" where nobody knows the speaker: that is no voice, shared by all of them."""
+    rng, who, X, age = world(0)
+    names = np.array([f"s{number}" for number in who], dtype=object)
+    names[rng.uniform(size=len(names)) < 0.5] = ""
+    target = pd.DataFrame({"age": age})
+    model = CalibratedModel(PerTask(**NEAREST), random_state=0)
+    with pytest.warns(SplitWarning, match="have no speaker"):
+        model.fit(X, target, groups=names)
+    assert model.left_out_rows_.tolist() == np.flatnonzero(names == "").tolist()
+    assert voices_of(target, "speaker", names).min() == -1
+
+
+def test_a_fitted_model_that_is_calibrated_by_its_own_speakers_says_so():
+    _, who, X, age = world(1)
+    target = pd.DataFrame({"speaker": who.astype(str), "age": age})
+    fitted = spied().estimator.fit(X[:80], target[:80])
+    with pytest.warns(EvidenceWarning, match="have names that the fitted model knows"):
+        CalibratedModel(FrozenEstimator(fitted)).fit(X[:80], target[:80])
+
+
+@pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
+def test_names_are_known_also_as_floats_and_as_groups():
+    _, who, X, age = world(2)
+    target = pd.DataFrame({"speaker": who, "age": age})[:200]
+    model = spied(random_state=0).fit(X[:200], target)
+    with_gap = target.copy()
+    with_gap.loc[0, "speaker"] = None  # which makes floats of the others
+    with pytest.raises(TargetError, match="have names that the model knows"):
+        assess(model, X[:200], with_gap)
+    with pytest.raises(TargetError, match="have names that the model knows"):
+        assess(model, X[:200], target[["age"]], groups=target["speaker"])
