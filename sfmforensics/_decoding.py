@@ -39,6 +39,10 @@ MAX_CHANNELS = 1024
 
 REMEDY = "leave it out or replace it by a recording that can be played"
 
+REMEDY_OF_CAF = (
+    "a CAF file that is cut, or whose length was never filled in, is not read: convert it to wav "
+    "where it was made"
+)
 REMEDY_OF_CUT = (
     "get the whole file, or say that what is there is to be used (--on-error use, truncated='use')"
 )
@@ -121,6 +125,8 @@ def missing_part(path: PathLike) -> str | None:
         cut = find_cut(content, os.fstat(content.fileno()).st_size, form)
     if cut is None:
         return None
+    if cut.chain:
+        return "it holds several streams one behind the other, of which only the first is read"
     if cut.present is None:
         return "it is cut: its last part breaks off, and how much is missing is not known"
     whole = there if cut.of_whole else there / max(cut.present, 1e-9)
@@ -188,6 +194,7 @@ def open_sound(
     import soundfile
 
     with _open_file(path) as handle:
+        start = b""
         try:
             start = _start(handle)
             if start.startswith(_SAMPLE_DUMP):
@@ -204,7 +211,8 @@ def open_sound(
             raise
         except (soundfile.SoundFileError, *_FAILURES) as error:
             found = f"it cannot be read as sound ({_words_of(error)})"
-            raise AudioError(describe_source(path), found, REMEDY) from error
+            remedy = REMEDY_OF_CAF if start.startswith(b"caff") else REMEDY
+            raise AudioError(describe_source(path), found, remedy) from error
 
 
 def check_pair(pair: Any) -> tuple[Array, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _NO_LENGTH = 0xFFFF_0000
 """Sizes from here on are what is written where the length is not known yet, as to a pipe..."""
-_NO_LENGTH_EITHER = range(0x7FFF_0000, 0x8000_0001)
+_NO_LENGTH_EITHER = range(0x7F00_0000, 0x8000_0001)
 """...and these are what others write then (sox: 0x7ffff000 in whole frames)."""
 
 _SLACK = 64
@@ -33,10 +33,13 @@ class Cut:
         Share of the sound that is there, in [0, 1); None where nothing tells how long it was.
     of_whole : bool, default=False
         Whether libsndfile gives the length of the whole, not of what is there.
+    chain : bool, default=False
+        Whether all is there, but other streams follow the one that is read.
     """
 
     present: float | None
     of_whole: bool = False
+    chain: bool = False
 
 
 def find_cut(file: BinaryIO, size: int, form: str) -> Cut | None:
@@ -70,7 +73,7 @@ def find_cut(file: BinaryIO, size: int, form: str) -> Cut | None:
     >>> import io
     >>> header = struct.pack("<4sI4s4sI", b"RIFF", 1036, b"WAVE", b"data", 1000)
     >>> find_cut(io.BytesIO(header + bytes(250)), 20 + 250, "WAV")
-    Cut(present=0.25, of_whole=False)
+    Cut(present=0.25, of_whole=False, chain=False)
     >>> find_cut(io.BytesIO(header + bytes(1000)), 20 + 1000, "WAV") is None
     True
     """
@@ -109,10 +112,13 @@ def _wav(file: BinaryIO, size: int) -> Cut | None:
         if name == b"data":
             if long is not None and length == 0xFFFF_FFFF:
                 return _promised(start, long, size)
-            if length >= _NO_LENGTH or length in _NO_LENGTH_EITHER:
-                return None
-            return _promised(start, length, size)
+            return None if _is_open(length) else _promised(start, length, size)
     return None
+
+
+def _is_open(length: int) -> bool:
+    """Whether a length is none, but what writers to a pipe put in its place."""
+    return length >= _NO_LENGTH or length in _NO_LENGTH_EITHER
 
 
 def _wave64(file: BinaryIO, size: int) -> Cut | None:
@@ -131,7 +137,7 @@ def _wave64(file: BinaryIO, size: int) -> Cut | None:
 def _aiff(file: BinaryIO, size: int) -> Cut | None:
     for name, start, length in _chunks(file, 12, size, ">"):
         if name == b"SSND":
-            return None if length >= _NO_LENGTH else _promised(start, length, size)
+            return None if _is_open(length) else _promised(start, length, size)
     return None
 
 
@@ -140,14 +146,14 @@ def _au(file: BinaryIO, size: int) -> Cut | None:
     content = file.read(12)
     order = "<" if content[:4] == b"dns." else ">"
     start, length = struct.unpack(f"{order}II", content[4:])
-    return None if length >= _NO_LENGTH else _promised(start, length, size)
+    return None if _is_open(length) else _promised(start, length, size)
 
 
 def _sphere(file: BinaryIO, size: int) -> Cut | None:
     file.seek(0)
     content = file.read(1024)
     start = int(content[8:16])
-    found = dict(re.findall(rb"^(\w+) -i (\d+)", content, re.MULTILINE))
+    found = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\d+)\s*$", content, re.MULTILINE))
     fields = (b"sample_count", b"sample_n_bytes", b"channel_count")
     if not {*fields[:2]} <= set(found):
         return None
@@ -170,7 +176,24 @@ def _ogg(file: BinaryIO, size: int) -> Cut | None:
     segments = content[last + 26]
     lengths = content[last + 27 : last + 27 + segments]
     whole = len(lengths) == segments and last + 27 + segments + sum(lengths) <= len(content)
-    return None if whole else Cut(None)
+    if not whole:
+        return Cut(None)
+    # Of streams one behind the other, as of a recorder that began anew, the first alone is read.
+    return None if content[last + 14 : last + 18] in _first_streams(file) else Cut(None, chain=True)
+
+
+def _first_streams(file: BinaryIO) -> set[bytes]:
+    """Serial numbers of the streams that begin an Ogg file, before any page that goes on."""
+    file.seek(0)
+    content, place = file.read(2 * _PAGE), 0
+    found: set[bytes] = set()
+    while content[place : place + 4] == b"OggS" and len(content) - place >= 27:
+        if found and not content[place + 5] & 2:
+            break
+        found.add(content[place + 14 : place + 18])
+        segments = content[place + 26]
+        place += 27 + segments + sum(content[place + 27 : place + 27 + segments])
+    return found
 
 
 # -- MP3 -----------------------------------------------------------------------------------------

@@ -211,6 +211,17 @@ def test_silence_anywhere_leaves_a_copy_one_and_no_other(six, first, before, beh
     assert near[["first", "second"]].to_numpy().tolist() == [[first, 6]]
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 1601, 3202])
+def test_a_copy_may_begin_at_any_sample(six, cut):
+    """Not only at every fourth, as they are compared at 4 kHz."""
+    signal, rate = six.data[1]
+    for copy in (np.append(np.zeros(cut), signal), signal[cut:]):
+        near = near_copies([*six.data, (0.3 * copy, rate)])
+        assert near[["first", "second"]].to_numpy().tolist() == [[1, 6]]
+        assert near["correlation"][0] > 0.99
+        assert near["lag_ms"][0] == pytest.approx((len(signal) - len(copy)) / 16, abs=0.02)
+
+
 def test_one_silence_leaves_the_folds_as_they_were():
     corpus = make_speech_corpus(10, 2, duration=0.6, random_state=4)
     signal, rate = corpus.data[0]

@@ -30,6 +30,7 @@ FORMS = {
     "aifc": ("AIFF", "FLOAT"),
     "au": ("AU", None),
     "sph": ("NIST", None),
+    "ulaw.sph": ("NIST", "ULAW"),
     "ogg": ("OGG", "VORBIS"),
     "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", None),
@@ -148,7 +149,7 @@ def test_a_length_is_believed_only_if_it_is_one(size, tmp_path_factory):
                          2 * RATE, 2, 16, b"data", size)  # fmt: skip
     path = tmp_path_factory.getbasetemp() / "streamed.wav"
     path.write_bytes(header + body)
-    open_ended = size == 0 or size >= 0xFFFF_0000 or 0x7FFF_0000 <= size <= 0x8000_0000
+    open_ended = size == 0 or size >= 0xFFFF_0000 or 0x7F00_0000 <= size <= 0x8000_0000
     refused = not open_ended and size > len(body) + 64
     with open(path, "rb") as file:
         found = find_cut(file, path.stat().st_size, "WAV")
@@ -187,6 +188,37 @@ def test_an_ogg_stream_that_nobody_closed_is_whole(whole, tmp_path):
     content = content[:last]  # ends where a page does, without the flag
     (tmp_path / "a.opus").write_bytes(content)
     assert len(read_audio(tmp_path / "a.opus")) > RATE
+
+
+@pytest.mark.parametrize("name", ["ogg", "opus"])
+def test_streams_one_behind_the_other_are_not_read_as_one(whole, tmp_path, name):
+    """As of a recorder that began anew: libsndfile reads the first, and says nothing."""
+    path = tmp_path / name
+    soundfile.write(tmp_path / "second", speech(2.0), RATE, format="OGG", subtype=FORMS[name][1])
+    path.write_bytes(whole(name) + (tmp_path / "second").read_bytes())
+    with pytest.raises(AudioError, match="several streams one behind the other"):
+        read_audio(path)
+    with pytest.warns(AudioWarning, match="only the first is read"):
+        found = read_audio(path, truncated="use")
+    assert len(found) == pytest.approx(SECONDS * RATE, abs=1200)
+
+
+@pytest.mark.parametrize("size", [0x7F00_0008, 0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_an_aiff_whose_length_was_never_filled_in_is_whole(whole, tmp_path, size):
+    content = bytearray(whole("aiff"))
+    place = content.find(b"SSND") + 4
+    content[place : place + 4] = struct.pack(">I", size)
+    with open(tmp_path / "aiff", "w+b") as file:
+        file.write(content)
+        assert find_cut(file, len(content), "AIFF") is None
+
+
+def test_a_cut_caf_says_what_to_do(tmp_path):
+    path = tmp_path / "a.caf"
+    soundfile.write(path, speech(), RATE, format="CAF", subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:40_000])
+    with pytest.raises(AudioError, match=r"a CAF file that is cut.* convert it to wav"):
+        read_audio(path)
 
 
 def test_copies_of_half_a_flac_file_are_copies(whole, tmp_path):
