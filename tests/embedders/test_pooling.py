@@ -248,14 +248,27 @@ def test_only_the_warning_of_torch_that_says_nothing_is_silenced():
     assert [str(one.message) for one in caught] == ["something that matters"]
 
 
-class Whisper:
-    """An encoder of two mel frames a state, and its extractor, with a window of eight states."""
-
+class Encoder(torch.nn.Module):
     device, dtype = "cpu", torch.float32
 
     def __init__(self):
-        self.config = SimpleNamespace(model_type="whisper")
-        self.encoder = Encoder()
+        super().__init__()
+        self.config = SimpleNamespace(model_type="whisper", max_source_positions=8)
+        self.embed_positions = torch.nn.Embedding.from_pretrained(torch.arange(8.0)[:, None] * 100)
+        self.seen = []
+
+    def forward(self, mel, output_hidden_states):
+        assert mel.dtype == torch.float32
+        n = self.config.max_source_positions
+        assert mel.shape[2] == 2 * n
+        self.seen.append((n, output_hidden_states))
+        states = mel[:, 0].reshape(len(mel), n, 2).sum(dim=2)[..., None]
+        states = states + self.embed_positions.weight
+        return SimpleNamespace(last_hidden_state=states, hidden_states=(states, -states))
+
+
+class Whisper(Encoder):
+    """An encoder of two mel frames a state, and its extractor, with a window of eight states."""
 
     n_samples = 8 * 320
 
@@ -268,23 +281,6 @@ class Whisper:
             for frame in range(min(frames, -(-len(signal) // 160))):
                 mel[row, 0, frame] = float(signal[160 * frame])
         return SimpleNamespace(input_features=mel)
-
-
-class Encoder(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.config = SimpleNamespace(max_source_positions=8)
-        self.embed_positions = torch.nn.Embedding.from_pretrained(torch.arange(8.0)[:, None] * 100)
-        self.seen = []
-
-    def forward(self, mel, output_hidden_states):
-        assert mel.dtype == torch.float32
-        n = self.config.max_source_positions
-        assert mel.shape[2] == 2 * n
-        self.seen.append((n, output_hidden_states))
-        states = mel[:, 0].reshape(len(mel), n, 2).sum(dim=2)[..., None]
-        states = states + self.embed_positions.weight
-        return SimpleNamespace(last_hidden_state=states, hidden_states=(states, -states))
 
 
 @pytest.fixture
@@ -312,10 +308,10 @@ def test_of_whisper_the_first_frames_are_the_recordings(whisper):
     assert one[:, 0].tolist() == [2.0, 102.0]
     assert two[:, 0].tolist() == [4.0, 104.0, 202.0]
     assert network.heard == 8 * 320, "the window, and no more"
-    assert network.encoder.seen == [(8, False)]
+    assert network.seen == [(8, False)]
     one, _ = states.hidden_states(network, extractor, SPEECH, 1, "full")
     assert one[:, 0].tolist() == [-2.0, -102.0]
-    assert network.encoder.seen[-1] == (8, True)
+    assert network.seen[-1] == (8, True)
 
 
 def test_a_shorter_window_has_the_first_positions_and_hears_what_its_last_frame_does(whisper):
@@ -323,11 +319,11 @@ def test_a_shorter_window_has_the_first_positions_and_hears_what_its_last_frame_
     _, two = states.hidden_states(network, extractor, SPEECH, "last", "signal")
     assert two[:, 0].tolist() == [4.0, 104.0, 202.0]
     assert network.heard == 3 * 320 + 400
-    assert network.encoder.seen == [(3, False)]
-    assert network.encoder.config.max_source_positions == 8, "the model itself is as it was"
-    assert network.encoder.embed_positions.weight.shape == (8, 1)
-    assert states._cut_to(network.encoder, 8) is network.encoder
-    short = states._cut_to(network.encoder, 2)
+    assert network.seen == [(3, False)]
+    assert network.config.max_source_positions == 8, "the model itself is as it was"
+    assert network.embed_positions.weight.shape == (8, 1)
+    assert states._cut_to(network, 8) is network
+    short = states._cut_to(network, 2)
     assert short.embed_positions.weight[:, 0].tolist() == [0.0, 100.0]
     assert short.config.max_source_positions == 2
     assert not short.embed_positions.weight.requires_grad

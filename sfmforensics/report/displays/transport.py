@@ -45,8 +45,10 @@ class TransportPlanDisplay:
         uniform plan.
     n_recordings : int
         How many recordings the means are over.
-    member, n_members : int, default=0 and 1
-        Which network of how many the plans are of; the entropies are means over all of them.
+    member : int, default=0
+        Which network the plans are of.
+    n_members : int, default=1
+        Of how many; the entropies are means over all of them.
 
     Attributes
     ----------
