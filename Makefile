@@ -34,7 +34,7 @@ $(CORE): pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(FULL): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,test,docs]'
 	@touch $@ $(CORE)
 
 demo: $(CORE)
