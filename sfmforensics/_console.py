@@ -9,10 +9,10 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import file_hash
-from sfmforensics._grid import Grid, Record, Screen
-from sfmforensics._log import event
-from sfmforensics._names import escape_text, show_name
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.grid import Grid, Record, Screen
+from sfmforensics._utils.log import event
+from sfmforensics._utils.names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics._mpeg import decoder_silenced, may_be_mpeg
-from sfmforensics._names import describe_source, escape_text, is_path
-from sfmforensics._paths import user_name
 from sfmforensics._truncation import find_cut
+from sfmforensics._utils.names import describe_source, escape_text, is_path
+from sfmforensics._utils.paths import user_name
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sfmforensics._parameters import with_type
-from sfmforensics._versions import CarriesVersions
+from sfmforensics._utils.versions import CarriesVersions
 from sfmforensics.exceptions import ParameterError
 
 if TYPE_CHECKING:

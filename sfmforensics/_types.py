@@ -101,7 +101,7 @@ class Splitter(Protocol):
 
 
 class Advance(Protocol):
-    """Moves a bar by some steps, and says what is being done; see `sfmforensics._progress`."""
+    """Moves a bar by some steps, and says what is being done; see `_utils.progress`."""
 
     def __call__(self, steps: int, note: str = "") -> None:
         """Move it."""

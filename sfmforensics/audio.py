@@ -23,7 +23,7 @@ from sfmforensics._decoding import (
     open_sound,
 )
 from sfmforensics._hearing import CHANNEL, CUT, USUAL, Hearing, Note, tell_notes
-from sfmforensics._names import describe_source, is_path
+from sfmforensics._utils.names import describe_source, is_path
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:

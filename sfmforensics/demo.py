@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
-from sfmforensics._outputs import is_manifest
-from sfmforensics._paths import user_path
+from sfmforensics._utils.outputs import is_manifest
+from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
@@ -55,7 +55,7 @@ def run_demo(
         The results cannot be written, or would take the place of something else.
     """
     from sfmforensics._console import show_frame, show_scores
-    from sfmforensics._grid import Screen
+    from sfmforensics._utils.grid import Screen
     from sfmforensics.datasets import make_speech_corpus
     from sfmforensics.report import write_report
     from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._files import file_hash, replacing, sweep, write_atomically
-from sfmforensics._names import is_path, keep_name
-from sfmforensics._outputs import (
+from sfmforensics._utils.files import file_hash, replacing, sweep, write_atomically
+from sfmforensics._utils.names import is_path, keep_name
+from sfmforensics._utils.outputs import (
     begun,
     check_outputs,
     is_json,
@@ -22,7 +22,7 @@ from sfmforensics._outputs import (
     nothing,
     own_files,
 )
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError

@@ -15,10 +15,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_model
-from sfmforensics._paths import user_path
-from sfmforensics._plain import NO_CODE, pack, unpack
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_model
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.plain import NO_CODE, pack, unpack
 from sfmforensics.custody import manifest_without_people
 from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView

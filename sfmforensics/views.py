@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion
 
 from sfmforensics._hearing import Hearing
-from sfmforensics._names import is_path
-from sfmforensics._paths import user_path
+from sfmforensics._utils.names import is_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from sklearn.utils import Bunch
 
-from sfmforensics._names import keep_name, show_name
+from sfmforensics._utils.names import keep_name, show_name
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from sfmforensics import _console
-from sfmforensics._files import file_hash
-from sfmforensics._names import keep_name, show_name
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.names import keep_name, show_name
 from sfmforensics.cli import main
 from sfmforensics.datasets import make_speech_corpus
 

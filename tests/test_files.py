@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from sfmforensics._files import replacing, write_atomically
+from sfmforensics._utils.files import replacing, write_atomically
 
 
 def test_text_is_utf_8_whatever_is_in_it(tmp_path):

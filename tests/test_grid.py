@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from sfmforensics._console import in_folder, show_answers, show_frame, show_scores
-from sfmforensics._grid import UNLIMITED, Grid, Record, Screen
+from sfmforensics._utils.grid import UNLIMITED, Grid, Record, Screen
 from sfmforensics.report import to_rich
 
 WIDTHS = (20, 40, 60, 80, 120, 200)

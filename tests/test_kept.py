@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.svm import SVC
 
-from sfmforensics._kept import Kept, digest
-from sfmforensics._log import JsonLines, event, logging_to
-from sfmforensics._plain import pack, unpack
+from sfmforensics._utils.log import JsonLines, event, logging_to
+from sfmforensics._utils.plain import pack, unpack
+from sfmforensics._utils.store import Kept, digest
 from sfmforensics.exceptions import CacheWarning, ModelFileError, OutputError
 from sfmforensics.experiment import evaluate, make_splits
 from sfmforensics.presets import make_estimator

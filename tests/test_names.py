@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sfmforensics._names import (
+from sfmforensics._utils.names import (
     describe_source,
     escape_text,
     keep_name,

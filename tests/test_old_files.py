@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from sfmforensics import load_embeddings, make_views, read_model
-from sfmforensics._versions import versions
+from sfmforensics._utils.versions import versions
 from sfmforensics.cli import main
 from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
 from sfmforensics.datasets import load_manifest

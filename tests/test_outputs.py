@@ -11,7 +11,7 @@ import pytest
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from sfmforensics import save_model
-from sfmforensics._outputs import check_outputs, is_manifest, is_model, nothing, own_files
+from sfmforensics._utils.outputs import check_outputs, is_manifest, is_model, nothing, own_files
 from sfmforensics.cli import app, common, main
 from sfmforensics.cli._options import Use, uses_of
 from sfmforensics.datasets import load_manifest, make_speech_corpus

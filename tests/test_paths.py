@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sfmforensics import load_embeddings, make_views, read_model, save_embeddings, save_model
-from sfmforensics._log import logging_to
-from sfmforensics._paths import user_name, user_path
+from sfmforensics._utils.log import logging_to
+from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.audio import audio_info, read_audio
 from sfmforensics.cli import main
 from sfmforensics.custody import Evidence, read_manifest, write_manifest

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.utils import Bunch
 
-from sfmforensics._kept import digest
+from sfmforensics._utils.store import digest
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import CacheWarning, DatasetError, SFMForensicsError, ViewError

@@ -21,7 +21,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from sfmforensics._hearing import USUAL, Hearing
-from sfmforensics._progress import progress
+from sfmforensics._utils.progress import progress
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError

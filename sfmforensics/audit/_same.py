@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._names import is_path, show_name
+from sfmforensics._utils.names import is_path, show_name
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._labels import SPEAKER

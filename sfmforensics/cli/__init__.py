@@ -13,10 +13,10 @@ import typer
 
 import sfmforensics
 from sfmforensics._console import say, warnings_in_one_line
-from sfmforensics._log import event, logging_to
-from sfmforensics._outputs import anything, in_run
-from sfmforensics._paths import user_path
-from sfmforensics._streams import any_encoding
+from sfmforensics._utils.log import event, logging_to
+from sfmforensics._utils.outputs import anything, in_run
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.streams import any_encoding
 from sfmforensics.cli._cases import assess, compare, identify
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce

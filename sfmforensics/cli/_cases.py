@@ -18,9 +18,9 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics._json import as_json
-from sfmforensics._names import keep_name
-from sfmforensics._streams import print_csv, print_json
+from sfmforensics._utils.names import keep_name
+from sfmforensics._utils.plain import as_json
+from sfmforensics._utils.streams import print_csv, print_json
 from sfmforensics.cli._options import (
     CACHE,
     CASE_FILE,

@@ -16,7 +16,7 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics._streams import print_csv, print_json
+from sfmforensics._utils.streams import print_csv, print_json
 from sfmforensics.cli._cases import print_answers
 from sfmforensics.cli._options import (
     CACHE,

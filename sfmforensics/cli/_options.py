@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
-from sfmforensics._outputs import check_outputs, in_run, is_manifest, is_model, is_page
-from sfmforensics._paths import user_name, user_path
+from sfmforensics._utils.outputs import check_outputs, in_run, is_manifest, is_model, is_page
+from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.embedders._spec import quote_spec, split_list
 from sfmforensics.exceptions import OutputError, ParameterError, shown
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from sfmforensics._outputs import Test
     from sfmforensics._types import Channel
+    from sfmforensics._utils.outputs import Test
 
 CACHE = Path("embeddings")
 
@@ -62,7 +62,7 @@ SPECS = Use(views=True)
 FOLDER = Use(folder=True)
 REPORTED = Use(read=True, folder=True)
 LOG = Use(written=lambda path: True)
-"""Lines are added to it; see `sfmforensics._log`, which takes no file but a log."""
+"""Lines are added to it; see `sfmforensics._utils.log`, which takes no file but a log."""
 
 
 class CorpusName(StrEnum):

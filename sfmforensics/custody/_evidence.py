@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._files import file_hash
 from sfmforensics._hearing import USUAL
-from sfmforensics._names import is_path, show_name
-from sfmforensics._paths import user_name
-from sfmforensics._progress import progress
-from sfmforensics._versions import hardware, library_versions
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.paths import user_name
+from sfmforensics._utils.progress import progress
+from sfmforensics._utils.versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
 from sfmforensics.custody._manifest import FORMAT, seal
 from sfmforensics.custody._parts import describe_views

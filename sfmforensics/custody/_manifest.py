@@ -6,9 +6,9 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_manifest
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_manifest
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import CustodyError
 
 if TYPE_CHECKING:

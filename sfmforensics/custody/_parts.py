@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._plain import pack
+from sfmforensics._utils.plain import pack
 from sfmforensics.exceptions import EmbedderError, ModelFileError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._decoding import blocks_of
-from sfmforensics._names import show_name
-from sfmforensics._paths import user_path
-from sfmforensics._progress import progress
+from sfmforensics._utils.names import show_name
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.progress import progress
 from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
 
 if TYPE_CHECKING:

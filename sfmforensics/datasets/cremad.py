@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import label_column, make_bunch, match_recordings, name_few
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 

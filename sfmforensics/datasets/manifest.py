@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._names import name_on_disk
-from sfmforensics._paths import user_path
+from sfmforensics._utils.names import name_on_disk
+from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import (
     UNKNOWN_SPEAKER,
     check_tasks,

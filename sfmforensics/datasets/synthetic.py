@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs
+from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.datasets._voice import Voice, speak
 from sfmforensics.exceptions import DatasetError, OutputError

@@ -10,8 +10,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import file_hash
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics._hearing import USUAL
-from sfmforensics._names import describe_source
+from sfmforensics._utils.names import describe_source
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.exceptions import AudioError
 

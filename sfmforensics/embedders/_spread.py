@@ -11,7 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
-from sfmforensics._names import is_path
+from sfmforensics._utils.names import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def spread(
     recordings : list of path-like
     out : ndarray of shape (n_recordings, dimension), float32
     advance : callable
-        See `sfmforensics._progress.progress`.
+        See `sfmforensics._utils.progress.progress`.
     on_error : "stop" or "skip"
     n_jobs : int
 

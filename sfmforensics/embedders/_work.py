@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._names import describe_source
+from sfmforensics._utils.names import describe_source
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.embedders._recording import Recording
 from sfmforensics.exceptions import AudioError, EmbedderError
@@ -36,7 +36,7 @@ class Work:
     vectors : ndarray of shape (n_recordings, dimension), float32
         To be filled.
     advance : callable
-        See `sfmforensics._progress.progress`.
+        See `sfmforensics._utils.progress.progress`.
     on_error : "stop" or "skip"
         What becomes of a recording that is refused: the error is raised, after what waited is
         computed, or kept in `refused`.

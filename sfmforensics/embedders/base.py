@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from sfmforensics._hearing import Hearing, tell_notes
-from sfmforensics._progress import progress
+from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.embedders._given import check_recordings
 from sfmforensics.embedders._hub import hash_each

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._files import sweep, write_atomically
-from sfmforensics._log import event
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import sweep, write_atomically
+from sfmforensics._utils.log import event
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import CacheWarning
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.embedders._spec import parse_options, quote_spec, split_spec
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError

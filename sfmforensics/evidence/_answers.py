@@ -154,7 +154,7 @@ def asked_once(model: CalibratedModel) -> CalibratedModel:
 class _Once:
     """An estimator that remembers what it answered."""
 
-    _answers_by = "_inner"  # for sfmforensics._steps
+    _answers_by = "_inner"  # for sfmforensics._utils.pipelines
 
     def __init__(self, estimator: Any) -> None:
         self._inner = estimator

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 
 from sfmforensics._folds import joined_groups, named_groups
-from sfmforensics._steps import last_step
+from sfmforensics._utils.pipelines import last_step
 from sfmforensics.evidence._conformal import (
     class_scores,
     one_of_each,

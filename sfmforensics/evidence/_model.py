@@ -13,7 +13,7 @@ from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, in
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sfmforensics._parameters import check_y, only_if
-from sfmforensics._steps import last_step
+from sfmforensics._utils.pipelines import last_step
 from sfmforensics.estimators import TANGO
 from sfmforensics.evidence._conformal import ANY_OTHER
 from sfmforensics.evidence._held import (
@@ -150,7 +150,7 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
     True
     """
 
-    _answers_by = "estimator_"  # for sfmforensics._steps
+    _answers_by = "estimator_"  # for sfmforensics._utils.pipelines
 
     def __init__(
         self,

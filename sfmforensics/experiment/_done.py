@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
-from sfmforensics._files import file_hash
-from sfmforensics._kept import Kept, digest
-from sfmforensics._log import event
-from sfmforensics._plain import pack, unpack
-from sfmforensics._versions import versions
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.log import event
+from sfmforensics._utils.plain import pack, unpack
+from sfmforensics._utils.store import Kept, digest
+from sfmforensics._utils.versions import versions
 from sfmforensics.exceptions import ModelFileError, OutputError
 from sfmforensics.metrics import Trials
 from sfmforensics.saving import read_model, save_model

@@ -8,7 +8,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
-from sfmforensics._progress import progress
+from sfmforensics._utils.progress import progress
 from sfmforensics.exceptions import TrainingError
 from sfmforensics.nn.plans import plan_entropy
 from sfmforensics.nn.runtime import keep_triton_out

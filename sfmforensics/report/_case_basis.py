@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from sfmforensics._names import show_name
+from sfmforensics._utils.names import show_name
 from sfmforensics.report._case_custody import share_text, text_of, time_of
 from sfmforensics.report._case_result import log_text
 from sfmforensics.report._markup import png, table, tag

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from sfmforensics._names import escape_text, show_name
+from sfmforensics._utils.names import escape_text, show_name
 from sfmforensics.custody import recorded_in
 from sfmforensics.report._markup import Markup, table, tag
 from sfmforensics.report._sections import plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import file_hash
+from sfmforensics._utils.files import file_hash
 from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
 from sfmforensics.exceptions import CustodyError
 from sfmforensics.report._markup import details, join, table, tag

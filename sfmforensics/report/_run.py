@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS, require_columns
 from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_table, own_files
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_table, own_files
+from sfmforensics._utils.paths import user_path
 from sfmforensics.evidence._assessment import DIFFERENCES, TABLE
 from sfmforensics.evidence._conformal import speaker_weights
 from sfmforensics.report._assessment_tables import MEASURES
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from sfmforensics._outputs import Test
     from sfmforensics._types import FloatArray, PathLike
+    from sfmforensics._utils.outputs import Test
     from sfmforensics.evidence import Assessment
 
 LEFT_OUT = ("min_dcf", "ece_before", "brier_before", "brier_after")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._hearing import Hearing
-from sfmforensics._names import describe_source
+from sfmforensics._utils.names import describe_source
 from sfmforensics.audit import (
     alike_voices,
     audit_corpus,

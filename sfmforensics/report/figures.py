@@ -6,9 +6,9 @@ import re
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_figure, own_files
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_figure, own_files
+from sfmforensics._utils.paths import user_path
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._labels import (
     PREDICTION_COLUMNS,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sfmforensics._outputs import Test
     from sfmforensics._types import PathLike
+    from sfmforensics._utils.outputs import Test
 
 __all__ = ["plot_scores", "save_figures"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_page
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_page
+from sfmforensics._utils.paths import user_path
 from sfmforensics.report import _pictures_section as pictures
 from sfmforensics.report import _sections as sections
 from sfmforensics.report import _tables_section as tables

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import begins_with, check_outputs, is_table, own_files
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import begins_with, check_outputs, is_table, own_files
+from sfmforensics._utils.paths import user_path
 from sfmforensics.paper import BEST_OF, paper_figures
 from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from sfmforensics._outputs import Test
     from sfmforensics._types import PathLike
+    from sfmforensics._utils.outputs import Test
 
     Plan: TypeAlias = Sequence[tuple[int, str, tuple[str, ...]]]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics._grid import Grid
+from sfmforensics._utils.grid import Grid
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._labels import (
     SCORE_COLUMNS,

@@ -1,6 +1,6 @@
 """What the commands do, for those who call them from Python."""
 
-from sfmforensics._versions import versions
+from sfmforensics._utils.versions import versions
 from sfmforensics.workflow._assess import assess_corpus
 from sfmforensics.workflow._case_report import write_case
 from sfmforensics.workflow._cases import Case, compare_files

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from sfmforensics._hearing import USUAL
-from sfmforensics._names import show_name
+from sfmforensics._utils.names import show_name
 from sfmforensics.custody import describe_views
 from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence import CalibratedModel

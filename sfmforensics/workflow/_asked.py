@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from sfmforensics._hearing import USUAL
-from sfmforensics._names import show_name
+from sfmforensics._utils.names import show_name
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.custody import recorded_in
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import file_hash
-from sfmforensics._outputs import check_outputs, is_manifest, own_files
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import file_hash, make_folder
+from sfmforensics._utils.outputs import check_outputs, is_manifest, own_files
+from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
@@ -22,7 +22,7 @@ from sfmforensics.workflow._answers import (
     read_by,
     vectors_of,
 )
-from sfmforensics.workflow._common import check_corpus, make_folder, read_of
+from sfmforensics.workflow._common import check_corpus, read_of
 from sfmforensics.workflow._copies import copies_among, heard_by, refuse_heard, warn_of_absent
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 

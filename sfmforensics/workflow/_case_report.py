@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils import _safe_indexing
 
-from sfmforensics._files import write_atomically
-from sfmforensics._outputs import check_outputs, is_page
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_page
+from sfmforensics._utils.paths import user_path
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation import explain

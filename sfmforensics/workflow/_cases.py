@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics._files import write_atomically
-from sfmforensics._json import as_json
-from sfmforensics._names import is_path
-from sfmforensics._outputs import check_outputs, is_manifest
-from sfmforensics._paths import user_name, user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.names import is_path
+from sfmforensics._utils.outputs import check_outputs, is_manifest
+from sfmforensics._utils.paths import user_name, user_path
+from sfmforensics._utils.plain import as_json
 from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import plain_sentences
 from sfmforensics.exceptions import ParameterError, shown

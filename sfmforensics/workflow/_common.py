@@ -6,13 +6,16 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from sfmforensics._names import is_path, keep_name, show_name
-from sfmforensics._paths import user_path
+from sfmforensics._utils.names import (
+    is_path,
+    keep_name,
+    show_name,
+)
+from sfmforensics._utils.paths import user_path
 from sfmforensics.audit import not_labels
 from sfmforensics.exceptions import (
     DatasetWarning,
     OutputError,
-    SFMForensicsError,
     TargetError,
     ViewError,
     shown,
@@ -23,14 +26,19 @@ from sfmforensics.targets import CLASSIFICATION
 from sfmforensics.views import files_of_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import (
+        Mapping,
+        Sequence,
+    )
     from typing import Any
 
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import PathLike, Recording
+    from sfmforensics._types import (
+        PathLike,
+        Recording,
+    )
 
 
 def check_model(model: str, preset: str, device: str | None) -> Any:
@@ -71,16 +79,6 @@ def build_estimator(
             "another (--views mfcc,prosody), or use --model single"
         )
     return make_estimator(model, preset, **overrides)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for what is written, or say why that is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SFMForensicsError(
-            f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
-        ) from error
 
 
 def read_of(corpus: Bunch, union: FeatureUnion, cache: PathLike | None) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._hearing import USUAL, Hearing
-from sfmforensics._names import is_path, show_name
+from sfmforensics._utils.names import is_path, show_name
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
 from sfmforensics.audit._copies import compared
 from sfmforensics.custody import recorded_in

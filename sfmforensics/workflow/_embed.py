@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.views import make_views

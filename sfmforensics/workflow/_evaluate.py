@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sfmforensics._outputs import check_outputs
-from sfmforensics._paths import user_path
-from sfmforensics._progress import progress
+from sfmforensics._utils.files import make_folder
+from sfmforensics._utils.outputs import check_outputs
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.progress import progress
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
@@ -19,7 +20,6 @@ from sfmforensics.workflow._common import (
     build_estimator,
     check_corpus,
     least_of,
-    make_folder,
     read_of,
     recording_names,
     warn_of_no_labels,

@@ -10,8 +10,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._hearing import Hearing
-from sfmforensics._names import describe_source
-from sfmforensics._progress import progress
+from sfmforensics._utils.names import describe_source
+from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, stream_heard
 from sfmforensics.exceptions import AudioError, AudioWarning, SFMForensicsError
 from sfmforensics.views import hearing_of

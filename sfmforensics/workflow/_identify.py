@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._files import write_atomically
-from sfmforensics._json import as_json
-from sfmforensics._outputs import check_outputs, is_manifest
-from sfmforensics._paths import user_name, user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_manifest
+from sfmforensics._utils.paths import user_name, user_path
+from sfmforensics._utils.plain import as_json
 from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people

@@ -10,9 +10,9 @@ import joblib
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from sfmforensics._files import file_hash, write_atomically
-from sfmforensics._outputs import check_outputs, is_manifest
-from sfmforensics._paths import user_name, user_path
+from sfmforensics._utils.files import file_hash, write_atomically
+from sfmforensics._utils.outputs import check_outputs, is_manifest
+from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.exceptions import (
     ModelFileError,

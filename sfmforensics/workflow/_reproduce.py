@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from sfmforensics._kept import Kept, digest
-from sfmforensics._log import event
-from sfmforensics._outputs import check_outputs
-from sfmforensics._paths import user_path
-from sfmforensics._progress import progress
-from sfmforensics._versions import versions
+from sfmforensics._utils.log import event
+from sfmforensics._utils.outputs import check_outputs
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.progress import progress
+from sfmforensics._utils.store import Kept, digest
+from sfmforensics._utils.versions import versions
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._files import as_bytes, file_hash, sweep, write_atomically
 from sfmforensics._hearing import USUAL
-from sfmforensics._log import event
-from sfmforensics._outputs import anything, is_json, is_manifest, is_table, own_files
-from sfmforensics._versions import versions
+from sfmforensics._utils.files import as_bytes, file_hash, make_folder, sweep, write_atomically
+from sfmforensics._utils.log import event
+from sfmforensics._utils.outputs import anything, is_json, is_manifest, is_table, own_files
+from sfmforensics._utils.versions import versions
 from sfmforensics.audit import audit_corpus
 from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
 from sfmforensics.datasets._base import with_speaker
@@ -24,7 +24,6 @@ from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.report.figures import file_part, own_figures
 from sfmforensics.targets import task_kind
-from sfmforensics.workflow._common import make_folder
 from sfmforensics.workflow._copies import copies_among
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sfmforensics._hearing import Hearing
-    from sfmforensics._outputs import Test
     from sfmforensics._types import Folds as NumberOfFolds
     from sfmforensics._types import Split
+    from sfmforensics._utils.outputs import Test
     from sfmforensics.custody import Evidence
 
 CONFIG, FOLDS, ROWS = "config.json", "folds", "rows"
@@ -175,7 +174,7 @@ def result_files(
     Returns
     -------
     dict of Path to callable
-        As `sfmforensics._outputs.check_outputs` takes them.
+        As `sfmforensics._utils.outputs.check_outputs` takes them.
     """
     from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS
     from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import FeatureUnion
 
-from sfmforensics._files import file_hash
-from sfmforensics._paths import user_path
-from sfmforensics._plain import unpack
-from sfmforensics._progress import progress
-from sfmforensics._versions import hardware, library_versions
+from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.plain import unpack
+from sfmforensics._utils.progress import progress
+from sfmforensics._utils.versions import hardware, library_versions
 from sfmforensics.custody import (
     MANIFEST,
     check_manifest,

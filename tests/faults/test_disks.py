@@ -13,7 +13,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from sfmforensics import load_embeddings, make_views, save_embeddings
-from sfmforensics._files import replacing, sweep, write_atomically
+from sfmforensics._utils.files import replacing, sweep, write_atomically
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import CacheWarning, CustodyError, OutputError
 from sfmforensics.workflow import evaluate_corpus, train_model
@@ -85,7 +85,7 @@ def test_a_model_that_does_not_fit_leaves_the_one_that_was_there(small_disk, cor
 def test_a_quota_is_as_a_full_disk(tmp_path):
     code = """
 import resource, sys
-from sfmforensics._files import write_atomically
+from sfmforensics._utils.files import write_atomically
 from sfmforensics.exceptions import OutputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

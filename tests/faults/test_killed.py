@@ -8,7 +8,7 @@ import shutil
 import pytest
 from safetensors import safe_open
 
-from sfmforensics._kept import _checksum
+from sfmforensics._utils.store import _checksum
 
 KILLS = 20
 VIEWS = ["--views", "mfcc,prosody", "--cache", "cache"]

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sfmforensics._names import keep_name, show_name
+from sfmforensics._utils.names import keep_name, show_name
 from sfmforensics.audio import describe_source, read_audio
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError

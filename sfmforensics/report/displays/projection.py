@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
 from threadpoolctl import threadpool_limits
 
-from sfmforensics._steps import last_step
+from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._labels import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes

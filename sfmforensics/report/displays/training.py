@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._steps import last_step
+from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
 

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sfmforensics._steps import last_step
+from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import own_panels

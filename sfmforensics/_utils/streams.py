@@ -12,8 +12,8 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import as_bytes
-from sfmforensics._names import escape_text
+from sfmforensics._utils.files import as_bytes
+from sfmforensics._utils.names import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sfmforensics._paths import user_path
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import OutputError
 
 if TYPE_CHECKING:

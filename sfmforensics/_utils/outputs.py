@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics._files import write_atomically
-from sfmforensics._names import is_path, show_name
-from sfmforensics._paths import user_path
+from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import OutputError
 
 if TYPE_CHECKING:

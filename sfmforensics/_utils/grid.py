@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sfmforensics._streams import readable
+from sfmforensics._utils.streams import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from sfmforensics.exceptions import ModelFileError
 
 if TYPE_CHECKING:
     from typing import Any
+
 
 _DTYPES = "OUbiuf"
 _LONG = 64
@@ -114,3 +116,29 @@ def unpack(value: Any) -> Any:
     array = np.empty(len(value["array"]), dtype=dtype)
     array[:] = unpack(value["array"])
     return array
+
+
+def as_json(value: Any) -> Any:
+    """Give a value without infinite numbers, tuples, and anything of NumPy's.
+
+    Parameters
+    ----------
+    value : object
+        A number, a text, a label, or a list, tuple or dict of them.
+
+    Returns
+    -------
+    object
+        None for a number that is not finite.
+
+    Examples
+    --------
+    >>> as_json({"low": float("-inf"), "set": ("high", "low")})
+    {'low': None, 'set': ['high', 'low']}
+    """
+    if isinstance(value, dict):
+        return {name: as_json(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(one) for one in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,13 +11,14 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics.exceptions import OutputError
+from sfmforensics.exceptions import OutputError, SFMForensicsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
     from sfmforensics._types import PathLike
+
 
 fcntl: ModuleType | None
 try:
@@ -221,3 +222,13 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for what is written, or say why that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SFMForensicsError(
+            f"{folder}: this folder cannot be made ({error.strerror}); choose another output"
+        ) from error

@@ -1,0 +1,1 @@
+"""Bytes and words: what every room needs and none owns."""
