@@ -13,10 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
-from sfmforensics._labels import label_codes, refuse_odd_labels
-from sfmforensics.datasets._base import UNKNOWN_SPEAKER
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+from sfmforensics.targets._columns import UNKNOWN_SPEAKER, label_codes, refuse_odd_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,10 +10,10 @@ import pandas as pd
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 
-from sfmforensics._labels import numbers_of
 from sfmforensics._weights import recording_weights
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, as_frame
+from sfmforensics.targets._columns import numbers_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

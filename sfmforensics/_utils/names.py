@@ -6,12 +6,19 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from typing_extensions import TypeIs
 
     from sfmforensics._types import PathLike
+
+
+_LONG = 200
+_NAMED = 3
 
 _QUOTES = ("'", '"')
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
@@ -178,7 +185,6 @@ def describe_source(source: Any) -> str:
 
 
 def _shape(signal: Any) -> tuple[int, ...]:
-    import numpy as np
 
     return np.shape(signal)
 
@@ -200,3 +206,32 @@ def is_path(source: object) -> TypeIs[PathLike]:
     (True, False)
     """
     return isinstance(source, (str, os.PathLike))
+
+
+def name_few(names: Sequence[object], count: int = _NAMED) -> str:
+    """Name the first few of many in an error message.
+
+    Parameters
+    ----------
+    names : list of str
+    count : int, default=3
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_few(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    rest = len(names) - count
+    few = ", ".join(_readable(str(name)) for name in names[:count])
+    return few + (f" and {rest} more" if rest > 0 else "")
+
+
+def _readable(name: str) -> str:
+    """A name as it is, unless it is endless or holds what a terminal would obey."""
+    if len(name) > _LONG:
+        name = f"{name[: _LONG // 2]}...{name[-_LONG // 2 :]}"
+    return name if name.isprintable() else repr(name)[1:-1]

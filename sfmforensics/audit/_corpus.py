@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sfmforensics._utils.names import name_few
 from sfmforensics.audit._copies import near_copies
 from sfmforensics.audit._finding import SERIOUS, Finding, counted, findings_frame
 from sfmforensics.audit._heard import hearing_findings
@@ -13,7 +14,6 @@ from sfmforensics.audit._origin import origin_findings, recording_details, unrea
 from sfmforensics.audit._same import copy_findings, names_of, voice_findings
 from sfmforensics.audit._voices import alike_voices
 from sfmforensics.datasets import find_copies
-from sfmforensics.datasets._base import name_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

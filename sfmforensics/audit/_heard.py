@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sfmforensics._channels import DIFFERENT, INVERTED, SILENT
 from sfmforensics._hearing import Hearing
+from sfmforensics._utils.names import name_few
 from sfmforensics.audio import heard_of
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._same import names_of
-from sfmforensics.datasets._base import name_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

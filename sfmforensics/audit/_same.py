@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.names import is_path, name_few, show_name
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._labels import SPEAKER
-from sfmforensics.datasets._base import name_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

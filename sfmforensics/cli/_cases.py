@@ -18,7 +18,7 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics._utils.names import keep_name
+from sfmforensics._utils.names import keep_name, name_few
 from sfmforensics._utils.plain import as_json
 from sfmforensics._utils.streams import print_csv, print_json
 from sfmforensics.cli._options import (
@@ -43,7 +43,6 @@ from sfmforensics.cli._options import (
     channel_of,
     names_of_tasks,
 )
-from sfmforensics.datasets._base import name_few
 from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:

@@ -14,22 +14,17 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._decoding import blocks_of
-from sfmforensics._utils.names import show_name
+from sfmforensics._utils.names import name_few, show_name
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
+from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
     from sfmforensics._types import Column, IntArray, PathLike, Recording
-
-UNKNOWN_SPEAKER = ""
-"""Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
-
-_NAMED = 3
-_LONG = 200
 
 
 def get_data_home(data_home: PathLike | None = None) -> str:
@@ -257,35 +252,6 @@ def with_speaker(corpus: Bunch) -> Bunch:
         return corpus
     speakers = details[["speaker"]].set_axis(corpus.target.index)
     return Bunch(**corpus | {"target": pd.concat([speakers, corpus.target], axis=1)})
-
-
-def name_few(names: Sequence[object], count: int = _NAMED) -> str:
-    """Name the first few of many in an error message.
-
-    Parameters
-    ----------
-    names : list of str
-    count : int, default=3
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> name_few(["a", "b", "c", "d"])
-    'a, b, c and 1 more'
-    """
-    rest = len(names) - count
-    few = ", ".join(_readable(str(name)) for name in names[:count])
-    return few + (f" and {rest} more" if rest > 0 else "")
-
-
-def _readable(name: str) -> str:
-    """A name as it is, unless it is endless or holds what a terminal would obey."""
-    if len(name) > _LONG:
-        name = f"{name[: _LONG // 2]}...{name[-_LONG // 2 :]}"
-    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def match_recordings(

@@ -8,7 +8,7 @@ import unicodedata
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from sfmforensics.datasets._base import name_few
+from sfmforensics._utils.names import name_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

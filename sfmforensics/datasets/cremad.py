@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._utils.names import name_few
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings, name_few
+from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 if TYPE_CHECKING:

@@ -13,20 +13,15 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._utils.names import name_on_disk
+from sfmforensics._utils.names import name_few, name_on_disk
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._base import (
-    UNKNOWN_SPEAKER,
-    check_tasks,
-    label_column,
-    make_bunch,
-    name_few,
-)
+from sfmforensics.datasets._base import check_tasks, label_column, make_bunch
 from sfmforensics.datasets._columns import cut_by_spreadsheet, is_number, read_column
 from sfmforensics.datasets._elsewhere import explain_missing
 from sfmforensics.datasets._meanings import is_index, is_nameless, refuse_parts
 from sfmforensics.datasets._table import read_cells
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
+from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

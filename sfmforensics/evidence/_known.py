@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import name_few
+from sfmforensics._utils.names import name_few
 from sfmforensics.evidence._held import task_classes
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import EvidenceWarning, TargetError

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._labels import label_codes
 from sfmforensics.evidence._conformal import speaker_quantile
 from sfmforensics.evidence._people import NO_PEOPLE
 from sfmforensics.evidence._trials import means_by_speaker
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from typing import Self

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sfmforensics._labels import label_codes
 from sfmforensics._parameters import check_y
 from sfmforensics.evidence._scorers import PLDA
 from sfmforensics.evidence._trials import balanced_weights
 from sfmforensics.exceptions import ParameterError
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from typing import Self

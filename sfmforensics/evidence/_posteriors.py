@@ -10,9 +10,9 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import t as student
 from sklearn.utils import check_consistent_length
 
-from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics._trials import checked_labels, checked_scores
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -10,9 +10,9 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._labels import label_codes
 from sfmforensics._parameters import check_y
 from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from typing import Self

@@ -10,10 +10,10 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics._folds import balance, joined_groups, named_groups
-from sfmforensics._labels import label_codes
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
+from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:
     from typing import Any

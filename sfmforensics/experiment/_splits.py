@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from sfmforensics._labels import numbers_of, refuse_numbered_speakers, refuse_odd_labels
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.model_selection import (
     RepeatedTargetKFold,
@@ -19,6 +18,7 @@ from sfmforensics.model_selection import (
     joined_groups,
 )
 from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
+from sfmforensics.targets._columns import numbers_of, refuse_numbered_speakers, refuse_odd_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

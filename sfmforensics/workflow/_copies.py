@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._hearing import USUAL, Hearing
-from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.names import is_path, name_few, show_name
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
 from sfmforensics.audit._copies import compared
 from sfmforensics.custody import recorded_in
 from sfmforensics.datasets import find_copies
-from sfmforensics.datasets._base import name_few
 from sfmforensics.exceptions import AudioError, EvidenceWarning, TargetError
 
 if TYPE_CHECKING:

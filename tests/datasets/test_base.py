@@ -9,13 +9,13 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfmforensics._utils.names import name_few
 from sfmforensics.datasets._base import (
     find_copies,
     get_data_home,
     label_column,
     make_bunch,
     match_recordings,
-    name_few,
 )
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 

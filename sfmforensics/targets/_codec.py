@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from sfmforensics._labels import (
+from sfmforensics.exceptions import TargetError
+from sfmforensics.targets._columns import (
     as_frame,
     as_text,
     form_of,
@@ -22,7 +23,6 @@ from sfmforensics._labels import (
     sorted_labels,
     to_polars,
 )
-from sfmforensics.exceptions import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from sfmforensics._types import Array, Column, Float32Array, FloatArray, IntArray, Targets
+    from sfmforensics._types import (
+        Array,
+        Column,
+        Float32Array,
+        FloatArray,
+        IntArray,
+        Targets,
+    )
+
+
+UNKNOWN_SPEAKER = ""
+"""Group of the recordings whose speaker is not known. A label is never blank, so it is free."""
 
 _MOST_POINTS = 200
 

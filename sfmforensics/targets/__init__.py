@@ -1,0 +1,5 @@
+"""Mixed label columns to numbers that a network learns, and back."""
+
+from sfmforensics.targets._codec import CLASSIFICATION, REGRESSION, TargetCodec, as_frame, task_kind
+
+__all__ = ["CLASSIFICATION", "REGRESSION", "TargetCodec", "as_frame", "task_kind"]
