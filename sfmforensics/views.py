@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.pipeline import FeatureUnion
 
-from sfmforensics._hearing import Hearing
 from sfmforensics._utils.names import is_path
 from sfmforensics._utils.paths import user_path
+from sfmforensics.audio._hearing import Hearing
 from sfmforensics.embedders.registry import make_embedder
 from sfmforensics.exceptions import ViewError
 

@@ -13,11 +13,11 @@ from sfmforensics.audio import (
     MIN_SAMPLES,
     SOFTEST,
     audio_info,
-    describe_source,
     read_audio,
     signal_hash,
     stream_audio,
 )
+from sfmforensics.audio._reading import describe_source
 from sfmforensics.exceptions import AudioError
 
 RATE = 16_000

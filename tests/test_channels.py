@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
-from sfmforensics._hearing import Hearing
 from sfmforensics.audio import heard_of, read_audio, signal_hash, stream_audio
+from sfmforensics.audio._hearing import Hearing
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, AudioWarning, EmbedderError, ParameterError
 from sfmforensics.views import make_views

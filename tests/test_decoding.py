@@ -8,9 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from sfmforensics import _decoding
-from sfmforensics._decoding import MAX_RATE, MIN_RATE, blocks_of, check_pair, open_sound
-from sfmforensics.audio import read_audio
+from sfmforensics.audio import _decoding, read_audio
+from sfmforensics.audio._decoding import MAX_RATE, MIN_RATE, blocks_of, check_pair, open_sound
 from sfmforensics.exceptions import AudioError
 
 TONE = 0.5 * np.sin(np.arange(16_000) / 5)

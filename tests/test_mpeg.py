@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfmforensics._mpeg import decoder_silenced
 from sfmforensics.audio import read_audio
+from sfmforensics.audio._decoding import decoder_silenced
 from sfmforensics.exceptions import AudioError
 
 NOTE = b"Note: Illegal Audio-MPEG-Header 0x00000000 at offset 1392.\n"

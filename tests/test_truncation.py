@@ -10,8 +10,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfmforensics._truncation import find_cut
 from sfmforensics.audio import read_audio
+from sfmforensics.audio._truncation import find_cut
 from sfmforensics.datasets import find_copies
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, AudioWarning, ParameterError

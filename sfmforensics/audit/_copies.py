@@ -20,9 +20,9 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics._hearing import USUAL, Hearing
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
+from sfmforensics.audio._hearing import USUAL, Hearing
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError
 

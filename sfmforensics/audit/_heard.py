@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sfmforensics._channels import DIFFERENT, INVERTED, SILENT
-from sfmforensics._hearing import Hearing
 from sfmforensics._utils.names import name_few
 from sfmforensics.audio import heard_of
+from sfmforensics.audio._channels import DIFFERENT, INVERTED, SILENT
+from sfmforensics.audio._hearing import Hearing
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._same import names_of
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sfmforensics._decoding import check_pair
 from sfmforensics._utils.names import describe_source, is_path
 from sfmforensics.audio import audio_info
+from sfmforensics.audio._decoding import check_pair
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
 from sfmforensics.audit._labels import SPEAKER, constant_labels
 from sfmforensics.exceptions import AudioError

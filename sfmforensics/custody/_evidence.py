@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.files import file_hash
 from sfmforensics._utils.names import is_path, show_name
 from sfmforensics._utils.paths import user_name
 from sfmforensics._utils.progress import progress
 from sfmforensics._utils.versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.custody._manifest import FORMAT, seal
 from sfmforensics.custody._parts import describe_views
 from sfmforensics.datasets._base import content_hash
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import FeatureUnion
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import PathLike, Recording
+    from sfmforensics.audio._hearing import Hearing
 
     Stamp: TypeAlias = tuple[int, int, int, int]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._decoding import blocks_of
 from sfmforensics._utils.names import name_few, show_name
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
+from sfmforensics.audio._decoding import blocks_of
 from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 

@@ -16,8 +16,8 @@ from sfmforensics._utils.names import is_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sfmforensics._hearing import Note
     from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Recording
+    from sfmforensics.audio._hearing import Note
     from sfmforensics.embedders.base import BaseEmbedder
     from sfmforensics.exceptions import AudioError, EmbedderError
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from sfmforensics._utils.names import describe_source
 from sfmforensics.audio import SAMPLE_RATE
-from sfmforensics.embedders._recording import Recording
+from sfmforensics.audio._recording import Recording
 from sfmforensics.exceptions import AudioError, EmbedderError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from sfmforensics._hearing import Note
     from sfmforensics._types import Advance, Float32Array, OnError, Signal
     from sfmforensics._types import Recording as Source
+    from sfmforensics.audio._hearing import Note
     from sfmforensics.embedders.base import BaseEmbedder
 
     Batch: TypeAlias = list[tuple[int, str, Signal]]

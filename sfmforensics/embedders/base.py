@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sfmforensics._hearing import Hearing, tell_notes
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
+from sfmforensics.audio._hearing import Hearing, tell_notes
 from sfmforensics.embedders._given import check_recordings
 from sfmforensics.embedders._hub import hash_each
 from sfmforensics.embedders._spread import n_jobs_for, spread
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.utils import Tags
 
-    from sfmforensics._hearing import Note
     from sfmforensics._types import (
         Array,
         Channel,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
         Signal,
         Truncated,
     )
+    from sfmforensics.audio._hearing import Note
     from sfmforensics.exceptions import AudioError, EmbedderError
 
 _PICKLED = "_version_of_vectors"

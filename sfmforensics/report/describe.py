@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._hearing import Hearing
 from sfmforensics._utils.names import describe_source
+from sfmforensics.audio._hearing import Hearing
 from sfmforensics.audit import (
     alike_voices,
     audit_corpus,

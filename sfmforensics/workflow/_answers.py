@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.base import clone
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.names import show_name
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.custody import describe_views
 from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence import CalibratedModel
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import PathLike
+    from sfmforensics.audio._hearing import Hearing
 
 
 def calibrated_step(model: Pipeline) -> CalibratedModel:

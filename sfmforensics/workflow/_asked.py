@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.names import show_name
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.custody import recorded_in
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning
@@ -16,7 +16,7 @@ from sfmforensics.workflow._answers import least_samples
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._hearing import Hearing
+    from sfmforensics.audio._hearing import Hearing
     from sfmforensics.custody import Evidence
 
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import Channel, Handling, Matrix, PathLike
+    from sfmforensics.audio._hearing import Hearing
     from sfmforensics.evidence import Comparison
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._hearing import USUAL, Hearing
 from sfmforensics._utils.names import is_path, name_few, show_name
+from sfmforensics.audio._hearing import USUAL, Hearing
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
 from sfmforensics.audit._copies import compared
 from sfmforensics.custody import recorded_in

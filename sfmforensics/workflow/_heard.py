@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._hearing import Hearing
 from sfmforensics._utils.names import describe_source
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, stream_heard
+from sfmforensics.audio._hearing import Hearing
 from sfmforensics.exceptions import AudioError, AudioWarning, SFMForensicsError
 from sfmforensics.views import hearing_of
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics.audio._hearing import Hearing
 
 
 def identify_files(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.files import as_bytes, file_hash, make_folder, sweep, write_atomically
 from sfmforensics._utils.log import event
 from sfmforensics._utils.outputs import anything, is_json, is_manifest, is_table, own_files
 from sfmforensics._utils.versions import versions
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audit import audit_corpus
 from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
 from sfmforensics.datasets._base import with_speaker
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._hearing import Hearing
     from sfmforensics._types import Folds as NumberOfFolds
     from sfmforensics._types import Split
     from sfmforensics._utils.outputs import Test
+    from sfmforensics.audio._hearing import Hearing
     from sfmforensics.custody import Evidence
 
 CONFIG, FOLDS, ROWS = "config.json", "folds", "rows"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import joblib
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.files import make_folder, replacing
 from sfmforensics._utils.outputs import check_outputs, is_model
 from sfmforensics._utils.paths import user_path
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.custody import Evidence
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (

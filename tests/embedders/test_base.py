@@ -17,7 +17,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics.audio import describe_source
+from sfmforensics.audio._reading import describe_source
 from sfmforensics.embedders import BaseEmbedder, MFCCEmbedder, ProsodyEmbedder, check_recordings
 from sfmforensics.exceptions import AudioError, EmbedderError
 

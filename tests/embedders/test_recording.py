@@ -6,9 +6,9 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sfmforensics._hearing import Hearing
 from sfmforensics.audio import read_audio, signal_hash
-from sfmforensics.embedders._recording import Recording
+from sfmforensics.audio._hearing import Hearing
+from sfmforensics.audio._recording import Recording
 from sfmforensics.exceptions import AudioError
 
 RATE = 16_000

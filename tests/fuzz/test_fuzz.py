@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sfmforensics._utils.names import keep_name, show_name
-from sfmforensics.audio import describe_source, read_audio
+from sfmforensics.audio import read_audio
+from sfmforensics.audio._reading import describe_source
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError
 

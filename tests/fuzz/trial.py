@@ -18,7 +18,8 @@ import numpy as np
 import torch
 import transformers as hf
 
-from sfmforensics.audio import describe_source, read_audio, stream_audio
+from sfmforensics.audio import read_audio, stream_audio
+from sfmforensics.audio._reading import describe_source
 from sfmforensics.audit import recording_details
 from sfmforensics.datasets import find_copies
 from sfmforensics.embedders import MFCCEmbedder, ProsodyEmbedder, TransformersEmbedder

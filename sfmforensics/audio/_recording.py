@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._hearing import USUAL
 from sfmforensics._utils.names import describe_source
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
+from sfmforensics.audio._hearing import USUAL
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sfmforensics._hearing import Hearing, Note
     from sfmforensics._types import Recording as Source
     from sfmforensics._types import Signal
+    from sfmforensics.audio._hearing import Hearing, Note
 
 _GRID = 320
 """Samples between two frames of the coarsest model, 20 ms; pieces begin on this grid."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._channels import ASKED, MEAN, ChannelStatistics, Choice
-from sfmforensics._decoding import (
+from sfmforensics._utils.names import describe_source, is_path
+from sfmforensics.audio._channels import ASKED, MEAN, ChannelStatistics, Choice
+from sfmforensics.audio._decoding import (
     REMEDY,
     REMEDY_OF_CUT,
     UNKNOWN_LENGTH,
@@ -22,8 +23,7 @@ from sfmforensics._decoding import (
     missing_words,
     open_sound,
 )
-from sfmforensics._hearing import CHANNEL, CUT, USUAL, Hearing, Note, tell_notes
-from sfmforensics._utils.names import describe_source, is_path
+from sfmforensics.audio._hearing import CHANNEL, CUT, USUAL, Hearing, Note, tell_notes
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:

@@ -1,0 +1,29 @@
+"""How a file becomes a mono float32 16 kHz signal, and what is refused."""
+
+from sfmforensics.audio._reading import (
+    LOUDEST,
+    MIN_SAMPLES,
+    REMEDY_OF_CHANNELS,
+    SAMPLE_RATE,
+    SOFTEST,
+    audio_info,
+    heard_of,
+    read_audio,
+    signal_hash,
+    stream_audio,
+    stream_heard,
+)
+
+__all__ = [
+    "LOUDEST",
+    "MIN_SAMPLES",
+    "REMEDY_OF_CHANNELS",
+    "SAMPLE_RATE",
+    "SOFTEST",
+    "audio_info",
+    "heard_of",
+    "read_audio",
+    "signal_hash",
+    "stream_audio",
+    "stream_heard",
+]
