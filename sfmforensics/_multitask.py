@@ -11,7 +11,6 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sfmforensics._fitted import ViewsEstimator
-from sfmforensics._folds import held_out
 from sfmforensics._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
@@ -25,6 +24,7 @@ from sfmforensics._parameters import (
 from sfmforensics._score import mean_score
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
 from sfmforensics.exceptions import ParameterError, ViewError, shown
+from sfmforensics.model_selection._folds import held_out
 from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import MultiViewNetwork

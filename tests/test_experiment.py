@@ -19,7 +19,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from sfmforensics._folds import held_out
 from sfmforensics.baselines import PerTask
 from sfmforensics.estimators import ConcatFusion
 from sfmforensics.exceptions import SplitWarning, TargetError
@@ -32,6 +31,7 @@ from sfmforensics.experiment import (
     score_intervals,
 )
 from sfmforensics.metrics import bootstrap_intervals, equal_error_rate, mean_skill
+from sfmforensics.model_selection._folds import held_out
 from sfmforensics.presets import make_estimator
 
 

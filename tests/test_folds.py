@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 
-from sfmforensics._folds import (
+from sfmforensics.exceptions import SplitWarning, TargetError
+from sfmforensics.model_selection import TargetGroupKFold
+from sfmforensics.model_selection._folds import (
     _can_judge,
     _give_back_last_labels,
     _spread_by_label,
@@ -16,8 +18,6 @@ from sfmforensics._folds import (
     spread,
     strata,
 )
-from sfmforensics.exceptions import SplitWarning, TargetError
-from sfmforensics.model_selection import TargetGroupKFold
 
 BITS = np.array([True, False])
 

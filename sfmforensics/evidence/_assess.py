@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._folds import named_groups
 from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
 from sfmforensics.evidence._assessment import measured
 from sfmforensics.evidence._held import voices_of
@@ -20,6 +19,7 @@ from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.metrics import Trials
+from sfmforensics.model_selection._folds import named_groups
 from sfmforensics.targets import as_frame
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 
-from sfmforensics._folds import joined_groups, named_groups
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.evidence._conformal import (
     class_scores,
@@ -21,6 +20,7 @@ from sfmforensics.evidence._conformal import (
 )
 from sfmforensics.evidence._posteriors import scale, temperature
 from sfmforensics.exceptions import EvidenceWarning, TargetError
+from sfmforensics.model_selection._folds import joined_groups, named_groups
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state
 
-from sfmforensics._folds import balance, joined_groups, named_groups
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._drawing import MOST_COMPARED, drawn_recordings
+from sfmforensics.model_selection._folds import balance, joined_groups, named_groups
 from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:

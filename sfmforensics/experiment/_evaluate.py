@@ -15,7 +15,6 @@ from sklearn.model_selection import GridSearchCV
 from sfmforensics.exceptions import TargetError
 from sfmforensics.experiment._done import FoldStore
 from sfmforensics.experiment._learnt import LearntTasks, skill
-from sfmforensics.experiment._splits import SPEAKER, check_target, make_splits
 from sfmforensics.metrics import (
     Trials,
     claim_trials,
@@ -24,6 +23,7 @@ from sfmforensics.metrics import (
     task_score,
 )
 from sfmforensics.model_selection import joined_groups
+from sfmforensics.model_selection._protocols import SPEAKER, check_target, make_splits
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
-from sfmforensics._folds import (
+from sfmforensics.exceptions import ParameterError, TargetError
+from sfmforensics.model_selection._folds import (
     balance,
     chosen_columns,
     joined_groups,
@@ -19,7 +20,6 @@ from sfmforensics._folds import (
     spread,
     strata,
 )
-from sfmforensics.exceptions import ParameterError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
