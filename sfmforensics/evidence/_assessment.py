@@ -10,8 +10,8 @@ import pandas as pd
 
 from sfmforensics.evidence._compared import Comparisons
 from sfmforensics.evidence._resampled import measure_answers
-from sfmforensics.metrics._bootstrap import _resamples
 from sfmforensics.metrics._groups import groupings_of
+from sfmforensics.metrics._resampling import _resamples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.special import xlogy
 
 from sfmforensics.evidence._resampled import Estimate, Measured
-from sfmforensics.metrics._bootstrap import AT_ONCE
+from sfmforensics.metrics._resampling import AT_ONCE
 from sfmforensics.metrics._verification import where_curves_cross
 
 if TYPE_CHECKING:

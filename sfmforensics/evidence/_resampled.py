@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.evidence._conformal import ANY_OTHER
-from sfmforensics.metrics._bootstrap import _bounds
+from sfmforensics.metrics._resampling import _bounds
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Examples
 0.5
 """
 
-from sfmforensics.metrics._bootstrap import Interval, bootstrap_intervals, eer_interval
+from sfmforensics.metrics._resampling import Interval, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._calibration import (
     brier_score,
     calibration_bins,
@@ -19,7 +19,7 @@ from sfmforensics.metrics._comparison import (
     corrected_resampled_ttest,
     holm,
 )
-from sfmforensics.metrics._labels import accuracy, macro_f1, uar
+from sfmforensics.metrics._classification import accuracy, macro_f1, uar
 from sfmforensics.metrics._likelihood_ratios import (
     cllr,
     cllr_cal,
@@ -29,8 +29,8 @@ from sfmforensics.metrics._likelihood_ratios import (
     min_dcf,
     pav_log10_lr,
 )
-from sfmforensics.metrics._numbers import ccc, mae, rmse
-from sfmforensics.metrics._registry import METRICS, Metric, mean_skill, task_score, task_scorers
+from sfmforensics.metrics._regression import ccc, mae, rmse
+from sfmforensics.metrics._scorers import METRICS, Metric, mean_skill, task_score, task_scorers
 from sfmforensics.metrics._verification import (
     Trials,
     claim_trials,

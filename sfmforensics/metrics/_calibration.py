@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.exceptions import ParameterError, TargetError, shown
-from sfmforensics.metrics._labels import known_labels
+from sfmforensics.metrics._classification import known_labels
 from sfmforensics.metrics._trials import checked_labels, checked_scores
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from sfmforensics.metrics import (
     expected_calibration_error,
     min_dcf,
 )
-from sfmforensics.metrics._bootstrap import _resamples
+from sfmforensics.metrics._resampling import _resamples
 
 N_TRAINED, N_SPEAKERS, OF_EACH = 36, 50, 4
 

@@ -291,7 +291,7 @@ class TestWhatIsCompared:
         import sfmforensics.evidence._trials as trials_
 
         monkeypatch.setattr(trials_, "MOST_COMPARED", 60)
-        import sfmforensics.metrics._drawing as drawing
+        import sfmforensics.metrics._verification as drawing
 
         monkeypatch.setattr(drawing, "MOST_COMPARED", 60)
         X, speakers = voices(20, 50, 4)

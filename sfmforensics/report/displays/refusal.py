@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length
 from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics import risk_coverage
 from sfmforensics.metrics._calibration import area_under_risk
-from sfmforensics.metrics._labels import known_labels
+from sfmforensics.metrics._classification import known_labels
 from sfmforensics.report._labels import figure_text
 from sfmforensics.report.displays._axes import next_style, own_axes
 

@@ -10,8 +10,8 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
-from sfmforensics.metrics._labels import accuracy, macro_f1, uar
-from sfmforensics.metrics._numbers import as_numbers, ccc, mae, rmse
+from sfmforensics.metrics._classification import accuracy, macro_f1, uar
+from sfmforensics.metrics._regression import as_numbers, ccc, mae, rmse
 from sfmforensics.metrics._verification import speaker_eer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 from sfmforensics.targets._columns import refuse_odd_labels

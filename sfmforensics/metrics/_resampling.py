@@ -12,9 +12,9 @@ from scipy.stats import beta, rankdata
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics.exceptions import TargetError
-from sfmforensics.metrics._labels import known_labels
-from sfmforensics.metrics._numbers import known_numbers
-from sfmforensics.metrics._registry import METRICS
+from sfmforensics.metrics._classification import known_labels
+from sfmforensics.metrics._regression import known_numbers
+from sfmforensics.metrics._scorers import METRICS
 from sfmforensics.metrics._verification import equal_error_rate, where_curves_cross
 from sfmforensics.targets import CLASSIFICATION
 
