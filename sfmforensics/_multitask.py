@@ -25,9 +25,8 @@ from sfmforensics._score import mean_score
 from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
 from sfmforensics.exceptions import ParameterError, ViewError, shown
 from sfmforensics.model_selection._folds import held_out
-from sfmforensics.nn.ensemble import Ensemble, joined_histories
 from sfmforensics.nn.losses import MultiTaskLoss
-from sfmforensics.nn.network import MultiViewNetwork
+from sfmforensics.nn.network import Ensemble, MultiViewNetwork, joined_histories
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sfmforensics._multitask import MultiTaskEstimator
 from sfmforensics._parameters import check_inputs, check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
-from sfmforensics.nn.plans import network_plans
+from sfmforensics.nn.network import network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
 
 if TYPE_CHECKING:

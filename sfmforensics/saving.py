@@ -26,7 +26,7 @@ from sfmforensics.evidence import CalibratedModel
 from sfmforensics.evidence._people import calibration_without_people, holds_people
 from sfmforensics.evidence._state import KNOWN_SCORERS, calibrated_from, calibration_state
 from sfmforensics.exceptions import ModelFileError
-from sfmforensics.nn.ensemble import Ensemble
+from sfmforensics.nn.network import Ensemble
 from sfmforensics.targets import TargetCodec
 from sfmforensics.views import files_of_views
 

@@ -21,7 +21,7 @@ from sfmforensics.explanation._asked import (
 )
 from sfmforensics.explanation._explanation import Explanation
 from sfmforensics.nn.attribution import attribute, frozen_copy, shapley_values
-from sfmforensics.nn.plans import network_gates, network_plans
+from sfmforensics.nn.network import network_gates, network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
 
 if TYPE_CHECKING:

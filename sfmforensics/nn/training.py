@@ -10,7 +10,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
 from sfmforensics._utils.progress import progress
 from sfmforensics.exceptions import TrainingError
-from sfmforensics.nn.plans import plan_entropy
+from sfmforensics.nn.network import plan_entropy
 from sfmforensics.nn.runtime import keep_triton_out
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from sfmforensics.nn.encoders import ConvEncoder, TokenEncoder, make_encoder
-from sfmforensics.nn.heads import TaskHeads, fully_connected
+from sfmforensics.nn.network import TaskHeads, fully_connected
 
 
 def test_conv_has_the_blocks_of_the_paper():

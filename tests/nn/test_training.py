@@ -9,8 +9,7 @@ from torch import nn
 
 from sfmforensics.exceptions import TrainingError
 from sfmforensics.nn.losses import MultiTaskLoss
-from sfmforensics.nn.network import MultiViewNetwork
-from sfmforensics.nn.plans import network_plans, plan_entropy
+from sfmforensics.nn.network import MultiViewNetwork, network_plans, plan_entropy
 from sfmforensics.nn.runtime import one_thread, seeded
 from sfmforensics.nn.training import train
 

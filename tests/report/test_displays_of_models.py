@@ -22,7 +22,7 @@ from sfmforensics.baselines import PerTask
 from sfmforensics.exceptions import ParameterError, ReportError, SplitWarning, TargetError
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
-from sfmforensics.nn.plans import plan_entropy
+from sfmforensics.nn.network import plan_entropy
 from sfmforensics.nn.runtime import as_tensor, one_thread
 from sfmforensics.report import (
     LearningCurveDisplay,
