@@ -15,7 +15,15 @@ from sfmforensics.experiment._evaluate import (
     evaluate,
 )
 from sfmforensics.experiment._intervals import score_intervals
-from sfmforensics.model_selection._protocols import (EACH_SPEAKER, PROTOCOLS, SPEAKER, audit, check_target, make_splits, protocols_of)
+from sfmforensics.model_selection._protocols import (
+    EACH_SPEAKER,
+    PROTOCOLS,
+    SPEAKER,
+    audit,
+    check_target,
+    make_splits,
+    protocols_of,
+)
 
 __all__ = [
     "EACH_SPEAKER",

@@ -6,20 +6,19 @@ Examples
 0.5
 """
 
-from sfmforensics.metrics._resampling import Interval, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._calibration import (
     brier_score,
     calibration_bins,
     expected_calibration_error,
     risk_coverage,
 )
+from sfmforensics.metrics._classification import accuracy, macro_f1, uar
 from sfmforensics.metrics._comparison import (
     PairedTest,
     compare_models,
     corrected_resampled_ttest,
     holm,
 )
-from sfmforensics.metrics._classification import accuracy, macro_f1, uar
 from sfmforensics.metrics._likelihood_ratios import (
     cllr,
     cllr_cal,
@@ -30,6 +29,7 @@ from sfmforensics.metrics._likelihood_ratios import (
     pav_log10_lr,
 )
 from sfmforensics.metrics._regression import ccc, mae, rmse
+from sfmforensics.metrics._resampling import Interval, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._scorers import METRICS, Metric, mean_skill, task_score, task_scorers
 from sfmforensics.metrics._verification import (
     Trials,
