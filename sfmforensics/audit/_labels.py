@@ -11,7 +11,7 @@ import pandas as pd
 from sfmforensics._utils.names import name_few
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._no_labels import ONE_LABEL, not_labels
-from sfmforensics.datasets.manifest import MAX_AGE
+from sfmforensics.datasets.table import MAX_AGE
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:

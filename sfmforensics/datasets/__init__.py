@@ -12,8 +12,8 @@ from sfmforensics.datasets._base import choose_tasks, find_copies, get_data_home
 from sfmforensics.datasets.baved import fetch_baved, load_baved
 from sfmforensics.datasets.cremad import load_cremad
 from sfmforensics.datasets.emodb import load_emodb
-from sfmforensics.datasets.manifest import load_manifest
 from sfmforensics.datasets.synthetic import make_speech_corpus
+from sfmforensics.datasets.table import load_manifest
 from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:

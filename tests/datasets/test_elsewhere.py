@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from sfmforensics.datasets._elsewhere import explain_missing
+from sfmforensics.datasets._whereabouts import explain_missing
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfmforensics.datasets._table import read_cells
+from sfmforensics.datasets._cells import read_cells
 from sfmforensics.exceptions import DatasetError
 
 

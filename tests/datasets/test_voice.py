@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfmforensics.datasets._voice import Voice, speak
+from sfmforensics.datasets.synthetic import Voice, speak
 
 VOICE = Voice(
     pitch=120.0,

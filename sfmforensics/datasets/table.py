@@ -16,10 +16,10 @@ from sklearn.utils import Bunch
 from sfmforensics._utils.names import name_few, name_on_disk
 from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import check_tasks, label_column, make_bunch
+from sfmforensics.datasets._cells import read_cells
 from sfmforensics.datasets._columns import cut_by_spreadsheet, is_number, read_column
-from sfmforensics.datasets._elsewhere import explain_missing
 from sfmforensics.datasets._meanings import is_index, is_nameless, refuse_parts
-from sfmforensics.datasets._table import read_cells
+from sfmforensics.datasets._whereabouts import explain_missing
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
