@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Truncated,
         Views,
     )
-    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.embedders.registry import ViewSpec
 
 
 def make_views(

@@ -14,7 +14,7 @@ import typer
 
 from sfmforensics._utils.outputs import check_outputs, in_run, is_manifest, is_model, is_page
 from sfmforensics._utils.paths import user_name, user_path
-from sfmforensics.embedders._spec import quote_spec, split_list
+from sfmforensics.embedders.registry import quote_spec, split_list
 from sfmforensics.exceptions import OutputError, ParameterError, shown
 
 if TYPE_CHECKING:

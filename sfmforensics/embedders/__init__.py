@@ -1,7 +1,6 @@
 """Frozen models that turn recordings into fixed-length vectors, the views."""
 
-from sfmforensics.embedders._given import check_recordings
-from sfmforensics.embedders.base import BaseEmbedder
+from sfmforensics.embedders.base import BaseEmbedder, check_recordings
 from sfmforensics.embedders.cache import VectorCache
 from sfmforensics.embedders.function import CallableEmbedder
 from sfmforensics.embedders.mfcc import MFCCEmbedder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.audio import SAMPLE_RATE
-from sfmforensics.embedders._hf_load import MEL, WHISPER
+from sfmforensics.embedders._hf_checkpoints import MEL, WHISPER
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def hidden_states(
     Parameters
     ----------
     network : PreTrainedModel
-        As `sfmforensics.embedders._hf_load.load_network` gives it.
+        As `sfmforensics.embedders._hf_checkpoints.load_network` gives it.
     extractor : FeatureExtractionMixin
     signals : list of ndarray of shape (n_samples,)
         Float32 at 16 kHz, of one `batch_key`.

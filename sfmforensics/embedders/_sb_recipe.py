@@ -8,7 +8,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sfmforensics.embedders._common import import_extra
+from sfmforensics.embedders._pooling import import_extra
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:

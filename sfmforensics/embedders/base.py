@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.audio._hearing import Hearing, tell_notes
-from sfmforensics.embedders._given import check_recordings
 from sfmforensics.embedders._hub import hash_each
-from sfmforensics.embedders._spread import n_jobs_for, spread
-from sfmforensics.embedders._work import Work
+from sfmforensics.embedders._passes import Work, n_jobs_for, spread
 from sfmforensics.embedders.cache import NoCache, VectorCache
-from sfmforensics.exceptions import CustodyError
+from sfmforensics.exceptions import CustodyError, EmbedderError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -40,7 +39,62 @@ if TYPE_CHECKING:
         Truncated,
     )
     from sfmforensics.audio._hearing import Note
-    from sfmforensics.exceptions import AudioError, EmbedderError
+    from sfmforensics.exceptions import AudioError
+
+
+def check_recordings(X: Recordings) -> list[Recording]:
+    """Accept what users pass for recordings, as a plain list.
+
+    Parameters
+    ----------
+    X : sequence of path-like or of (ndarray, int); Series, or DataFrame of one column
+        Recordings.
+
+    Returns
+    -------
+    list
+        Of paths or pairs.
+
+    Raises
+    ------
+    EmbedderError
+        `X` is one path or no sequence of recordings.
+
+    Examples
+    --------
+    >>> check_recordings(["a.wav", "b.wav"])
+    ['a.wav', 'b.wav']
+    >>> check_recordings("a.wav")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.EmbedderError: one path was passed where a list of recordings is
+    expected; write ['a.wav']
+    """
+    if isinstance(X, (str, bytes)) or hasattr(cast("Any", X), "__fspath__"):
+        raise EmbedderError(
+            f"one path was passed where a list of recordings is expected; write [{str(X)!r}]"
+        )
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] != 1:
+            raise EmbedderError(
+                f"a table of {X.shape[1]} columns was passed where recordings are expected; "
+                "pass its column of paths"
+            )
+        X = X.iloc[:, 0]
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind not in "OUST" or (X.ndim == 2 and X.shape[1] != 1) or X.ndim > 2:
+            raise EmbedderError(
+                f"an array of shape {X.shape} and dtype {X.dtype} was passed where recordings are "
+                "expected; pass paths, or (signal, rate) pairs"
+            )
+        X = X.reshape(-1)
+    try:
+        return list(X)
+    except TypeError as error:
+        raise EmbedderError(
+            f"{type(X).__name__} is no list of recordings; pass paths, or (signal, rate) pairs"
+        ) from error
+
 
 _PICKLED = "_version_of_vectors"
 _BEFORE_VERSIONS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.embedders._common import WeightedMean
+from sfmforensics.embedders._pooling import WeightedMean
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 

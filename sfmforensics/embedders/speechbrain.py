@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.embedders import _sb_load as load
-from sfmforensics.embedders._common import (
+from sfmforensics.embedders import _sb_checkpoints as load
+from sfmforensics.embedders._hub import hash_files
+from sfmforensics.embedders._pooling import (
     FrameStatistics,
     WeightedMean,
     batches_of,
@@ -19,7 +20,6 @@ from sfmforensics.embedders._common import (
     require_extra,
     torch_device,
 )
-from sfmforensics.embedders._hub import hash_files
 from sfmforensics.embedders._sb_recipe import EXTRA, declared_dimension
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError

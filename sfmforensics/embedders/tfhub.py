@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.embedders import _tf_load as load
-from sfmforensics.embedders._common import (
+from sfmforensics.embedders import _tf_models as load
+from sfmforensics.embedders._hub import hash_files
+from sfmforensics.embedders._pooling import (
     FrameStatistics,
     WeightedMean,
     batches_of,
     check_options,
     require_extra,
 )
-from sfmforensics.embedders._hub import hash_files
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.embedders.registry import REGISTRY
 from sfmforensics.exceptions import EmbedderError

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
-from sfmforensics.embedders import _hf_load as load
+from sfmforensics.embedders import _hf_checkpoints as load
 from sfmforensics.embedders import _hf_states as states
-from sfmforensics.embedders._common import (
+from sfmforensics.embedders._hub import hash_files
+from sfmforensics.embedders._pooling import (
     FrameStatistics,
     batches_of,
     check_layer,
@@ -18,7 +19,6 @@ from sfmforensics.embedders._common import (
     plain_layer,
     torch_device,
 )
-from sfmforensics.embedders._hub import hash_files
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         Recording,
         Truncated,
     )
-    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.embedders.registry import ViewSpec
 
 _MANY = 15
 _ROWS = 10

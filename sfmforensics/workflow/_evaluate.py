@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sfmforensics._types import Channel, Folds, Handling, PathLike
-    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.embedders.registry import ViewSpec
     from sfmforensics.experiment import Evaluation
 
 

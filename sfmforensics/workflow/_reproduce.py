@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sfmforensics._types import Channel, Column, Folds, Handling, PathLike, Split
-    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.embedders.registry import ViewSpec
 
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 

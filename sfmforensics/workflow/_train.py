@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sfmforensics._types import Channel, Handling, PathLike
-    from sfmforensics.embedders._spec import ViewSpec
+    from sfmforensics.embedders.registry import ViewSpec
 
 
 def train_model(

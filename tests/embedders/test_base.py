@@ -404,17 +404,17 @@ def test_a_bad_file_in_the_middle_is_named_and_what_came_before_is_kept(wavs, tm
 
 
 def test_an_interrupted_run_stops_at_once_and_keeps_what_it_computed(wavs, tmp_path, monkeypatch):
-    from sfmforensics.embedders import _work
+    from sfmforensics.embedders import _passes
 
     def impatient(source, **options):
         if source == wavs[3]:
             raise KeyboardInterrupt
         return recording(source, **options)
 
-    recording = _work.Recording
+    recording = _passes.Recording
     stopped = Spy(batch_size=2, cache=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_work, "Recording", impatient)
+        patch.setattr(_passes, "Recording", impatient)
         with pytest.raises(KeyboardInterrupt):
             stopped.transform(wavs)
     assert stopped.batches == [[16_000, 10_080]]  # the third still waited, and is not run

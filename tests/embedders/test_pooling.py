@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sfmforensics.embedders import _hf_states as states
-from sfmforensics.embedders._common import (
+from sfmforensics.embedders._pooling import (
     FrameStatistics,
     WeightedMean,
     batches_of,

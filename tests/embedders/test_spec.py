@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sfmforensics.cli._options import specs
 from sfmforensics.embedders import make_embedder
-from sfmforensics.embedders._spec import quote_spec, split_list, split_spec
+from sfmforensics.embedders.registry import quote_spec, split_list, split_spec
 from sfmforensics.exceptions import EmbedderError, ParameterError
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sfmforensics.embedders import SpeechBrainEmbedder, _hub, _sb_recipe, make_embedder
-from sfmforensics.embedders import _sb_load as module
+from sfmforensics.embedders import _sb_checkpoints as module
 from sfmforensics.exceptions import AudioError, EmbedderError, MissingExtraError
 
 RATE = 16_000
@@ -630,13 +630,13 @@ def test_without_speechbrain_the_extra_is_named(monkeypatch, call, pairs):
 def test_a_speechbrain_that_cannot_be_imported_is_an_error_with_a_remedy(
     folders, monkeypatch, pairs
 ):
-    from sfmforensics.embedders import _common
+    from sfmforensics.embedders import _pooling
 
     def broken(name):
         raise ImportError("undefined symbol: torch_something\nand more")
 
     module.load_steps.cache_clear()
-    monkeypatch.setattr(_common, "import_module", broken)
+    monkeypatch.setattr(_pooling, "import_module", broken)
     with pytest.raises(EmbedderError, match=r"undefined symbol.*pip install --upgrade"):
         embed(folders["x-vector"], pairs[:1])
 

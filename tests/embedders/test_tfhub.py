@@ -12,7 +12,7 @@ import pytest
 
 from sfmforensics.audio import read_audio
 from sfmforensics.embedders import REGISTRY, TFHubEmbedder, make_embedder
-from sfmforensics.embedders import _tf_load as module
+from sfmforensics.embedders import _tf_models as module
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
 RATE = 16_000

@@ -19,7 +19,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from sfmforensics.audio import read_audio
 from sfmforensics.embedders import TransformersEmbedder, _hub
-from sfmforensics.embedders import _hf_load as module
+from sfmforensics.embedders import _hf_checkpoints as module
 from sfmforensics.exceptions import EmbedderError
 
 RATE = 16_000

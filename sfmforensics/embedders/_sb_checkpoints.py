@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics.embedders._common import import_extra
 from sfmforensics.embedders._hub import explained, find_folder, how_to_get, local_copy
+from sfmforensics.embedders._pooling import import_extra
 from sfmforensics.embedders._sb_recipe import EXTRA, RECIPE, build, check
 from sfmforensics.exceptions import EmbedderError
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.embedders._common import import_extra
 from sfmforensics.embedders._hub import explained, locate, stamp
+from sfmforensics.embedders._pooling import import_extra
 from sfmforensics.exceptions import EmbedderError
 
 if TYPE_CHECKING:
