@@ -8,17 +8,20 @@ Examples
 ('sfmforensics manifest 1', 0, True)
 """
 
-from sfmforensics.custody._evidence import Evidence, recorded_in
 from sfmforensics.custody._manifest import (
     MANIFEST,
     OF_FILES,
+    Evidence,
     check_manifest,
+    describe_splits,
+    describe_views,
     is_sealed,
     manifest_without_people,
+    matrix_hash,
     read_manifest,
+    recorded_in,
     write_manifest,
 )
-from sfmforensics.custody._parts import describe_splits, describe_views, matrix_hash
 
 __all__ = [
     "MANIFEST",
