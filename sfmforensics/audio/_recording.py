@@ -16,15 +16,14 @@ from sfmforensics.exceptions import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sfmforensics._types import Recording as Source
-    from sfmforensics._types import Signal
+    from sfmforensics._types import Recording, Signal
     from sfmforensics.audio._hearing import Hearing, Note
 
 _GRID = 320
 """Samples between two frames of the coarsest model, 20 ms; pieces begin on this grid."""
 
 
-class Recording:
+class HeardRecording:
     """A recording that was read to its end and found usable.
 
     Parameters
@@ -57,14 +56,14 @@ class Recording:
     --------
     >>> import numpy as np
     >>> tone = np.sin(np.arange(16_000 * 70))
-    >>> recording = Recording((tone, 16_000), min_samples=400, max_seconds=30)
+    >>> recording = HeardRecording((tone, 16_000), min_samples=400, max_seconds=30)
     >>> [len(piece) / 16_000 for piece in recording.pieces()]
     [23.32, 23.34, 23.34]
     """
 
     def __init__(
         self,
-        source: Source,
+        source: Recording,
         *,
         min_samples: int,
         max_seconds: float | None = None,

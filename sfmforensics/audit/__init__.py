@@ -4,19 +4,22 @@
 """
 
 from sfmforensics.audit._copies import SAME_TAKE, join_copies, near_copies
-from sfmforensics.audit._corpus import audit_corpus
+from sfmforensics.audit._copy_findings import names_of, shared_recordings
+from sfmforensics.audit._corpus import audit_corpus, hearing_findings
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted, findings_frame
-from sfmforensics.audit._heard import hearing_findings
-from sfmforensics.audit._labels import constant_labels, label_findings, speaker_conflicts
+from sfmforensics.audit._label_findings import (
+    constant_labels,
+    label_findings,
+    not_labels,
+    speaker_conflicts,
+)
 from sfmforensics.audit._leaks import find_leaks
-from sfmforensics.audit._no_labels import not_labels
 from sfmforensics.audit._origin import (
     association,
     origin_findings,
     recording_details,
     unreadable,
 )
-from sfmforensics.audit._same import names_of, shared_recordings
 from sfmforensics.audit._voices import AS_ONE_VOICE, alike_voices, with_evidence
 
 __all__ = [

@@ -14,7 +14,7 @@ from sfmforensics._utils.names import describe_source, is_path
 from sfmforensics.audio import audio_info
 from sfmforensics.audio._decoding import check_pair
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
-from sfmforensics.audit._labels import SPEAKER, constant_labels
+from sfmforensics.audit._label_findings import SPEAKER, constant_labels
 from sfmforensics.exceptions import AudioError
 from sfmforensics.targets import REGRESSION, task_kind
 

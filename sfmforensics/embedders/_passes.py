@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from sfmforensics._utils.names import describe_source, is_path
 from sfmforensics.audio import SAMPLE_RATE
-from sfmforensics.audio._recording import Recording
+from sfmforensics.audio._recording import HeardRecording
 from sfmforensics.exceptions import AudioError, EmbedderError
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from sfmforensics._types import Advance, Float32Array, OnError, Signal
-    from sfmforensics._types import Recording as Source
+    from sfmforensics._types import Advance, Float32Array, OnError, Recording, Signal
     from sfmforensics.audio._hearing import Note
     from sfmforensics.embedders.base import BaseEmbedder
 
@@ -65,7 +64,7 @@ class Work:
     def __init__(
         self,
         embedder: BaseEmbedder,
-        recordings: Sequence[Source],
+        recordings: Sequence[Recording],
         vectors: Float32Array,
         advance: Advance,
         on_error: OnError,
@@ -98,7 +97,7 @@ class Work:
 
     def _take(self, index: int) -> None:
         embedder = self._embedder
-        recording = Recording(
+        recording = HeardRecording(
             self._recordings[index],
             min_samples=embedder._min_samples,
             max_seconds=embedder._piece_seconds,
@@ -125,7 +124,7 @@ class Work:
             for batch in self._waiting.add(index, recording.digest, recording.signal):
                 self._run(batch)
 
-    def _announced(self, recording: Recording) -> Iterator[Signal]:
+    def _announced(self, recording: HeardRecording) -> Iterator[Signal]:
         for number, piece in enumerate(recording.pieces(), start=1):
             self._advance(0, f"piece {number} of {recording.n_pieces}")
             yield piece

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sfmforensics.audio import read_audio, signal_hash
 from sfmforensics.audio._hearing import Hearing
-from sfmforensics.audio._recording import Recording
+from sfmforensics.audio._recording import HeardRecording
 from sfmforensics.exceptions import AudioError
 
 RATE = 16_000
@@ -17,7 +17,7 @@ NOISE = np.random.default_rng(0).standard_normal(65 * RATE, np.float32) * 0.1
 
 
 def record(source, max_seconds=None, min_samples=400):
-    return Recording(source, min_samples=min_samples, max_seconds=max_seconds, hearing=MIX)
+    return HeardRecording(source, min_samples=min_samples, max_seconds=max_seconds, hearing=MIX)
 
 
 @pytest.fixture(scope="module")

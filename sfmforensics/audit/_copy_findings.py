@@ -11,7 +11,7 @@ import pandas as pd
 from sfmforensics._utils.names import is_path, name_few, show_name
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
-from sfmforensics.audit._labels import SPEAKER
+from sfmforensics.audit._label_findings import SPEAKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
