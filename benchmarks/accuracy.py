@@ -29,8 +29,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from sfmforensics import __version__, make_views
 from sfmforensics.audit import alike_voices, join_copies, near_copies
-from sfmforensics.baselines import PerTask
 from sfmforensics.datasets import find_copies, load_corpus
+from sfmforensics.estimators._per_task import PerTask
 from sfmforensics.experiment import evaluate, make_splits
 from sfmforensics.metrics import corrected_resampled_ttest, holm
 from sfmforensics.presets import TUNED, make_estimator

@@ -22,7 +22,7 @@ import torch
 from _figures import figure, finish, ratio, timed
 from sklearn.base import clone
 
-from sfmforensics._multitask import as_tensor
+from sfmforensics.estimators._base import as_tensor
 from sfmforensics.nn.runtime import one_thread, seeded
 from sfmforensics.presets import make_estimator
 

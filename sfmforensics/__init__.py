@@ -17,9 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sfmforensics.baselines import PerTask
     from sfmforensics.embeddings import load_embeddings, save_embeddings
     from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+    from sfmforensics.estimators._per_task import PerTask
     from sfmforensics.saving import read_model, save_model
     from sfmforensics.views import make_views
 
@@ -29,7 +29,7 @@ _HOMES = {
     "TANGO": "sfmforensics.estimators",
     "ConcatFusion": "sfmforensics.estimators",
     "SingleView": "sfmforensics.estimators",
-    "PerTask": "sfmforensics.baselines",
+    "PerTask": "sfmforensics.estimators._per_task",
     "load_embeddings": "sfmforensics.embeddings",
     "make_views": "sfmforensics.views",
     "read_model": "sfmforensics.saving",

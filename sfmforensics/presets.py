@@ -9,8 +9,8 @@ from sfmforensics.exceptions import SFMForensicsError
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    from sfmforensics.baselines import PerTask
     from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+    from sfmforensics.estimators._per_task import PerTask
 
 PAPER: dict[str, Any] = {
     # Section 4.1: two convolutional blocks; appendix 9.1: 32 and 64 kernels of size 3. Not in the
@@ -151,8 +151,8 @@ def make_estimator(
     ...
     sfmforensics.exceptions.SFMForensicsError: no preset is called 'best'; there are paper, tuned
     """
-    from sfmforensics.baselines import PerTask
     from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+    from sfmforensics.estimators._per_task import PerTask
 
     if preset not in PRESETS:
         raise SFMForensicsError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")

@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from sfmforensics.baselines import PerTask
 from sfmforensics.estimators import ConcatFusion
+from sfmforensics.estimators._per_task import PerTask
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.experiment import (
     PREDICTION_COLUMNS,
@@ -361,7 +361,7 @@ def test_speakers_stay_apart_where_training_is_stopped_early(table, protocol, fo
         seen.append([set(speakers[X[side, 0].astype(int)]) for side in sides])
         return sides
 
-    monkeypatch.setattr("sfmforensics._multitask.held_out", watched)
+    monkeypatch.setattr("sfmforensics.estimators._base.held_out", watched)
     model = make_estimator("tango", "tuned", early_stopping=True, max_epochs=1, random_state=0)
     if form == "pipeline":
         model = make_pipeline("passthrough", model)

@@ -25,7 +25,7 @@ def sides(monkeypatch):
         seen.update(train=data, valid=validation)
         return training.train(network, loss, data, validation=validation, **options)
 
-    monkeypatch.setattr("sfmforensics._multitask.train", spy)
+    monkeypatch.setattr("sfmforensics.estimators._base.train", spy)
     return seen
 
 

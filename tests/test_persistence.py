@@ -15,8 +15,8 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics.baselines import PerTask
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.estimators._per_task import PerTask
 from sfmforensics.exceptions import ModelVersionWarning
 from sfmforensics.presets import make_estimator
 

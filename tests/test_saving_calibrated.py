@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sfmforensics import TANGO, make_views, read_model, save_model
-from sfmforensics.baselines import PerTask
 from sfmforensics.datasets import make_speech_corpus
+from sfmforensics.estimators._per_task import PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, CosineScorer, LikelihoodRatio
 from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import EvidenceWarning, ModelFileError, SplitWarning

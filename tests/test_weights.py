@@ -163,7 +163,7 @@ def test_class_weights_name_the_task_that_they_are_for():
 def test_balanced_weights_are_those_of_scikit_learn():
     from sklearn.utils import compute_class_weight
 
-    from sfmforensics._weights import class_weights
+    from sfmforensics.estimators._weights import class_weights
     from sfmforensics.targets import TargetCodec
 
     _, label = rare()

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from sfmforensics._parameters import check_y
+from sfmforensics.estimators._parameters import check_y
 from sfmforensics.evidence._comparison import Comparison
 from sfmforensics.evidence._ratio_state import CalibratedScores
 from sfmforensics.evidence._trials import (

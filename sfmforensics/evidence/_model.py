@@ -12,9 +12,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sfmforensics._parameters import check_y, only_if
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.estimators import TANGO
+from sfmforensics.estimators._parameters import check_y, only_if
 from sfmforensics.evidence._conformal import ANY_OTHER
 from sfmforensics.evidence._held import (
     answered,

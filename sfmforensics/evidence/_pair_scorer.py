@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sfmforensics._parameters import check_y
+from sfmforensics.estimators._parameters import check_y
 from sfmforensics.evidence._scorers import PLDA
 from sfmforensics.evidence._trials import balanced_weights
 from sfmforensics.exceptions import ParameterError

@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._parameters import check_y
+from sfmforensics.estimators._parameters import check_y
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.targets._columns import label_codes
 

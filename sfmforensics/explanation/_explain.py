@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._parameters import check_inputs
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
+from sfmforensics.estimators._parameters import check_inputs
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation._asked import (
     answers_of,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from inspect import signature
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.metrics import r2_score
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sfmforensics._fitted import ViewsEstimator
-from sfmforensics._parameters import (
+from sfmforensics._utils.versions import CarriesVersions
+from sfmforensics.estimators._parameters import (
     CONSTRAINTS,
     OF_TRAINING,
     check_inputs,
@@ -20,24 +25,32 @@ from sfmforensics._parameters import (
     epochs_of,
     only_if,
     refuse_changes,
+    with_type,
 )
-from sfmforensics._score import mean_score
-from sfmforensics._weights import class_weights, recording_weights, task_scales, task_weights
-from sfmforensics.exceptions import ParameterError, ViewError, shown
+from sfmforensics.estimators._weights import (
+    class_weights,
+    recording_weights,
+    task_scales,
+    task_weights,
+)
+from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError, ViewError, shown
 from sfmforensics.model_selection._folds import held_out
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.nn.network import Ensemble, MultiViewNetwork, joined_histories
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
-from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec
+from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec, as_frame
+from sfmforensics.targets._columns import numbers_of
 from sfmforensics.views import find_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Self
+    from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike
+    from sklearn.utils import Tags
 
+    from sfmforensics import _types as t
     from sfmforensics._types import (
         Answers,
         Array,
@@ -48,6 +61,197 @@ if TYPE_CHECKING:
         Matrix,
         Targets,
     )
+
+
+_LARGE = 1e150
+
+
+def mean_score(
+    codec: TargetCodec, y: Targets, answers: Answers, sample_weight: ArrayLike | None = None
+) -> float:
+    """Mean over the tasks of accuracy (classes) and R squared (numbers).
+
+    Parameters
+    ----------
+    codec : TargetCodec
+        Of the model: which tasks it learnt, and which labels.
+    y : as in an estimator's `fit`
+        True targets; missing labels do not count.
+    answers : as an estimator's `predict` gives them
+        Of the same recordings.
+    sample_weight : array-like of shape (n_recordings,) or None, default=None
+        Weight of each recording.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TargetError
+        The targets lack a task that the model learnt, hold what is no number where it learnt
+        numbers, or there is no label to score against.
+
+    Warns
+    -----
+    SplitWarning
+        None of the labels was learnt, or there is one number only.
+
+    Examples
+    --------
+    >>> from sfmforensics.targets import TargetCodec
+    >>> mean_score(TargetCodec().fit(["a", "b"]), ["a", "b"], np.array(["a", "a"]))
+    0.5
+    """
+    predicted, true = as_frame(answers), as_frame(y)
+    check_consistent_length(predicted, true, sample_weight)
+    if hasattr(y, "columns"):
+        missing = [name for name in codec.names_ if name not in true]
+        if missing:
+            raise TargetError(
+                f"the targets have no column {missing[0]!r}, which the model learnt; they have "
+                f"{', '.join(map(str, true.columns))}"
+            )
+        true = true[codec.names_]
+    elif true.shape[1] != predicted.shape[1]:
+        raise TargetError(
+            f"the targets have {true.shape[1]} columns, the model learnt {predicted.shape[1]}"
+        )
+    weights = recording_weights(sample_weight, predicted.to_numpy())
+    weights = np.ones(len(true)) if weights is None else weights
+    scores, classes = [], iter(codec.classes_)
+    for position, kind in enumerate(codec.kinds_):
+        learnt = next(classes) if kind == CLASSIFICATION else None
+        known = true.iloc[:, position].notna().to_numpy() & (weights > 0)
+        if not known.any():
+            continue
+        truth = true.iloc[:, position].to_numpy()[known]
+        answer = predicted.iloc[:, position].to_numpy()[known]
+        if learnt is None and len(truth) < 2:
+            warnings.warn(
+                f"{codec.names_[position]!r} has one label to score against, of which "
+                "R squared is not defined; it is left out",
+                SplitWarning,
+                stacklevel=3,
+            )
+            continue
+        if learnt is None:
+            truth = numbers_of(true.iloc[:, position][known], codec.names_[position])
+            answer = answer.astype(float)
+            most = np.abs(truth).max()
+            if most > _LARGE:  # lest their squares overflow
+                truth, answer = truth / most, answer / most
+            scores.append(r2_score(truth, answer, sample_weight=weights[known]))
+            continue
+        scores.append(np.average(truth == answer, weights=weights[known]))
+        if not pd.Series(truth).isin(learnt).any():
+            warnings.warn(
+                f"none of the labels of {codec.names_[position]!r} to score against was "
+                "learnt, so that its accuracy is 0: an integer cv does not stratify (use "
+                "TargetStratifiedKFold), and a split by speaker leaves nobody to recognise "
+                "(score the other tasks, with task_scorers)",
+                SplitWarning,
+                stacklevel=3,
+            )
+    if not scores:
+        raise TargetError("there is no label to score against")
+    return float(np.mean(scores))
+
+
+class ViewsEstimator(
+    CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """An estimator with the parameters of `sfmforensics.estimators._parameters`, fitted or not yet."""
+
+    views: t.Views
+    tasks: t.Tasks
+    encoder: t.Encoder
+    n_tokens: int
+    token_dim: int
+    hidden: Sequence[int]
+    head: int
+    dropout: float
+    input_noise: float
+    scale: bool
+    loss_weights: t.LossWeights
+    loss_weighting: t.LossWeighting
+    regression_loss: t.RegressionLoss
+    age_scale: t.AgeScale
+    class_weight: t.ClassWeight
+    label_smoothing: float
+    number_smoothing: float
+    mixup: float
+    learning_rate: float
+    weight_decay: float
+    schedule: t.Schedule
+    batch_size: int
+    max_epochs: t.Epochs
+    n_members: int
+    early_stopping: bool
+    validation: float | t.Splitter
+    patience: int
+    warm_start: bool
+    device: str
+    precision: t.Precision
+    random_state: t.RandomState
+    verbose: int
+
+    module_: Any  # a torch.nn.Module, a MultiViewNetwork or an Ensemble of them
+    history_: list[dict[str, float]]
+    n_iter_: int
+    best_epoch_: int
+    tasks_: dict[Any, t.TaskKind]
+    views_: list[str]
+    n_features_in_: int
+    feature_names_in_: t.Array
+    _codec: TargetCodec
+    _made_with: dict[str, Any]
+    _split_seed: int
+
+    def _members(self) -> Any:
+        return getattr(self.module_, "members", [self.module_])
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.width
+
+    def _device(self) -> str:
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        device = str(self.device)
+        if device.startswith("mps") and self._format() == "float64":
+            raise ParameterError(
+                f'precision is "float64", which device {device!r} does not have; use '
+                'precision="float32", or device="cpu"'
+            )
+        return device
+
+    def _format(self) -> Literal["float32", "float64"]:
+        """Number format of the weights, and of all that comes from them."""
+        return "float64" if self.precision == "float64" else "float32"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.non_deterministic = False
+        tags.transformer_tags.preserves_dtype = [self._format()]
+        return with_type(tags, self.tasks)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A pickle of an earlier version lacks the parameters that came later.
+        defaults = signature(type(self)).parameters
+        missing = {name: one.default for name, one in defaults.items() if name not in state}
+        super().__setstate__(missing | state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A model that was fitted on a GPU is loaded where there is none.
+        if "module_" in self.__dict__:
+            self.module_.to("cpu")
+        return super().__getstate__()
 
 
 def _has_classes(estimator: Any) -> bool:

@@ -10,8 +10,8 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics._multitask import MultiTaskEstimator
-from sfmforensics._parameters import check_inputs, check_widths, documented, keep
+from sfmforensics.estimators._base import MultiTaskEstimator
+from sfmforensics.estimators._parameters import check_inputs, check_widths, documented, keep
 from sfmforensics.nn.fusion import DIRECTIONS
 from sfmforensics.nn.network import network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread

@@ -13,8 +13,8 @@ from sklearn.svm import SVC, SVR, NuSVC
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfmforensics._parameters import only_if, with_type
 from sfmforensics._utils.versions import CarriesVersions
+from sfmforensics.estimators._parameters import only_if, with_type
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
 
