@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from sfmforensics import TANGO, ConcatFusion, PerTask, SingleView, read_model, save_model
 from sfmforensics.exceptions import ParameterError, TargetError, ViewError
 from sfmforensics.explanation import explain
+from sfmforensics.explanation._attribution import attribute, frozen_copy, shapley_values
 from sfmforensics.model_selection import TargetStratifiedKFold
-from sfmforensics.nn.attribution import attribute, frozen_copy, shapley_values
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(240, 20)).astype("float32")

@@ -15,7 +15,6 @@ Examples
 (3, 2)
 """
 
-from sfmforensics.explanation._explain import explain
-from sfmforensics.explanation._explanation import Explanation
+from sfmforensics.explanation._explain import Explanation, explain
 
 __all__ = ["Explanation", "explain"]

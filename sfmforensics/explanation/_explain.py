@@ -2,37 +2,189 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.estimators._parameters import check_inputs
-from sfmforensics.exceptions import ParameterError, ViewError
-from sfmforensics.explanation._asked import (
-    answers_of,
-    labels_asked,
-    measure_of,
-    probabilities_of,
-)
-from sfmforensics.explanation._explanation import Explanation
-from sfmforensics.nn.attribution import attribute, frozen_copy, shapley_values
+from sfmforensics.exceptions import ParameterError, TargetError, ViewError, shown
+from sfmforensics.explanation._attribution import attribute, frozen_copy, shapley_values
 from sfmforensics.nn.network import network_gates, network_plans
 from sfmforensics.nn.runtime import as_tensor, filled_blocks, one_thread
+from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Float32Array, FloatArray, Matrix, Recordings
-    from sfmforensics.explanation._explanation import ByTask
+    from sfmforensics._types import Array, Float32Array, FloatArray, Matrix, Recordings
+    from sfmforensics.explanation._attribution import Measure
+    from sfmforensics.targets import TargetCodec
+
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    import pandas as pd
+
+    from sfmforensics._types import Float32Array, FloatArray, TaskKind
+
+    ByTask: TypeAlias = dict[Any, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each view and each token adds to what a model says of some recordings.
+
+    Made by `explain`. Of a class all is in log10 odds, log10(p / (1 - p)); of a number in its own
+    unit, such as years.
+
+    Attributes
+    ----------
+    tasks : dict of str to {"classification", "regression"}
+        What was asked.
+    answers : DataFrame of shape (n_recordings, n_tasks)
+        What is explained: the class that is most probable, or the one that was asked for; or the
+        number.
+    probabilities : DataFrame of shape (n_recordings, n_tasks)
+        Probability of that class; NaN for numbers.
+    full : DataFrame of shape (n_recordings, n_tasks)
+        Log10 odds of that class, or the number; 0 for a task of one class, which has no odds.
+    empty : DataFrame of shape (n_recordings, n_tasks)
+        The same when all views are left out.
+    views : dict of str to DataFrame of shape (n_recordings, n_views)
+        By task, what each view adds: Shapley's value. ``empty`` and all views give ``full``.
+    lost : dict of str to DataFrame of shape (n_recordings, n_views)
+        By task, what is lost if that view alone is left out: ``full`` less what is said then.
+    tokens : dict of str to dict of str to ndarray of shape (n_recordings, n_tokens)
+        By task and view, what each token adds. The tokens of a view add up to what the view adds,
+        but for the error of a numerical integral. Of several `n_members` the tokens of one follow
+        those of another.
+    gates : dict of str to ndarray of shape (n_recordings, n_tokens)
+        By view, how far the gate of each token is open: the mean of sigmoid(x) over its entries,
+        in (0, 1). Empty for a model without gates.
+    plans : dict of (str, str) to ndarray of shape (n_recordings, L1, L2)
+        As `TANGO.transport_plan` gives them, with several `n_members` (n_recordings, n_members, L1,
+        L2); empty for a model that transports nothing.
+    n_members : int
+        Networks that answer together.
+    """
+
+    tasks: dict[Any, TaskKind]
+    answers: pd.DataFrame
+    probabilities: pd.DataFrame
+    full: pd.DataFrame
+    empty: pd.DataFrame
+    views: ByTask
+    lost: ByTask
+    tokens: dict[Any, dict[str, FloatArray]]
+    gates: dict[str, FloatArray]
+    plans: dict[tuple[str, str], Float32Array]
+    n_members: int
+
+
+def labels_asked(codec: TargetCodec, classes: Mapping[Any, Hashable]) -> dict[int, int]:
+    """By place of the task, the place of the label that is asked for."""
+    labels = dict(_classes(codec))
+    found = {}
+    for name, label in classes.items():
+        if name not in codec.names_:
+            known = ", ".join(map(str, codec.names_))
+            raise TargetError(f"classes names {shown(name)}, but the model's tasks are {known}")
+        place = codec.names_.index(name)
+        if place not in labels:
+            raise TargetError(f"classes names {shown(name)}, which is a number; leave it out")
+        same = np.flatnonzero([label == one for one in labels[place]])
+        if not len(same):
+            some = ", ".join(map(repr, labels[place][:5].tolist()))
+            raise TargetError(
+                f"classes asks for {shown(label)} of {shown(name)}, which the model did not learn; "
+                f"it knows {len(labels[place])}: {some}{', ...' if len(labels[place]) > 5 else ''}"
+            )
+        found[place] = int(same[0])
+    return found
+
+
+def _classes(codec: TargetCodec) -> list[tuple[int, Array]]:
+    places = [place for place, kind in enumerate(codec.kinds_) if kind == CLASSIFICATION]
+    return list(zip(places, codec.classes_, strict=True))
+
+
+def measure_of(codec: TargetCodec, place: int, code: float) -> Measure:
+    """Make the function from a task's outputs (rows, outputs) to the numbers that are explained.
+
+    `code` is the place of the class that is explained; for a number it is not used.
+    """
+    if codec.kinds_[place] == CLASSIFICATION:
+        return _LogOdds(int(code))
+    points = codec.points_[place]
+    scale, center = float(codec.scale_[place]), float(codec.center_[place])
+
+    def number(outputs: torch.Tensor) -> torch.Tensor:
+        outputs = outputs.double()
+        if points is None:
+            return outputs[:, 0] * scale + center
+        return outputs.softmax(dim=1) @ torch.from_numpy(points).double() * scale + center
+
+    return number
+
+
+class _LogOdds:
+    """Log10 odds of one class, exact however sure the model is: log10(p / (1 - p))."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def __call__(self, outputs: torch.Tensor) -> torch.Tensor:
+        outputs = outputs.double()
+        others = [column for column in range(outputs.shape[1]) if column != self.code]
+        if not others:  # a single class has no odds
+            return outputs[:, 0] * 0
+        odds = outputs[:, self.code] - outputs[:, others].logsumexp(dim=1)
+        return odds / math.log(10)
+
+
+def answers_of(
+    codec: TargetCodec, codes: Array, full: FloatArray, form: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Labels that are explained, and numbers: one column a task."""
+    labels = dict(_classes(codec))
+    columns: list[Any] = [
+        labels[place][codes[:, place].astype(int)] if place in labels else full[:, place]
+        for place in range(codes.shape[1])
+    ]
+    return _frame(columns, form)
+
+
+def probabilities_of(
+    codec: TargetCodec, codes: Array, outputs: Sequence[FloatArray], form: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Probabilities of those labels; NaN for numbers."""
+    rows = np.arange(len(codes))
+    columns = [
+        softmax(output, axis=1)[rows, codes[:, place].astype(int)]
+        if kind == CLASSIFICATION
+        else np.full(len(codes), np.nan)
+        for place, (kind, output) in enumerate(zip(codec.kinds_, outputs, strict=True))
+    ]
+    return _frame(columns, form)
+
+
+def _frame(columns: Sequence[Any], form: Mapping[str, Any]) -> pd.DataFrame:
+    frame = pd.DataFrame(dict(enumerate(columns)), index=form["index"])
+    return frame.set_axis(form["columns"], axis=1)
+
 
 MOST_VIEWS = 6
 """Of which 64 sets are asked, and 192 ways of a view into a set; both double with each more."""
