@@ -8,13 +8,11 @@ Examples
 
 from sfmforensics.evidence._assess import assess, pool_assessments
 from sfmforensics.evidence._assessment import Assessment
-from sfmforensics.evidence._comparison import Comparison
+from sfmforensics.evidence._calibrated_model import CalibratedModel
 from sfmforensics.evidence._conformal import ANY_OTHER
-from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio
-from sfmforensics.evidence._model import CalibratedModel
+from sfmforensics.evidence._likelihood_ratio import Comparison, LikelihoodRatio
 from sfmforensics.evidence._open_set import OpenSetIdentifier
-from sfmforensics.evidence._pair_scorer import PairwiseLogistic
-from sfmforensics.evidence._scorers import PLDA, CosineScorer
+from sfmforensics.evidence._scorers import PLDA, CosineScorer, PairwiseLogistic
 from sfmforensics.evidence._verbal import (
     number_of_times,
     plain_sentences,

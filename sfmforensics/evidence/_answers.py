@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._held import task_classes
+from sfmforensics.evidence._calibration_speakers import task_classes
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sfmforensics._types import Array, BoolArray, FloatArray, Matrix, Recordings, TaskKind
-    from sfmforensics.evidence._model import CalibratedModel
+    from sfmforensics.evidence._calibrated_model import CalibratedModel
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
 from sfmforensics.evidence._assessment import measured
-from sfmforensics.evidence._held import voices_of
-from sfmforensics.evidence._known import NO_NAMES, check_strangers
-from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
+from sfmforensics.evidence._calibration_speakers import voices_of
+from sfmforensics.evidence._people import CANNOT_BE_CHECKED, NO_NAMES, check_strangers, holds_people
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.metrics import Trials
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
         Targets,
     )
     from sfmforensics.evidence._assessment import Assessment
-    from sfmforensics.evidence._model import CalibratedModel
+    from sfmforensics.evidence._calibrated_model import CalibratedModel
 
 
 def assess(

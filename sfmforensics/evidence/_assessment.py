@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.evidence._compared import Comparisons
-from sfmforensics.evidence._resampled import measure_answers
+from sfmforensics.evidence._measures import Comparisons, measure_answers
 from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.metrics._resampling import _resamples
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Array, BoolArray, FloatArray, IntArray, RandomState
     from sfmforensics.evidence._answers import TaskAnswers
-    from sfmforensics.evidence._resampled import Measured
+    from sfmforensics.evidence._measures import Measured
     from sfmforensics.metrics import Trials
 
 TABLE = ["task", "measure", "by", "group", "value", "low", "high", "n", "speakers"]

@@ -10,8 +10,7 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
-from sfmforensics.evidence._known import check_strangers
-from sfmforensics.evidence._people import holds_people
+from sfmforensics.evidence._people import check_strangers, holds_people
 from sfmforensics.exceptions import TargetError
 from sfmforensics.report import save_assessment
 from sfmforensics.report.assessment import assessment_files

@@ -15,9 +15,8 @@ from sfmforensics import TANGO, PerTask
 from sfmforensics.evidence import Assessment, CalibratedModel, assess, pool_assessments
 from sfmforensics.evidence._answers import TaskAnswers
 from sfmforensics.evidence._assessment import measured
-from sfmforensics.evidence._compared import LEVELS, Comparisons
 from sfmforensics.evidence._conformal import speaker_weights
-from sfmforensics.evidence._resampled import Estimate, measure_answers
+from sfmforensics.evidence._measures import LEVELS, Comparisons, Estimate, measure_answers
 from sfmforensics.evidence._trials import trial_weights
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.metrics import (
@@ -415,8 +414,8 @@ class TestIntervals:
         (drawn,) = _resamples(8, 30, 0)
         rows = np.arange(len(first))
         dense = Comparisons(trials, voices).measured(rows, drawn).estimates
-        monkeypatch.setattr("sfmforensics.evidence._compared.DENSE", 0)
-        monkeypatch.setattr("sfmforensics.evidence._compared.AT_ONCE", 1000)
+        monkeypatch.setattr("sfmforensics.evidence._measures.DENSE", 0)
+        monkeypatch.setattr("sfmforensics.evidence._measures.AT_ONCE", 1000)
         sparse = Comparisons(trials, voices).measured(rows, drawn).estimates
         for name, one in dense.items():
             np.testing.assert_allclose(sparse[name].drawn, one.drawn, atol=1e-12)

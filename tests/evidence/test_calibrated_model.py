@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sfmforensics import TANGO, PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, LikelihoodRatio
-from sfmforensics.evidence._held import draw_sides, voices_of
+from sfmforensics.evidence._calibration_speakers import draw_sides, voices_of
 from sfmforensics.evidence._posteriors import scale
 from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError

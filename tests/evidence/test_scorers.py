@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sfmforensics.evidence import PLDA, CosineScorer, LikelihoodRatio, PairwiseLogistic
-from sfmforensics.evidence import _pair_scorer as pair_scorer
+from sfmforensics.evidence import _scorers as pair_scorer
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics import cllr_min, equal_error_rate
 

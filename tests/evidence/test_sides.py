@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from sfmforensics import PerTask
 from sfmforensics.evidence import ANY_OTHER, CalibratedModel, assess
-from sfmforensics.evidence._held import draw_sides, voices_of
+from sfmforensics.evidence._calibration_speakers import draw_sides, voices_of
 from sfmforensics.exceptions import EvidenceWarning, SplitWarning, TargetError
 
 N_OWN, N_NEW, CONFIDENCE = 57, 40, 0.9
