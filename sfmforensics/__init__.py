@@ -17,10 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sfmforensics.embeddings import load_embeddings, save_embeddings
     from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
     from sfmforensics.estimators._per_task import PerTask
     from sfmforensics.saving import read_model, save_model
+    from sfmforensics.saving._embeddings import load_embeddings, save_embeddings
     from sfmforensics.views import make_views
 
 __version__ = "0.1.0"
@@ -30,10 +30,10 @@ _HOMES = {
     "ConcatFusion": "sfmforensics.estimators",
     "SingleView": "sfmforensics.estimators",
     "PerTask": "sfmforensics.estimators._per_task",
-    "load_embeddings": "sfmforensics.embeddings",
+    "load_embeddings": "sfmforensics.saving._embeddings",
     "make_views": "sfmforensics.views",
     "read_model": "sfmforensics.saving",
-    "save_embeddings": "sfmforensics.embeddings",
+    "save_embeddings": "sfmforensics.saving._embeddings",
     "save_model": "sfmforensics.saving",
 }
 

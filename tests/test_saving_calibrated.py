@@ -14,8 +14,8 @@ from sfmforensics import TANGO, make_views, read_model, save_model
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.estimators._per_task import PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, CosineScorer, LikelihoodRatio
-from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import EvidenceWarning, ModelFileError, SplitWarning
+from sfmforensics.saving._calibration import calibrated_from, calibration_state
 
 SMALL = {"encoder": "tokens", "n_tokens": 2, "token_dim": 8, "hidden": (8,), "max_epochs": 3}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._utils.paths import user_path
-from sfmforensics.embeddings import save_embeddings
 from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.saving._embeddings import save_embeddings
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import read_of
 from sfmforensics.workflow._heard import hearing_for

@@ -16,8 +16,8 @@ from sfmforensics import TANGO, PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, LikelihoodRatio
 from sfmforensics.evidence._calibration_speakers import draw_sides, voices_of
 from sfmforensics.evidence._posteriors import scale
-from sfmforensics.evidence._state import calibrated_from, calibration_state
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
+from sfmforensics.saving._calibration import calibrated_from, calibration_state
 
 N_SPEAKERS, EACH = 30, 6
 

@@ -24,9 +24,9 @@ from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.evidence._people import calibration_without_people, holds_people
-from sfmforensics.evidence._state import KNOWN_SCORERS, calibrated_from, calibration_state
 from sfmforensics.exceptions import ModelFileError
 from sfmforensics.nn.network import Ensemble
+from sfmforensics.saving._calibration import KNOWN_SCORERS, calibrated_from, calibration_state
 from sfmforensics.targets import TargetCodec
 from sfmforensics.views import files_of_views
 
