@@ -95,11 +95,11 @@ def test_other_settings_are_another_experiment(table, tmp_path, watched):
 
 
 def test_versions_are_part_of_the_experiment(table, tmp_path, watched, monkeypatch):
-    from sfmforensics.experiment import _done
+    from sfmforensics.experiment import _checkpoints
 
     svm = {"svm": make_estimator("svm")}
     evaluated(table, tmp_path, models=svm)
-    monkeypatch.setattr(_done, "versions", lambda: {"torch": "1.0"})
+    monkeypatch.setattr(_checkpoints, "versions", lambda: {"torch": "1.0"})
     evaluated(table, tmp_path, models=svm)
     assert len(watched) == 8
 
