@@ -161,7 +161,7 @@ def mean_score(
 class ViewsEstimator(
     CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """An estimator with the parameters of `sfmforensics.estimators._parameters`, fitted or not yet."""
+    """An estimator with the parameters of `_parameters`, fitted or not yet."""
 
     views: t.Views
     tasks: t.Tasks
