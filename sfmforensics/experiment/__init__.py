@@ -8,12 +8,7 @@ Examples
 2
 """
 
-from sfmforensics.experiment._evaluate import (
-    PREDICTION_COLUMNS,
-    SCORE_COLUMNS,
-    Evaluation,
-    evaluate,
-)
+from sfmforensics.experiment._evaluate import Evaluation, evaluate
 from sfmforensics.experiment._intervals import score_intervals
 from sfmforensics.model_selection._protocols import (
     EACH_SPEAKER,
@@ -24,6 +19,7 @@ from sfmforensics.model_selection._protocols import (
     make_splits,
     protocols_of,
 )
+from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 
 __all__ = [
     "EACH_SPEAKER",

@@ -26,6 +26,7 @@ from sfmforensics.metrics import (
 )
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.model_selection._protocols import SPEAKER, check_target, make_splits
+from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:
@@ -128,8 +129,6 @@ def skill(model: BaseEstimator, X: Matrix, y: pd.DataFrame, tasks: Iterable[Any]
     return found if found == found else 0.0
 
 
-SCORE_COLUMNS = ["model", "views", "protocol", "fold", "task", "metric", "value"]
-PREDICTION_COLUMNS = ["path", "fold", "protocol", "task", "true", "predicted"]
 CHOICE_COLUMNS = ["model", "views", "protocol", "fold", "parameter", "value"]
 
 METRICS_OF = {CLASSIFICATION: ("accuracy", "uar", "macro_f1"), "regression": ("rmse", "mae", "ccc")}
@@ -321,11 +320,11 @@ def evaluate(
             )
         if advance is not None:
             advance(1, f"{name}, {protocol}, fold {fold + 1}")
-    empty = pd.DataFrame(columns=PREDICTION_COLUMNS)
+    empty = pd.DataFrame(columns=[*PREDICTION_COLUMNS])
     return Evaluation(
-        pd.DataFrame(scores, columns=SCORE_COLUMNS),
+        pd.DataFrame(scores, columns=[*SCORE_COLUMNS]),
         {
-            name: pd.concat(parts, ignore_index=True)[PREDICTION_COLUMNS] if parts else empty
+            name: pd.concat(parts, ignore_index=True)[[*PREDICTION_COLUMNS]] if parts else empty
             for name, parts in predictions.items()
         },
         {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},

@@ -13,6 +13,7 @@ from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.metrics._verification import Trials
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.model_selection._protocols import SPEAKER
+from sfmforensics.results import INTERVAL_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array, BoolArray, Column
     from sfmforensics.experiment._evaluate import Evaluation
     from sfmforensics.metrics import Interval
-
-INTERVAL_COLUMNS = [
-    *("model", "views", "protocol", "task", "metric", "by", "group"),
-    *("n", "units", "value", "low", "high"),
-]
 
 
 def score_intervals(
@@ -127,7 +123,7 @@ def score_intervals(
                 interval = eer_interval(held, units.get(protocol, alone), **drawn)
                 if interval.n:
                     rows.append(_row(model, views, protocol, SPEAKER, "eer", by, group, interval))
-    return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
+    return pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS])
 
 
 def _row(

@@ -14,7 +14,6 @@ Examples
 """
 
 from sfmforensics.report._assessment_tables import format_assessment, format_differences
-from sfmforensics.report._run import read_run
 from sfmforensics.report.assessment import assessment_figures, save_assessment
 from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
 from sfmforensics.report.displays import (
@@ -38,6 +37,7 @@ from sfmforensics.report.figures import plot_scores, save_figures
 from sfmforensics.report.html import write_report
 from sfmforensics.report.reproduction import reproduction_table, tables_of, write_reproduction
 from sfmforensics.report.tables import format_summary, summarise, to_markdown, to_rich
+from sfmforensics.results import read_run
 
 __all__ = [
     "ConfusionDisplay",

@@ -12,15 +12,14 @@ from matplotlib.patches import Patch
 
 from sfmforensics.metrics import METRICS
 from sfmforensics.report._labels import (
-    SCORE_COLUMNS,
     figure_text,
     in_order,
     is_defined,
     is_share,
     main_metric,
     metric_label,
-    require_columns,
 )
+from sfmforensics.results import SCORE_COLUMNS, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sfmforensics.report._markup import Markup
-    from sfmforensics.report._run import Run
+    from sfmforensics.results import Run
 
 _MOST_SHOWN = 5_000
 """Recordings up to which the page holds the whole manifest; a larger one would not open."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sfmforensics.exceptions import ReportError
 from sfmforensics.metrics import METRICS
 from sfmforensics.targets import CLASSIFICATION
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    import pandas as pd
-
-SCORE_COLUMNS = ("model", "views", "protocol", "fold", "task", "metric", "value")
-PREDICTION_COLUMNS = ("path", "fold", "protocol", "task", "true", "predicted")
 
 SHORT = {"speaker": "ASR", "emotion": "SER", "gender": "GR", "age": "AE"}
 """The paper's abbreviations; a task of another name keeps it."""
@@ -36,38 +31,6 @@ NAMES = {
 """Metrics as they are written."""
 
 PROTOCOLS = ("closed", "disjoint")
-
-
-def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: object) -> None:
-    """Refuse a frame that lacks a column, or that has no rows.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Scores or predictions.
-    columns : sequence of str
-        What it must have.
-    what : str
-        What it is, for the message: "the scores", or its file.
-
-    Raises
-    ------
-    ReportError
-        A column is missing, or there is no row.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> require_columns(pd.DataFrame({"fold": [0]}), ["fold", "task"], "the scores")
-    Traceback (most recent call last):
-    ...
-    sfmforensics.exceptions.ReportError: the scores: no column 'task'; it needs fold, task
-    """
-    for column in columns:
-        if column not in frame.columns:
-            raise ReportError(f"{what}: no column {column!r}; it needs {', '.join(columns)}")
-    if frame.empty:
-        raise ReportError(f"{what}: no rows; run sfmforensics evaluate again")
 
 
 def is_share(metric: str | None) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sfmforensics.report._markup import Markup
-    from sfmforensics.report._run import Run
+    from sfmforensics.results import Run
 
 
 def bars(run: Run) -> Markup:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sfmforensics.exceptions import ReportError, TargetError
-from sfmforensics.report._labels import PREDICTION_COLUMNS, require_columns
 from sfmforensics.report.displays import ConfusionDisplay, RegressionDisplay
 from sfmforensics.report.displays.confusion import count_pairs
 from sfmforensics.report.displays.regression import number_pairs
+from sfmforensics.results import PREDICTION_COLUMNS, require_columns
 
 if TYPE_CHECKING:
     import pandas as pd

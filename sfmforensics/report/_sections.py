@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sfmforensics.report._markup import Markup
-    from sfmforensics.report._run import Run
+    from sfmforensics.results import Run
 
 WORDS = {
     "speaker": "who speaks (ASR)",

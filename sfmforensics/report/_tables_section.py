@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sfmforensics.report._markup import Markup
-    from sfmforensics.report._run import Run
+    from sfmforensics.results import Run
 
 TASKS = {"speaker": "who speaks", "emotion": "emotion", "gender": "gender", "age": "age"}
 

@@ -25,7 +25,8 @@ from sfmforensics.report.displays import (
     new_axes,
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION
-from sfmforensics.report.figures import file_part, own_figures, save_png
+from sfmforensics.report.figures import save_png
+from sfmforensics.results import file_part, own_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

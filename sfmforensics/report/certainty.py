@@ -17,13 +17,14 @@ from sfmforensics.report._labels import (
     is_share,
     main_metric,
     natural_key,
-    require_columns,
 )
 from sfmforensics.report.tables import SYSTEM, UNKNOWN, number
+from sfmforensics.results import COMPARISON_COLUMNS, INTERVAL_COLUMNS, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
 
 UNDEFINED = "not defined"
 UNTESTED = (
@@ -31,14 +32,6 @@ UNTESTED = (
     "folds, or repeats, would."
 )
 """Stands below a table of differences where a p is missing."""
-INTERVAL_COLUMNS = (
-    *("model", "views", "protocol", "task", "metric", "by", "group"),
-    *("n", "units", "value", "low", "high"),
-)
-COMPARISON_COLUMNS = (
-    *("protocol", "task", "metric", "model_1", "views_1", "model_2", "views_2"),
-    *("difference", "sd", "p", "p_holm"),
-)
 
 
 def format_intervals(

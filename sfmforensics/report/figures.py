@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.outputs import check_outputs, is_figure, own_files
+from sfmforensics._utils.outputs import check_outputs, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.report._bars import plot_scores
-from sfmforensics.report._labels import (
-    PREDICTION_COLUMNS,
-    in_order,
-    is_classification,
-    is_defined,
-    require_columns,
-)
+from sfmforensics.report._labels import in_order, is_classification, is_defined
 from sfmforensics.report._predictions import confusion_display, regression_display
 from sfmforensics.report.displays._axes import new_axes
+from sfmforensics.results import PREDICTION_COLUMNS, file_part, own_figures, require_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -30,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sfmforensics._types import PathLike
-    from sfmforensics._utils.outputs import Test
+
 
 __all__ = ["plot_scores", "save_figures"]
 
@@ -151,18 +145,6 @@ def save_figures(
     return paths
 
 
-def own_figures(directory: Path, stems: Iterable[str]) -> dict[str, Test]:
-    """Names of figures, also of those that would be of one name, and what recognises them."""
-    names: dict[str, Test] = {}
-    for stem in stems:
-        names[f"{stem}.png"] = is_figure
-        counted = re.compile(rf"{re.escape(stem)}-\d+\.png")
-        names |= {
-            file.name: is_figure for file in directory.glob("*.png") if counted.fullmatch(file.name)
-        }
-    return names
-
-
 def save_png(figure: Figure, target: PathLike) -> None:
     """Write a figure into a file, as `png_of` gives it."""
     write_atomically(target, png_of(figure))
@@ -173,8 +155,3 @@ def png_of(figure: Figure) -> bytes:
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
     return drawn.getvalue()
-
-
-def file_part(name: object) -> str:
-    """Give a name as it may stand in the name of a file."""
-    return re.sub(r"[^\w.-]", "_", str(name))[:80]

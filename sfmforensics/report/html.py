@@ -14,7 +14,7 @@ from sfmforensics.report import _tables_section as tables
 from sfmforensics.report._custody_section import custody
 from sfmforensics.report._markup import join, tag
 from sfmforensics.report._page import page_of
-from sfmforensics.report._run import read_run
+from sfmforensics.results import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import PathLike
     from sfmforensics.report._markup import Markup
-    from sfmforensics.report._run import Run
+    from sfmforensics.results import Run
 
 
 REPORT_TITLE = " - sfmforensics report"

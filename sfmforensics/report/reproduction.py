@@ -8,27 +8,23 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.outputs import begins_with, check_outputs, is_table, own_files
+from sfmforensics._utils.outputs import check_outputs, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.paper import BEST_OF, paper_figures
 from sfmforensics.report._labels import heading, in_order, is_defined, is_share
 from sfmforensics.report._sections import plain
 from sfmforensics.report.certainty import UNTESTED, format_comparisons, untested
 from sfmforensics.report.tables import number, to_markdown
+from sfmforensics.results import RECOGNISED, REPRODUCTION_COLUMNS, REPRODUCTION_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from sfmforensics._types import PathLike
-    from sfmforensics._utils.outputs import Test
 
     Plan: TypeAlias = Sequence[tuple[int, str, tuple[str, ...]]]
 
-COLUMNS = [
-    *("table", "setup", "view_1", "view_2", "protocol", "task", "metric"),
-    *("folds", "mean", "sd", "low", "high", "paper", "difference"),
-]
 
 TITLES = {
     "svst": "one view, one task at a time",
@@ -86,7 +82,7 @@ def reproduction_table(
                 + [value.notna().sum(), value.mean(), value.std(), low, high]
                 + [paper, value.mean() - paper]
             )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=REPRODUCTION_COLUMNS)
 
 
 def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
@@ -127,7 +123,7 @@ def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
         row["paper_all"] = getattr(told, pick)() if closed and len(told) else np.nan
         row["difference"] = row["mean"] - row["paper"]
         rows.append(row)
-    return pd.DataFrame(rows, columns=[*COLUMNS, "paper_all"])
+    return pd.DataFrame(rows, columns=[*REPRODUCTION_COLUMNS, "paper_all"])
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
@@ -166,15 +162,6 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
                 line[f"{name}: {protocol}"] = _cell(part.iloc[0], metric) if len(part) else "n/a"
         lines.append(line)
     return pd.DataFrame(lines, dtype=object)
-
-
-REPRODUCTION_FILES = ("reproduction.csv", "reproduction.md", "reproduction.tex")
-RECOGNISED: dict[str, Test] = {
-    "reproduction.csv": is_table(*COLUMNS[:7]),
-    "reproduction.md": begins_with("# The paper's tables on "),
-    "reproduction.tex": begins_with("% needs \\usepackage{booktabs}"),
-}
-"""The same, and what recognises one that was written before."""
 
 
 def write_reproduction(

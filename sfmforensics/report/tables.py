@@ -8,15 +8,8 @@ import pandas as pd
 
 from sfmforensics._utils.grid import Grid
 from sfmforensics.exceptions import ReportError
-from sfmforensics.report._labels import (
-    SCORE_COLUMNS,
-    heading,
-    in_order,
-    is_defined,
-    is_share,
-    main_metric,
-    require_columns,
-)
+from sfmforensics.report._labels import heading, in_order, is_defined, is_share, main_metric
+from sfmforensics.results import SCORE_COLUMNS, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence

@@ -15,6 +15,14 @@ from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of, score_intervals
 from sfmforensics.metrics import compare_models
 from sfmforensics.presets import MODELS
+from sfmforensics.report import save_figures
+from sfmforensics.results import (
+    FOLDS,
+    begin_results,
+    finish_results,
+    result_files,
+    write_tables,
+)
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
     build_estimator,
@@ -26,16 +34,7 @@ from sfmforensics.workflow._common import (
 )
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._results import (
-    FOLDS,
-    begin_results,
-    custody_of,
-    make_folds,
-    plain_value,
-    result_files,
-    settings_of,
-    write_results,
-)
+from sfmforensics.workflow._results import custody_of, make_folds, plain_value, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -231,15 +230,15 @@ def evaluate_corpus(
     config["figures"] = draw_figures(
         output, corpus.target, X, splits, found.scores, shown, models[0]
     )
-    write_results(
+    tables = write_tables(output, found.scores, found.predictions, intervals, compared)
+    shown = next(iter(found.predictions.values()))
+    drawn = save_figures(output, found.scores, shown, overwrite=True)
+    kept = [figure["file"] for figure in config["figures"]]
+    finish_results(
         output,
-        found.scores,
-        found.predictions,
-        intervals,
-        compared,
         config,
         evidence,
-        files=[figure["file"] for figure in config["figures"]],
+        files=[*tables, *(path.name for path in drawn), *kept],
         **custody_of(config, corpus, union, X, splits),
         **told_left_out(left_out),
     )

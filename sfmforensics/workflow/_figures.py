@@ -21,7 +21,8 @@ from sfmforensics.report import (
 )
 from sfmforensics.report._bars import leading
 from sfmforensics.report.displays import new_axes, project
-from sfmforensics.report.figures import file_part, save_png
+from sfmforensics.report.figures import save_png
+from sfmforensics.results import file_part
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import find_views
 

@@ -31,6 +31,14 @@ from sfmforensics.experiment import (
 from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
+from sfmforensics.report import save_figures
+from sfmforensics.results import (
+    ROWS,
+    begin_results,
+    finish_results,
+    result_files,
+    write_tables,
+)
 from sfmforensics.views import make_views
 from sfmforensics.workflow._common import (
     check_corpus,
@@ -42,15 +50,7 @@ from sfmforensics.workflow._common import (
 )
 from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._results import (
-    ROWS,
-    begin_results,
-    custody_of,
-    make_folds,
-    result_files,
-    settings_of,
-    write_results,
-)
+from sfmforensics.workflow._results import custody_of, make_folds, settings_of
 
 _logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def reproduce_tables(
     protocol or view may be added later.
     """
     from sfmforensics.report import write_reproduction
-    from sfmforensics.report.reproduction import REPRODUCTION_FILES
+    from sfmforensics.results import REPRODUCTION_FILES
 
     started = time.monotonic()
     protocols = protocols_of(protocol)
@@ -234,15 +234,14 @@ def reproduce_tables(
     answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
     compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
     whole = write_reproduction(output, scores, intervals, plan, config, compared, overwrite=True)
-    write_results(
+    tables = write_tables(output, scores, {shown.setup: answers}, intervals, compared)
+    drawn = save_figures(output, scores, answers, overwrite=True)
+    kept = [figure["file"] for figure in config["figures"]]
+    finish_results(
         output,
-        scores,
-        {shown.setup: answers},
-        intervals,
-        compared,
         config,
         evidence,
-        files=[*REPRODUCTION_FILES, *(figure["file"] for figure in config["figures"])],
+        files=[*tables, *(path.name for path in drawn), *REPRODUCTION_FILES, *kept],
         **custody_of(config, corpus, union, X, splits),
         **told_left_out(left_out),
     )

@@ -12,23 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._utils.files import as_bytes, file_hash, make_folder, sweep, write_atomically
-from sfmforensics._utils.log import event
-from sfmforensics._utils.outputs import anything, is_json, is_manifest, is_table, own_files
 from sfmforensics._utils.versions import versions
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audit import audit_corpus
-from sfmforensics.custody import MANIFEST, describe_splits, matrix_hash, write_manifest
+from sfmforensics.custody import describe_splits, matrix_hash
 from sfmforensics.datasets._base import with_speaker
-from sfmforensics.exceptions import OutputError
 from sfmforensics.experiment import SPEAKER, audit, make_splits
-from sfmforensics.report.figures import file_part, own_figures
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._copies import copies_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
     from typing import Any
 
     from sklearn.pipeline import FeatureUnion
@@ -36,11 +30,9 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Folds as NumberOfFolds
     from sfmforensics._types import Split
-    from sfmforensics._utils.outputs import Test
     from sfmforensics.audio._hearing import Hearing
-    from sfmforensics.custody import Evidence
 
-CONFIG, FOLDS, ROWS = "config.json", "folds", "rows"
+
 _logger = logging.getLogger(__name__)
 
 
@@ -146,129 +138,6 @@ def settings_of(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
     }
-
-
-def result_files(
-    output: Path,
-    target: pd.DataFrame,
-    protocols: Iterable[str],
-    models: Sequence[str] = (),
-    *,
-    reproduction: bool = False,
-) -> dict[Path, Test]:
-    """Every file that a run may write into a folder, and what recognises one of an earlier run.
-
-    Parameters
-    ----------
-    output : Path
-        Folder.
-    target : DataFrame of shape (n_recordings, n_tasks)
-        Labels.
-    protocols : iterable of str
-        Which folds.
-    models : sequence of str, default=()
-        By name; the first has no file of its own.
-    reproduction : bool, default=False
-        Whether the paper's tables are filled.
-
-    Returns
-    -------
-    dict of Path to callable
-        As `sfmforensics._utils.outputs.check_outputs` takes them.
-    """
-    from sfmforensics.report._labels import PREDICTION_COLUMNS, SCORE_COLUMNS
-    from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS
-    from sfmforensics.report.reproduction import RECOGNISED
-
-    names: dict[str, Test] = {
-        "scores.csv": is_table(*SCORE_COLUMNS),
-        "intervals.csv": is_table(*INTERVAL_COLUMNS[:5]),
-        "comparisons.csv": is_table(*COMPARISON_COLUMNS[:5]),
-        CONFIG: is_json("command", "corpus", "specs", "versions"),
-        MANIFEST: is_manifest("evaluation"),
-        **(RECOGNISED if reproduction else {}),
-    }
-    for model in (None, *models[1:]):
-        name = "predictions.csv" if model is None else f"predictions-{model}.csv"
-        names[name] = is_table(*PREDICTION_COLUMNS)
-    stems = ["corpus", "gap", "plans", "training", "scores"]
-    for task in map(file_part, target):
-        stems += [f"projection-{task}", *(f"confusion-{task}-{name}" for name in protocols)]
-        stems += [f"regression-{task}-{name}" for name in protocols]
-    names |= own_figures(output, stems)
-    files = own_files(output, names, "evaluation")
-    for kept in (FOLDS, ROWS):  # nobody else gives a file the name that a fold or a row has here
-        files |= dict.fromkeys((output / kept).glob("*"), anything)
-    return files
-
-
-def begin_results(output: Path) -> None:
-    """Make a folder ready for the results of a run.
-
-    What an earlier run says of itself goes first and comes back last: tables of two runs never
-    stand under the settings of one.
-
-    Parameters
-    ----------
-    output : Path
-        Folder; made if need be.
-    """
-    make_folder(output)
-    for name in (MANIFEST, CONFIG):
-        try:
-            (output / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(error.errno, error.strerror, str(output / name)) from error
-    sweep(output)
-
-
-def write_results(
-    output: Path,
-    scores: pd.DataFrame,
-    predictions: Mapping[str, pd.DataFrame],
-    intervals: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    config: Mapping[str, Any],
-    evidence: Evidence,
-    *,
-    files: Iterable[str] = (),
-    **facts: Any,
-) -> None:
-    """Write the tables of a run, its figures, its settings and the manifest of it all.
-
-    Parameters
-    ----------
-    output : Path
-        Folder that `begin_results` made ready.
-    scores, intervals, comparisons : DataFrame
-        As `evaluate`, `score_intervals` and `compare_models` give them.
-    predictions : dict of str to DataFrame
-        By model; the first is ``predictions.csv``, each further one ``predictions-MODEL.csv``.
-    config : dict
-        As `settings_of` gives it.
-    evidence : Evidence
-        The recordings as they were at the beginning.
-    files : sequence of str
-        Names of what was written into the folder before, for the manifest.
-    **facts
-        For `Evidence.manifest`.
-    """
-    from sfmforensics.report import save_figures
-
-    tables = {"scores.csv": scores, "intervals.csv": intervals, "comparisons.csv": comparisons}
-    for position, (model, answers) in enumerate(predictions.items()):
-        tables["predictions.csv" if position == 0 else f"predictions-{model}.csv"] = answers
-    for name, table in tables.items():
-        write_atomically(output / name, table.to_csv(index=False))
-    drawn = save_figures(output, scores, next(iter(predictions.values())), overwrite=True)
-    settings = as_bytes(json.dumps(config, indent=2, ensure_ascii=False))
-    names = [*tables, *(path.name for path in drawn), *files]
-    results = {name: file_hash(output / name) for name in dict.fromkeys(names)}
-    results[CONFIG] = sha256(settings).hexdigest()
-    manifest = evidence.manifest("evaluation", results=results, **facts)
-    write_manifest(output, manifest, overwrite=True)  # it was asked before
-    write_atomically(output / CONFIG, settings)
-    event(_logger, "results written", folder=str(output), files=len(results) + 1)
 
 
 def custody_of(

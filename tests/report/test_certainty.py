@@ -4,7 +4,8 @@ import pytest
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report import format_comparisons, format_groups, format_intervals
-from sfmforensics.report.certainty import COMPARISON_COLUMNS, INTERVAL_COLUMNS, untested
+from sfmforensics.report.certainty import untested
+from sfmforensics.results import COMPARISON_COLUMNS, INTERVAL_COLUMNS
 
 
 def intervals_of(*rows):

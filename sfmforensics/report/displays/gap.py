@@ -11,7 +11,6 @@ from sfmforensics.exceptions import ReportError
 from sfmforensics.report._bars import system_name
 from sfmforensics.report._labels import (
     PROTOCOLS,
-    SCORE_COLUMNS,
     UNITS,
     figure_text,
     in_units,
@@ -19,9 +18,9 @@ from sfmforensics.report._labels import (
     is_share,
     main_metric,
     metric_label,
-    require_columns,
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
+from sfmforensics.results import SCORE_COLUMNS, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
