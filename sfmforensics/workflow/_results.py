@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from sfmforensics.audio._hearing import Hearing
 
 
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
