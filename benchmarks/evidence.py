@@ -33,7 +33,7 @@ from sfmforensics.evidence import CalibratedModel, assess, pool_assessments
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import save_assessment
-from sfmforensics.report._assessment_tables import MEASURES
+from sfmforensics.report.tables import MEASURES
 
 COLUMNS = ["task", "measure", "by", "group"]
 

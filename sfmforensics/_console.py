@@ -184,7 +184,7 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
 
     from sfmforensics.metrics import METRICS
     from sfmforensics.report import format_comparisons, read_run, to_rich
-    from sfmforensics.report.certainty import UNDEFINED, UNTESTED, untested
+    from sfmforensics.report.tables import UNDEFINED, UNTESTED, untested
 
     default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
     found = read_run(directory).comparisons

@@ -13,9 +13,9 @@ Examples
 | tango | mfcc | 95.0 ± 7.1 |
 """
 
-from sfmforensics.report._assessment_tables import format_assessment, format_differences
-from sfmforensics.report.assessment import assessment_figures, save_assessment
-from sfmforensics.report.certainty import format_comparisons, format_groups, format_intervals
+from sfmforensics.report._assessment_figures import assessment_figures, save_assessment
+from sfmforensics.report._reproduction import reproduction_table, tables_of, write_reproduction
+from sfmforensics.report._run_page import write_report
 from sfmforensics.report.displays import (
     ConfusionDisplay,
     CorpusDisplay,
@@ -34,9 +34,17 @@ from sfmforensics.report.displays import (
     TransportPlanDisplay,
 )
 from sfmforensics.report.figures import plot_scores, save_figures
-from sfmforensics.report.html import write_report
-from sfmforensics.report.reproduction import reproduction_table, tables_of, write_reproduction
-from sfmforensics.report.tables import format_summary, summarise, to_markdown, to_rich
+from sfmforensics.report.tables import (
+    format_assessment,
+    format_comparisons,
+    format_differences,
+    format_groups,
+    format_intervals,
+    format_summary,
+    summarise,
+    to_markdown,
+    to_rich,
+)
 from sfmforensics.results import read_run
 
 __all__ = [

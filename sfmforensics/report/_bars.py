@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sfmforensics.metrics import METRICS
-from sfmforensics.report._labels import (
+from sfmforensics.report._wording import (
     figure_text,
     in_order,
     is_defined,

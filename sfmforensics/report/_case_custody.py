@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sfmforensics._utils.names import escape_text, show_name
 from sfmforensics.custody import recorded_in
 from sfmforensics.report._markup import Markup, table, tag
-from sfmforensics.report._sections import plain
+from sfmforensics.report._wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from sfmforensics.evidence import ANY_OTHER
 from sfmforensics.report._case_custody import share_text, text_of
-from sfmforensics.report._labels import figure_text, unit_of
 from sfmforensics.report._markup import join, png, table, tag
+from sfmforensics.report._wording import figure_text, unit_of
 from sfmforensics.report.displays.explanation import ExplanationDisplay
 from sfmforensics.report.figures import png_of
 from sfmforensics.targets import CLASSIFICATION

@@ -9,7 +9,7 @@ from sfmforensics._utils.files import file_hash
 from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
 from sfmforensics.exceptions import CustodyError
 from sfmforensics.report._markup import details, join, table, tag
-from sfmforensics.report._sections import plain
+from sfmforensics.report._wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

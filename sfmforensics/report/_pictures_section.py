@@ -9,8 +9,7 @@ import numpy as np
 
 from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._markup import details, join, png, tag
-from sfmforensics.report._predictions import confusion_display
-from sfmforensics.report.figures import draw_predictions, png_of
+from sfmforensics.report.figures import confusion_display, draw_predictions, png_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

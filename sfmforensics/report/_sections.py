@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from sfmforensics.report._labels import in_order
 from sfmforensics.report._markup import details, join, table, tag
+from sfmforensics.report._wording import in_order, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sfmforensics.report._markup import Markup
     from sfmforensics.results import Run
+
 
 WORDS = {
     "speaker": "who speaks (ASR)",
@@ -176,34 +177,6 @@ def command(config: Mapping[str, Any]) -> Markup:
         return tag("p", "config.json has no command.")
     text = shlex.join(map(str, given)) if isinstance(given, list) else str(given)
     return tag("pre", tag("code", text), tabindex="0")
-
-
-def plain(value: object) -> str:
-    """Write a value of the settings as a person would.
-
-    Parameters
-    ----------
-    value : object
-        Anything that JSON holds.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> plain(["mfcc", "whisper"]), plain({"closed": 0}), plain(None), plain(True)
-    ('mfcc, whisper', 'closed: 0', 'not recorded', 'yes')
-    """
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(plain, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "not recorded" if value is None else str(value)
 
 
 def _copies(number: object) -> str:

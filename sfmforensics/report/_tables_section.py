@@ -8,17 +8,21 @@ import pandas as pd
 
 from sfmforensics.metrics import METRICS
 from sfmforensics.paper import BEST_OF, paper_rows_of
-from sfmforensics.report._labels import heading, in_order
 from sfmforensics.report._markup import details, join, table, tag
-from sfmforensics.report.certainty import (
+from sfmforensics.report._reproduction import notes, tables_of
+from sfmforensics.report._wording import heading, in_order
+from sfmforensics.report.tables import (
+    ROW,
+    TEXT,
     UNTESTED,
     format_comparisons,
     format_groups,
     format_intervals,
+    format_summary,
+    number,
+    summarise,
     untested,
 )
-from sfmforensics.report.reproduction import notes, tables_of
-from sfmforensics.report.tables import ROW, TEXT, format_summary, number, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

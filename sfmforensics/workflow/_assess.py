@@ -13,7 +13,7 @@ from sfmforensics.evidence import assess
 from sfmforensics.evidence._people import check_strangers, holds_people
 from sfmforensics.exceptions import TargetError
 from sfmforensics.report import save_assessment
-from sfmforensics.report.assessment import assessment_files
+from sfmforensics.report._assessment_figures import assessment_files
 from sfmforensics.workflow._answers import (
     calibrated_step,
     check_same_views,

@@ -12,7 +12,7 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import ParameterError, ViewError
 from sfmforensics.explanation import explain
-from sfmforensics.report.case import CASE_TITLE, case_page
+from sfmforensics.report._case_page import CASE_TITLE, case_page
 from sfmforensics.workflow._answers import calibrated_step, read_by
 
 if TYPE_CHECKING:

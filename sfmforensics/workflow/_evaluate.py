@@ -16,6 +16,7 @@ from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of
 from sfmforensics.metrics import compare_models
 from sfmforensics.presets import MODELS
 from sfmforensics.report import save_figures
+from sfmforensics.report._run_figures import draw_figures
 from sfmforensics.results import (
     FOLDS,
     begin_results,
@@ -32,7 +33,6 @@ from sfmforensics.workflow._common import (
     recording_names,
     warn_of_no_labels,
 )
-from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import custody_of, make_folds, plain_value, settings_of
 

@@ -32,6 +32,7 @@ from sfmforensics.metrics import compare_models
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import save_figures
+from sfmforensics.report._run_figures import draw_figures
 from sfmforensics.results import (
     ROWS,
     begin_results,
@@ -48,7 +49,6 @@ from sfmforensics.workflow._common import (
     recording_names,
     warn_of_no_labels,
 )
-from sfmforensics.workflow._figures import draw_figures
 from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
 from sfmforensics.workflow._results import custody_of, make_folds, settings_of
 

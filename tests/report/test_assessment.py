@@ -26,7 +26,7 @@ from sfmforensics.report import (
     format_differences,
     save_assessment,
 )
-from sfmforensics.report._assessment_tables import MEASURES
+from sfmforensics.report.tables import MEASURES
 
 mpl.use("agg")
 

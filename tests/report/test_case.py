@@ -16,7 +16,7 @@ from sfmforensics.evidence import Comparison
 from sfmforensics.exceptions import ReportError
 from sfmforensics.explanation import explain
 from sfmforensics.metrics import Trials
-from sfmforensics.report.case import case_page
+from sfmforensics.report._case_page import case_page
 
 EVIL = "<script>document.title='taken'</script>"
 VOID = {"img", "meta", "link"}

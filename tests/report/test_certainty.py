@@ -4,7 +4,7 @@ import pytest
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report import format_comparisons, format_groups, format_intervals
-from sfmforensics.report.certainty import untested
+from sfmforensics.report.tables import untested
 from sfmforensics.results import COMPARISON_COLUMNS, INTERVAL_COLUMNS
 
 

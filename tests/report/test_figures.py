@@ -8,9 +8,8 @@ from matplotlib.image import imread
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report import plot_scores, save_figures
-from sfmforensics.report._predictions import confusion_display, regression_display
 from sfmforensics.report.displays._axes import new_axes
-from sfmforensics.report.figures import draw_predictions
+from sfmforensics.report.figures import confusion_display, draw_predictions, regression_display
 
 
 def predictions_of(true, predicted, task="emotion", protocol="closed"):

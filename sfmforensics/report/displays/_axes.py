@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sfmforensics.exceptions import ParameterError
-from sfmforensics.report._labels import figure_text
+from sfmforensics.report._wording import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import pandas as pd
 from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics import calibration_bins
 from sfmforensics.metrics._calibration import error_of_bins
-from sfmforensics.report._labels import figure_text
+from sfmforensics.report._wording import figure_text
 from sfmforensics.report.displays._axes import MARKERS, heading_of, next_style, own_panels
 
 if TYPE_CHECKING:

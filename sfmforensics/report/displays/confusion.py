@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 
 from sfmforensics.exceptions import ParameterError, TargetError
-from sfmforensics.report._labels import figure_text, natural_key
+from sfmforensics.report._wording import figure_text, natural_key
 from sfmforensics.report.displays._axes import BLUE, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_pair
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, task_kind

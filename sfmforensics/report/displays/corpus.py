@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.report._bars import STYLES
-from sfmforensics.report._labels import UNITS, figure_text, natural_key
+from sfmforensics.report._wording import UNITS, figure_text, natural_key
 from sfmforensics.report.displays._axes import VERMILLION, YELLOW, own_panels
 from sfmforensics.report.displays._tasks import as_text
 from sfmforensics.targets import as_frame

@@ -9,7 +9,7 @@ from matplotlib.ticker import NullLocator
 from scipy.special import ndtr, ndtri
 
 from sfmforensics.metrics import detection_errors, equal_error_rate
-from sfmforensics.report._labels import figure_text
+from sfmforensics.report._wording import figure_text
 from sfmforensics.report.displays._axes import next_style, own_axes
 from sfmforensics.report.displays._trials import checked_trials, checked_weights
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples
 
 from sfmforensics.exceptions import ParameterError, ReportError, shown
 from sfmforensics.explanation import Explanation, explain
-from sfmforensics.report._labels import figure_text, unit_of
+from sfmforensics.report._wording import figure_text, unit_of
 from sfmforensics.report.displays._axes import BLUE, ORANGE, own_panels
 from sfmforensics.report.displays.transport import plan_entropies, ratio_limits
 from sfmforensics.targets import CLASSIFICATION

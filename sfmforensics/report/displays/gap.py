@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report._bars import system_name
-from sfmforensics.report._labels import (
+from sfmforensics.report._wording import (
     PROTOCOLS,
     UNITS,
     figure_text,

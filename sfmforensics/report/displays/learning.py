@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_method_params
 
 from sfmforensics.exceptions import ParameterError, SplitWarning
 from sfmforensics.metrics import METRICS, task_scorers
-from sfmforensics.report._labels import figure_text, is_share, metric_label
+from sfmforensics.report._wording import figure_text, is_share, metric_label
 from sfmforensics.report.displays._axes import BLUE, own_panels
 from sfmforensics.targets import as_frame
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
-from sfmforensics.report._labels import figure_text, natural_key, unit_of
+from sfmforensics.report._wording import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_task
 from sfmforensics.targets import REGRESSION, task_kind

@@ -12,7 +12,7 @@ from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics import risk_coverage
 from sfmforensics.metrics._calibration import area_under_risk
 from sfmforensics.metrics._classification import known_labels
-from sfmforensics.report._labels import figure_text
+from sfmforensics.report._wording import figure_text
 from sfmforensics.report.displays._axes import next_style, own_axes
 
 if TYPE_CHECKING:

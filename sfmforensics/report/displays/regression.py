@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import mae, rmse
-from sfmforensics.report._labels import UNITS, figure_text, unit_of
+from sfmforensics.report._wording import UNITS, figure_text, unit_of
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, heading_of, own_axes
 from sfmforensics.report.displays._tasks import choose_pair
 from sfmforensics.targets import REGRESSION

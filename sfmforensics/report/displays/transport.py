@@ -11,7 +11,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
-from sfmforensics.report._labels import figure_text
+from sfmforensics.report._wording import figure_text
 from sfmforensics.report.displays._axes import own_panels
 
 if TYPE_CHECKING:

@@ -181,3 +181,31 @@ def figure_text(label: object, width: int = 28) -> str:
     if len(text) > width:  # cut in the middle: names often differ in their last letters
         text = f"{text[: width // 2]}…{text[len(text) - (width - 1) // 2 :]}"
     return text.replace("$", r"\$")
+
+
+def plain(value: object) -> str:
+    """Write a value of the settings as a person would.
+
+    Parameters
+    ----------
+    value : object
+        Anything that JSON holds.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plain(["mfcc", "whisper"]), plain({"closed": 0}), plain(None), plain(True)
+    ('mfcc, whisper', 'closed: 0', 'not recorded', 'yes')
+    """
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "not recorded" if value is None else str(value)

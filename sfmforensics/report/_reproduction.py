@@ -11,10 +11,8 @@ from sfmforensics._utils.files import write_atomically
 from sfmforensics._utils.outputs import check_outputs, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.paper import BEST_OF, paper_figures
-from sfmforensics.report._labels import heading, in_order, is_defined, is_share
-from sfmforensics.report._sections import plain
-from sfmforensics.report.certainty import UNTESTED, format_comparisons, untested
-from sfmforensics.report.tables import number, to_markdown
+from sfmforensics.report._wording import heading, in_order, is_defined, is_share, plain
+from sfmforensics.report.tables import UNTESTED, format_comparisons, number, to_markdown, untested
 from sfmforensics.results import RECOGNISED, REPRODUCTION_COLUMNS, REPRODUCTION_FILES
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from sfmforensics._utils.outputs import check_outputs, is_table, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.evidence._assessment import DIFFERENCES, TABLE
 from sfmforensics.evidence._conformal import speaker_weights
-from sfmforensics.report._assessment_tables import MEASURES
-from sfmforensics.report._labels import UNITS, figure_text, natural_key
+from sfmforensics.report._wording import UNITS, figure_text, natural_key
 from sfmforensics.report.displays import (
     DETDisplay,
     ECEDisplay,
@@ -26,6 +25,7 @@ from sfmforensics.report.displays import (
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION
 from sfmforensics.report.figures import save_png
+from sfmforensics.report.tables import MEASURES
 from sfmforensics.results import file_part, own_figures
 
 if TYPE_CHECKING:
