@@ -93,7 +93,7 @@ RUNS_CODE = {
     *("subprocess", "pty", "pexpect", "sh", "runpy", "code", "codeop", "commands"),
 }
 OF_OS = re.compile(r"system|popen|startfile|(exec|spawn|posix_spawn)\w*")
-UNPICKLED = ("workflow/_models.py", "_unpickled")  # asked by load_model, which asks for trust
+UNPICKLED = ("workflow/_predict.py", "_unpickled")  # asked by load_model, which asks for trust
 
 
 def dotted(node):

@@ -34,7 +34,7 @@ from sfmforensics.workflow import (
     verify_results,
     write_case,
 )
-from sfmforensics.workflow._copies import heard_by
+from sfmforensics.workflow._copy_checks import heard_by
 
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 3, "preset": "tuned"}
@@ -361,7 +361,7 @@ class TestCaseReport:
         def refuse(*_, **__):
             raise ParameterError("no such model")
 
-        monkeypatch.setattr("sfmforensics.workflow._case_report.explain", refuse)
+        monkeypatch.setattr("sfmforensics.workflow._compare.explain", refuse)
         page = write_case(case, tmp_path / "case.html").read_text(encoding="utf-8")
         assert page.count("data:image/png") == 1
         assert "Why the model says so" not in page
@@ -483,7 +483,7 @@ class TestUncertain:
             with pytest.raises(ModelFileError, match="it is not calibrated"):
                 predict_files(plain, strangers[0], **options)
         monkeypatch.setattr(
-            "sfmforensics.workflow._models.vectors_of", lambda *_: pytest.fail("embedded")
+            "sfmforensics.workflow._predict.vectors_of", lambda *_: pytest.fail("embedded")
         )
         with pytest.raises(ParameterError, match="confidence is 0; use"):
             predict_files(model, strangers[0], intervals=True, confidence=0)

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from sfmforensics.audit import label_findings, not_labels
 from sfmforensics.exceptions import DatasetWarning
-from sfmforensics.workflow._common import warn_of_no_labels
+from sfmforensics.workflow._checks import warn_of_no_labels
 
 N = 12
 NAMES = [f"/corpus/r{i}.wav" for i in range(N)]

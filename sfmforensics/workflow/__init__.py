@@ -2,14 +2,13 @@
 
 from sfmforensics._utils.versions import versions
 from sfmforensics.workflow._assess import assess_corpus
-from sfmforensics.workflow._case_report import write_case
-from sfmforensics.workflow._cases import Case, compare_files
+from sfmforensics.workflow._compare import Case, compare_files, write_case
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
-from sfmforensics.workflow._heard import check_recordings
 from sfmforensics.workflow._identify import identify_files
-from sfmforensics.workflow._models import load_model, predict_files
+from sfmforensics.workflow._predict import load_model, predict_files
 from sfmforensics.workflow._reproduce import reproduce_tables
+from sfmforensics.workflow._selection import check_recordings
 from sfmforensics.workflow._train import train_model
 from sfmforensics.workflow._verify import verify_results
 

@@ -14,16 +14,16 @@ from sfmforensics.evidence._people import check_strangers, holds_people
 from sfmforensics.exceptions import TargetError
 from sfmforensics.report import save_assessment
 from sfmforensics.report._assessment_figures import assessment_files
-from sfmforensics.workflow._answers import (
+from sfmforensics.workflow._checks import check_corpus, read_of
+from sfmforensics.workflow._copy_checks import copies_among, heard_by, refuse_heard, warn_of_absent
+from sfmforensics.workflow._predict import (
     calibrated_step,
     check_same_views,
     least_samples,
     read_by,
     vectors_of,
 )
-from sfmforensics.workflow._common import check_corpus, read_of
-from sfmforensics.workflow._copies import copies_among, heard_by, refuse_heard, warn_of_absent
-from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
+from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

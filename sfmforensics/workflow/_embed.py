@@ -11,8 +11,8 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.saving._embeddings import save_embeddings
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import read_of
-from sfmforensics.workflow._heard import hearing_for
+from sfmforensics.workflow._checks import read_of
+from sfmforensics.workflow._selection import hearing_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

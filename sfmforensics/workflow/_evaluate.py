@@ -25,7 +25,7 @@ from sfmforensics.results import (
     write_tables,
 )
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import (
+from sfmforensics.workflow._checks import (
     build_estimator,
     check_corpus,
     least_of,
@@ -33,8 +33,8 @@ from sfmforensics.workflow._common import (
     recording_names,
     warn_of_no_labels,
 )
-from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._results import custody_of, make_folds, plain_value, settings_of
+from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
+from sfmforensics.workflow._settings import custody_of, make_folds, plain_value, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

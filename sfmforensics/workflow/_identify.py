@@ -18,7 +18,9 @@ from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people
 from sfmforensics.exceptions import ModelFileError, TargetError
-from sfmforensics.workflow._answers import (
+from sfmforensics.workflow._compare import seconds_of, warn_of_learnt
+from sfmforensics.workflow._copy_checks import refuse_pairs
+from sfmforensics.workflow._predict import (
     check_same_views,
     comparing_step,
     least_samples,
@@ -26,9 +28,7 @@ from sfmforensics.workflow._answers import (
     read_by,
     vectors_of,
 )
-from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
-from sfmforensics.workflow._copies import refuse_pairs
-from sfmforensics.workflow._heard import hearing_of_case, refusals, warn_left_out
+from sfmforensics.workflow._selection import hearing_of_case, refusals, warn_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -41,7 +41,7 @@ from sfmforensics.results import (
     write_tables,
 )
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import (
+from sfmforensics.workflow._checks import (
     check_corpus,
     check_model,
     least_of,
@@ -49,8 +49,8 @@ from sfmforensics.workflow._common import (
     recording_names,
     warn_of_no_labels,
 )
-from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._results import custody_of, make_folds, settings_of
+from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
+from sfmforensics.workflow._settings import custody_of, make_folds, settings_of
 
 _logger = logging.getLogger(__name__)
 

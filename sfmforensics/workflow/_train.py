@@ -21,7 +21,7 @@ from sfmforensics.exceptions import (
 from sfmforensics.saving import save_model, without_people
 from sfmforensics.targets import TargetCodec, task_kind
 from sfmforensics.views import make_views
-from sfmforensics.workflow._common import (
+from sfmforensics.workflow._checks import (
     answer_columns,
     build_estimator,
     check_corpus,
@@ -29,9 +29,9 @@ from sfmforensics.workflow._common import (
     read_of,
     warn_of_no_labels,
 )
-from sfmforensics.workflow._copies import copies_among
-from sfmforensics.workflow._heard import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._results import plain_value
+from sfmforensics.workflow._copy_checks import copies_among
+from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
+from sfmforensics.workflow._settings import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

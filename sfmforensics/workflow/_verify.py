@@ -29,7 +29,7 @@ from sfmforensics.exceptions import CustodyError, ReportError, SFMForensicsError
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import read_run
 from sfmforensics.targets import CLASSIFICATION
-from sfmforensics.workflow._models import load_model
+from sfmforensics.workflow._predict import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ from sfmforensics.custody import describe_splits, matrix_hash
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.experiment import SPEAKER, audit, make_splits
 from sfmforensics.targets import task_kind
-from sfmforensics.workflow._copies import copies_among
+from sfmforensics.workflow._copy_checks import copies_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sfmforensics._types import Folds as NumberOfFolds
     from sfmforensics._types import Split
     from sfmforensics.audio._hearing import Hearing
-
-
 
 
 @dataclass(frozen=True)

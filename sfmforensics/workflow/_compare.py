@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from sklearn.utils import _safe_indexing
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.names import is_path
-from sfmforensics._utils.outputs import check_outputs, is_manifest
+from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.outputs import check_outputs, is_manifest, is_page
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import as_json
-from sfmforensics.custody import OF_FILES, Evidence
+from sfmforensics.audio import SAMPLE_RATE, stream_heard
+from sfmforensics.audio._hearing import USUAL
+from sfmforensics.custody import OF_FILES, Evidence, recorded_in
 from sfmforensics.evidence import plain_sentences
-from sfmforensics.exceptions import ParameterError, shown
-from sfmforensics.workflow._answers import (
+from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
+from sfmforensics.exceptions import EvidenceWarning, ParameterError, ViewError, shown
+from sfmforensics.explanation import explain
+from sfmforensics.report._case_page import CASE_TITLE, case_page
+from sfmforensics.workflow._copy_checks import refuse_pairs
+from sfmforensics.workflow._predict import (
     answers_of,
+    calibrated_step,
     check_confidence,
     check_same_views,
     comparing_step,
@@ -27,19 +36,42 @@ from sfmforensics.workflow._answers import (
     read_by,
     vectors_of,
 )
-from sfmforensics.workflow._asked import seconds_of, warn_of_learnt
-from sfmforensics.workflow._copies import refuse_pairs
-from sfmforensics.workflow._heard import hearing_of_case, refusals, warn_left_out
+from sfmforensics.workflow._selection import hearing_of_case, refusals, warn_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from sklearn.pipeline import Pipeline
 
     from sfmforensics._types import Channel, Handling, Matrix, PathLike
     from sfmforensics.audio._hearing import Hearing
-    from sfmforensics.evidence import Comparison
+    from sfmforensics.evidence import CalibratedModel, Comparison
+    from sfmforensics.explanation import Explanation
+    from sfmforensics.metrics import Trials
+
+
+def seconds_of(model: Pipeline, file: str, hearing: Hearing = USUAL) -> float:
+    """How long a recording is; one that no view can use is refused here, before any works."""
+    blocks = stream_heard(file, hearing, min_samples=least_samples(model))
+    return sum(len(block) for block in blocks) / SAMPLE_RATE
+
+
+def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
+    """Say so if the model was trained or calibrated with one of them, or does not know it."""
+    if not holds_people(model):
+        warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
+    told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
+    learnt = recorded_in(evidence.records, told)
+    for record, known in zip(evidence.records, learnt, strict=True):
+        if known:
+            warnings.warn(
+                f"{show_name(record['path'])}: the model was trained or calibrated with this "
+                "recording, and likelihood ratios hold for speakers of whom it has heard nothing",
+                EvidenceWarning,
+                stacklevel=3,
+            )
 
 
 @dataclass(frozen=True)
@@ -222,3 +254,66 @@ def _refuse_copies(files: list[str], allow: bool, hearing: Hearing) -> list[dict
 
 def _rows(X: Any, rows: Sequence[int]) -> Any:
     return X.iloc[list(rows)] if hasattr(X, "iloc") else X[list(rows)]
+
+
+def write_case(case: Case, path: PathLike, *, overwrite: bool = False) -> Path:
+    """Write the report of a case: one page, to read without a network and to print.
+
+    Parameters
+    ----------
+    case : Case
+        As `compare_files` gives it.
+    path : path-like
+        File for the page of HTML; its folder is made if need be.
+    overwrite : bool, default=False
+        Whether it may take the place of a file that is no such page.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, is one of those of the case, or would take the place of
+        something else.
+    ModelFileError
+        The model of the case is not calibrated.
+    """
+    path = user_path(path)
+    check_outputs(
+        {"path": {path: is_page(CASE_TITLE)}},
+        read_by(case.model) | {"questioned": [case.questioned], "known": case.known},
+        overwrite=overwrite,
+    )
+    calibrated = calibrated_step(case.model)
+    tasks = {name: kind for name, kind in calibrated.tasks_.items() if name != calibrated.speaker}
+    page = case_page(
+        case.comparison,
+        case.answers,
+        case.manifest,
+        tasks=tasks,
+        confidence=case.confidence,
+        seconds=case.seconds,
+        trials=_trials(case, calibrated),
+        explanation=_explained(case),
+    )
+    write_atomically(path, page)
+    return path
+
+
+def _trials(case: Case, calibrated: CalibratedModel) -> Trials | None:
+    """Comparisons to draw, which a model without people has not."""
+    if not holds_people(case.model):
+        return None
+    return calibrated._ratio()._weighed(case.comparison.n_known)
+
+
+def _explained(case: Case) -> Explanation | None:
+    """Of the questioned recording, view by view: that takes no time to speak of."""
+    one = _safe_indexing(case.X, [0])
+    try:
+        return explain(case.model[-1], one, n_steps=0)
+    except (ParameterError, ViewError):  # a model of another kind, or of too many views
+        return None
