@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sfmforensics import _console
 from sfmforensics._utils.files import file_hash
 from sfmforensics._utils.names import keep_name, show_name
-from sfmforensics.cli import main
+from sfmforensics.cli import _console, main
 from sfmforensics.datasets import make_speech_corpus
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 
 from sfmforensics import read_model
-from sfmforensics.demo import run_demo
+from sfmforensics.cli._demo import run_demo
 
 
 def test_the_demo_does_the_whole_job_and_says_where_things_are(tmp_path):

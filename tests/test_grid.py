@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from sfmforensics._console import in_folder, show_answers, show_frame, show_scores
 from sfmforensics._utils.grid import UNLIMITED, Grid, Record, Screen
+from sfmforensics.cli._console import in_folder, show_answers, show_frame, show_scores
 from sfmforensics.report import to_rich
 
 WIDTHS = (20, 40, 60, 80, 120, 200)

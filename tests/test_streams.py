@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfmforensics._console import show_comparison
 from sfmforensics._utils.streams import HANDLER, READABLE, any_encoding, readable
 from sfmforensics.cli import main
+from sfmforensics.cli._console import show_comparison
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.evidence import Comparison
 

@@ -98,7 +98,7 @@ def logging_to(path: PathLike | None) -> Iterator[None]:
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "log.jsonl"
     >>> with logging_to(path):
-    ...     event(logging.getLogger("sfmforensics.demo"), "counted", recordings=3)
+    ...     event(logging.getLogger("sfmforensics.cli._demo"), "counted", recordings=3)
     >>> json.loads(path.read_text())["recordings"]
     3
     """

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sfmforensics
-from sfmforensics._console import say, warnings_in_one_line
 from sfmforensics._utils.log import event, logging_to
 from sfmforensics._utils.outputs import anything, in_run
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.streams import any_encoding
 from sfmforensics.cli._cases import assess, compare, identify
+from sfmforensics.cli._console import say, warnings_in_one_line
 from sfmforensics.cli._corpus import describe, embed
 from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train, verify

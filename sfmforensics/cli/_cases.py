@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfmforensics._console import (
+from sfmforensics._utils.names import keep_name, name_few
+from sfmforensics._utils.plain import as_json
+from sfmforensics._utils.streams import print_csv, print_json
+from sfmforensics.cli._console import (
     explain,
     hashed,
     in_folder,
@@ -18,9 +21,6 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics._utils.names import keep_name, name_few
-from sfmforensics._utils.plain import as_json
-from sfmforensics._utils.streams import print_csv, print_json
 from sfmforensics.cli._options import (
     CACHE,
     CASE_FILE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import joblib
 
-from sfmforensics._console import tell
+from sfmforensics.cli._console import tell
 from sfmforensics.exceptions import MissingExtraError, SFMForensicsError
 
 if TYPE_CHECKING:

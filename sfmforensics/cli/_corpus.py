@@ -8,8 +8,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from sfmforensics._console import say, show_frame, tell, tell_manifest
 from sfmforensics.cli._cluster import on_cluster
+from sfmforensics.cli._console import say, show_frame, tell, tell_manifest
 from sfmforensics.cli._options import (
     CACHE,
     FOLDER,

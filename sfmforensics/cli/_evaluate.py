@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfmforensics._console import (
+from sfmforensics.cli._cluster import on_cluster
+from sfmforensics.cli._console import (
     err,
     explain,
     out,
@@ -18,7 +19,6 @@ from sfmforensics._console import (
     tell,
     tell_manifest,
 )
-from sfmforensics.cli._cluster import on_cluster
 from sfmforensics.cli._options import (
     CACHE,
     FOLDER,
@@ -65,7 +65,7 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Run the whole main job on synthetic voices: no data and no network needed."""
-    from sfmforensics.demo import run_demo
+    from sfmforensics.cli._demo import run_demo
 
     run_demo(output, seed=seed, console=out, overwrite=overwrite)
 

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfmforensics._console import (
-    explain,
-    hashed,
-    say,
-    show_frame,
-    tell,
-    tell_manifest,
-)
 from sfmforensics._utils.streams import print_csv, print_json
 from sfmforensics.cli._cases import print_answers
+from sfmforensics.cli._console import explain, hashed, say, show_frame, tell, tell_manifest
 from sfmforensics.cli._options import (
     CACHE,
     MANIFEST_FILE,

@@ -54,8 +54,8 @@ def run_demo(
     OutputError
         The results cannot be written, or would take the place of something else.
     """
-    from sfmforensics._console import show_frame, show_scores
     from sfmforensics._utils.grid import Screen
+    from sfmforensics.cli._console import show_frame, show_scores
     from sfmforensics.datasets import make_speech_corpus
     from sfmforensics.report import write_report
     from sfmforensics.workflow import evaluate_corpus, load_model, predict_files, train_model
