@@ -30,9 +30,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sfmforensics import __version__, make_views
 from sfmforensics.audit import alike_voices, join_copies, near_copies
 from sfmforensics.datasets import find_copies, load_corpus
-from sfmforensics.estimators._per_task import PerTask
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.estimators import PerTask
+from sfmforensics.experiment import evaluate
 from sfmforensics.metrics import corrected_resampled_ttest, holm
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import TUNED, make_estimator
 
 PROTOCOLS = ("closed", "disjoint")

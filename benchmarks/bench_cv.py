@@ -22,7 +22,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, cross_validate
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import PerTask
 from sfmforensics.metrics import task_scorers
 from sfmforensics.presets import make_estimator
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from sfmforensics.datasets import find_copies, load_baved
 from sfmforensics.embedders import TransformersEmbedder
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 
 TASKS = {"speaker": "ASR %", "emotion": "SER %", "gender": "GR %", "age": "AE years"}

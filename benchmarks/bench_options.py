@@ -25,7 +25,8 @@ import torch
 from sfmforensics import make_views
 from sfmforensics.datasets import find_copies, load_baved
 from sfmforensics.embedders import MFCCEmbedder
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
+from sfmforensics.model_selection import make_splits
 from sfmforensics.nn.fusion import GatedTransport
 from sfmforensics.nn.transport import transport_cost
 from sfmforensics.presets import make_estimator

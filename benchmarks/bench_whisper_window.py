@@ -19,7 +19,8 @@ import pandas as pd
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.datasets import find_copies, load_baved
 from sfmforensics.embedders import TransformersEmbedder
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 
 SCORES = {

@@ -12,8 +12,9 @@ from matplotlib.ticker import PercentFormatter
 
 from sfmforensics import make_views
 from sfmforensics.datasets import make_speech_corpus
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
 from sfmforensics.metrics import compare_models
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import format_comparisons
 

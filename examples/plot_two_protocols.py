@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 
 from sfmforensics import make_views
 from sfmforensics.datasets import find_copies, make_speech_corpus
-from sfmforensics.experiment import evaluate, make_splits, score_intervals
+from sfmforensics.experiment import evaluate, score_intervals
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import ProtocolGapDisplay, format_intervals
 

@@ -17,10 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
-    from sfmforensics.estimators._per_task import PerTask
-    from sfmforensics.saving import read_model, save_model
-    from sfmforensics.saving._embeddings import load_embeddings, save_embeddings
+    from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
+    from sfmforensics.saving import load_embeddings, read_model, save_embeddings, save_model
     from sfmforensics.views import make_views
 
 __version__ = "0.1.0"
@@ -29,11 +27,11 @@ _HOMES = {
     "TANGO": "sfmforensics.estimators",
     "ConcatFusion": "sfmforensics.estimators",
     "SingleView": "sfmforensics.estimators",
-    "PerTask": "sfmforensics.estimators._per_task",
-    "load_embeddings": "sfmforensics.saving._embeddings",
+    "PerTask": "sfmforensics.estimators",
+    "load_embeddings": "sfmforensics.saving",
     "make_views": "sfmforensics.views",
     "read_model": "sfmforensics.saving",
-    "save_embeddings": "sfmforensics.saving._embeddings",
+    "save_embeddings": "sfmforensics.saving",
     "save_model": "sfmforensics.saving",
 }
 

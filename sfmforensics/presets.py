@@ -9,8 +9,7 @@ from sfmforensics.exceptions import SFMForensicsError
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
-    from sfmforensics.estimators._per_task import PerTask
+    from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
 
 PAPER: dict[str, Any] = {
     # Section 4.1: two convolutional blocks; appendix 9.1: 32 and 64 kernels of size 3. Not in the
@@ -151,8 +150,7 @@ def make_estimator(
     ...
     sfmforensics.exceptions.SFMForensicsError: no preset is called 'best'; there are paper, tuned
     """
-    from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
-    from sfmforensics.estimators._per_task import PerTask
+    from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
 
     if preset not in PRESETS:
         raise SFMForensicsError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")

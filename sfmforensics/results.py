@@ -25,7 +25,7 @@ from sfmforensics._utils.outputs import (
 from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, write_manifest
 from sfmforensics.exceptions import OutputError, ReportError
-from sfmforensics.metrics._comparison import COMPARISON_COLUMNS
+from sfmforensics.metrics import _comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,6 +52,7 @@ RECOGNISED: dict[str, Test] = {
 }
 """The same, and what recognises one that was written before."""
 
+COMPARISON_COLUMNS = tuple(_comparison.COMPARISON_COLUMNS)
 INTERVAL_COLUMNS = (
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),

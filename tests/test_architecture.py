@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,37 +16,10 @@ from sfmforensics.workflow import load_model
 PACKAGE = Path(sfmforensics.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# A room may import from those to its left, and from itself.
-ROOMS = [
-    ["_types"],
-    ["exceptions", "_paths"],
-    ["_channels", "_truncation"],
-    ["_files", "_hearing", "_json", "_log", "_mpeg", "_names", "_plain", "_progress"],
-    ["_decoding", "_kept", "_outputs", "_streams"],
-    ["audio", "_versions", "_grid"],
-    ["datasets"],
-    ["embedders"],
-    ["views", "_labels"],
-    ["custody"],
-    ["embeddings"],
-    ["nn", "targets"],
-    ["_parameters", "_folds", "_weights", "_steps"],
-    ["_score", "_fitted"],
-    ["_multitask"],
-    ["estimators", "baselines"],
-    ["presets", "explanation"],
-    ["model_selection", "metrics", "paper"],
-    ["evidence"],
-    ["saving"],
-    ["experiment"],
-    ["audit"],
-    ["report"],
-    ["workflow"],
-    ["_console"],
-    ["demo"],
-    ["cli"],
-]
-ORDER = {room: place for place, rooms in enumerate(ROOMS) for room in rooms}
+# The table says on which floor a room is: it may import from lower ones, and from itself.
+TABLE = Path(__file__).parents[1] / "docs" / "rooms.toml"
+ROOMS = tomllib.loads(TABLE.read_text(encoding="utf-8"))["room"]
+FLOOR = {room["name"]: room["floor"] for room in ROOMS}
 
 
 def room_of(module):
@@ -64,27 +38,37 @@ def imports(file):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: a relative import hides which room it is from"
-            yield node.module
+            whole = node.module == "sfmforensics"
+            yield from (f"{node.module}.{a.name}" for a in node.names) if whole else [node.module]
 
 
 @pytest.mark.parametrize("file", FILES, ids=[module_of(file) for file in FILES])
-def test_a_room_imports_only_from_rooms_to_its_left(file):
+def test_a_room_imports_only_from_lower_floors(file):
     room = room_of(module_of(file))
     if not room:  # the package itself, which opens rooms only when asked
         return
     for module in imports(file):
-        if module.startswith("sfmforensics."):
-            other = room_of(module)
-            assert other == room or ORDER[other] < ORDER[room]
+        if module == "sfmforensics" or not module.startswith("sfmforensics."):
+            continue
+        other = room_of(module)
+        assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {module}"
 
 
-def test_every_room_has_its_place():
-    assert {room_of(module_of(file)) for file in FILES} - {""} <= set(ORDER)
+def test_the_table_of_rooms_names_what_is_there_on_the_lowest_floor_that_holds_it():
+    assert {room_of(module_of(file)) for file in FILES} - {""} == set(FLOOR)
+    below = {name: [0] for name in FLOOR}
+    for file in FILES:
+        room = room_of(module_of(file))
+        others = {room_of(m) for m in imports(file) if m.startswith("sfmforensics.")}
+        if room:
+            below[room] += [FLOOR[other] for other in others - {room}]
+    assert {name: 1 + max(floors) for name, floors in below.items()} == FLOOR
 
 
-@pytest.mark.parametrize("file", FILES, ids=[module_of(file) for file in FILES])
-def test_a_module_can_be_read_in_one_sitting(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 600
+def test_contributing_shows_the_table_of_rooms():
+    text = (TABLE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [f"| {room['floor']} | `{room['name']}` | {room['reason']} |" for room in ROOMS]
+    assert "\n".join(rows) in text
 
 
 # What runs a stranger's text, or objects that somebody pickled.

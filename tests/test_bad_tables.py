@@ -15,9 +15,9 @@ from sklearn.utils import Bunch
 from sfmforensics import TANGO, PerTask
 from sfmforensics.audit import alike_voices, label_findings
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
-from sfmforensics.experiment import evaluate, make_splits, score_intervals
+from sfmforensics.experiment import evaluate, score_intervals
 from sfmforensics.metrics import task_score, task_scorers
-from sfmforensics.model_selection import TargetStratifiedKFold
+from sfmforensics.model_selection import TargetStratifiedKFold, make_splits
 from sfmforensics.targets import TargetCodec
 from sfmforensics.workflow import evaluate_corpus, predict_files, train_model
 

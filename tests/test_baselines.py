@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import PerTask
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetStratifiedKFold

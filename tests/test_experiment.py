@@ -19,18 +19,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from sfmforensics.estimators import ConcatFusion
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import ConcatFusion, PerTask
 from sfmforensics.exceptions import SplitWarning, TargetError
-from sfmforensics.experiment import (
-    PREDICTION_COLUMNS,
-    SCORE_COLUMNS,
-    audit,
-    evaluate,
-    make_splits,
-    score_intervals,
-)
+from sfmforensics.experiment import PREDICTION_COLUMNS, SCORE_COLUMNS, evaluate, score_intervals
 from sfmforensics.metrics import bootstrap_intervals, equal_error_rate, mean_skill
+from sfmforensics.model_selection import audit, make_splits
 from sfmforensics.model_selection._folds import held_out
 from sfmforensics.presets import make_estimator
 

@@ -16,7 +16,8 @@ from sfmforensics._utils.log import JsonLines, event, logging_to
 from sfmforensics._utils.plain import pack, unpack
 from sfmforensics._utils.store import Kept, digest
 from sfmforensics.exceptions import CacheWarning, ModelFileError, OutputError
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 
 SEARCH = {"classifier": [SVC(C=1), SVC(C=10)]}

@@ -15,8 +15,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
 from sfmforensics.exceptions import ModelVersionWarning
 from sfmforensics.presets import make_estimator
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sfmforensics import TANGO, make_views, read_model, save_model
 from sfmforensics.datasets import make_speech_corpus
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import PerTask
 from sfmforensics.evidence import PLDA, CalibratedModel, CosineScorer, LikelihoodRatio
 from sfmforensics.exceptions import EvidenceWarning, ModelFileError, SplitWarning
 from sfmforensics.saving._calibration import calibrated_from, calibration_state

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
-from sfmforensics.experiment import audit, make_splits, protocols_of
+from sfmforensics.model_selection import fold_overlaps, make_splits, protocols_of
 
 
 @settings(max_examples=30, deadline=None)
@@ -76,15 +76,19 @@ def test_audit_counts_what_was_planted():
     target = pd.DataFrame({"speaker": [None, "a", "a", "b", "b", "c", "d"]})
     copies = [3, 0, 1, 0, 2, 2, 3]
     apart = [(np.array([0, 1, 2]), np.array([3, 4, 5, 6]))]
-    found = audit(target, copies, {"closed": apart, "disjoint": [(apart[0][0][1:], apart[0][1])]})
+    found = fold_overlaps(
+        target, copies, {"closed": apart, "disjoint": [(apart[0][0][1:], apart[0][1])]}
+    )
     assert found["copies"] == 3
     assert found["aliases"] == [["a", "b", "c"]]
     assert found["left_out"] == 1
     assert found["shared_copies"] == {"closed": 2, "disjoint": 1}
-    both = audit(target, [0, 0, 1, 0, 2, 3, 4], {"closed": apart * 2})
+    both = fold_overlaps(target, [0, 0, 1, 0, 2, 3, 4], {"closed": apart * 2})
     assert both["shared_copies"] == {"closed": 2}  # recording 3, whose two copies are in training
     assert both["left_out"] == 0, "under closed nobody is left out for want of a speaker"
-    without = audit(target.drop(columns="speaker").assign(age=1.0), copies, {"closed": apart})
+    without = fold_overlaps(
+        target.drop(columns="speaker").assign(age=1.0), copies, {"closed": apart}
+    )
     assert (without["copies"], without["aliases"], without["left_out"]) == (3, [], 0)
     assert set(without) == {"copies", "aliases", "left_out", "shared_copies"}
 
@@ -198,5 +202,5 @@ def test_what_cannot_be_split_says_how_it_could():
 
 def test_an_alias_needs_two_names():
     target = pd.DataFrame({"speaker": list("aab")})
-    assert audit(target, [0, 0, 1], {})["aliases"] == []
-    assert audit(target, [0, 1, 1], {})["aliases"] == [["a", "b"]]
+    assert fold_overlaps(target, [0, 0, 1], {})["aliases"] == []
+    assert fold_overlaps(target, [0, 1, 1], {})["aliases"] == [["a", "b"]]

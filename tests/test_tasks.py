@@ -12,7 +12,8 @@ from sfmforensics import load_embeddings
 from sfmforensics.cli import main
 from sfmforensics.datasets import load_corpus, make_speech_corpus
 from sfmforensics.exceptions import TargetError
-from sfmforensics.experiment import evaluate, make_splits
+from sfmforensics.experiment import evaluate
+from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 from sfmforensics.workflow import load_model
 

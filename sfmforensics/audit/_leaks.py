@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.experiment import PROTOCOLS, SPEAKER, make_splits
+from sfmforensics.model_selection import PROTOCOLS, SPEAKER, make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

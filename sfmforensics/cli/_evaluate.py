@@ -116,7 +116,7 @@ def evaluate(
 ) -> None:
     """Evaluate models over the folds of one or both protocols."""
     from sfmforensics.datasets import load_corpus
-    from sfmforensics.experiment import EACH_SPEAKER
+    from sfmforensics.model_selection import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
 
     with on_cluster(cluster):

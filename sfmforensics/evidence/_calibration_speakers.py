@@ -20,7 +20,8 @@ from sfmforensics.evidence._conformal import (
 )
 from sfmforensics.evidence._posteriors import scale, temperature
 from sfmforensics.exceptions import EvidenceWarning, TargetError
-from sfmforensics.model_selection._folds import joined_groups, named_groups
+from sfmforensics.model_selection import joined_groups
+from sfmforensics.model_selection._folds import named_groups
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:

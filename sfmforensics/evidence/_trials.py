@@ -12,7 +12,8 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import Trials
 from sfmforensics.metrics._verification import MOST_COMPARED, drawn_recordings
-from sfmforensics.model_selection._folds import balance, joined_groups, named_groups
+from sfmforensics.model_selection import joined_groups
+from sfmforensics.model_selection._folds import balance, named_groups
 from sfmforensics.targets._columns import label_codes
 
 if TYPE_CHECKING:

@@ -10,28 +10,12 @@ Examples
 
 from sfmforensics.experiment._evaluate import Evaluation, evaluate
 from sfmforensics.experiment._intervals import score_intervals
-from sfmforensics.model_selection._protocols import (
-    EACH_SPEAKER,
-    PROTOCOLS,
-    SPEAKER,
-    audit,
-    check_target,
-    make_splits,
-    protocols_of,
-)
 from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 
 __all__ = [
-    "EACH_SPEAKER",
     "PREDICTION_COLUMNS",
-    "PROTOCOLS",
     "SCORE_COLUMNS",
-    "SPEAKER",
     "Evaluation",
-    "audit",
-    "check_target",
     "evaluate",
-    "make_splits",
-    "protocols_of",
     "score_intervals",
 ]

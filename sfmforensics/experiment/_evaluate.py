@@ -24,8 +24,7 @@ from sfmforensics.metrics import (
     pair_trials,
     task_score,
 )
-from sfmforensics.model_selection import joined_groups
-from sfmforensics.model_selection._protocols import SPEAKER, check_target, make_splits
+from sfmforensics.model_selection import SPEAKER, check_target, joined_groups, make_splits
 from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 

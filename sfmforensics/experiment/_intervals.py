@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.experiment._evaluate import METRICS_OF
-from sfmforensics.metrics import bootstrap_intervals, eer_interval
+from sfmforensics.metrics import Trials, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._groups import groupings_of
-from sfmforensics.metrics._verification import Trials
-from sfmforensics.model_selection import joined_groups
-from sfmforensics.model_selection._protocols import SPEAKER
+from sfmforensics.model_selection import SPEAKER, joined_groups
 from sfmforensics.results import INTERVAL_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 

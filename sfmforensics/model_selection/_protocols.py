@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
-from sfmforensics.model_selection import (
+from sfmforensics.model_selection._folds import joined_groups
+from sfmforensics.model_selection._splitters import (
     RepeatedTargetKFold,
     TargetGroupKFold,
     TargetLeaveOneGroupOut,
     TargetStratifiedKFold,
-    joined_groups,
 )
 from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
 from sfmforensics.targets._columns import numbers_of, refuse_numbered_speakers, refuse_odd_labels
@@ -201,7 +201,7 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
         )
 
 
-def audit(
+def fold_overlaps(
     target: pd.DataFrame, copies: Column, splits: Mapping[str, Sequence[Split]]
 ) -> dict[str, Any]:
     """What stands in the way of an honest split, in numbers.
@@ -226,7 +226,7 @@ def audit(
     --------
     >>> import pandas as pd
     >>> target = pd.DataFrame({"speaker": ["46", "53", "9", "9"]})
-    >>> audit(target, [0, 0, 1, 2], {})["aliases"]
+    >>> fold_overlaps(target, [0, 0, 1, 2], {})["aliases"]
     [['46', '53']]
     """
     copies = np.asarray(copies)

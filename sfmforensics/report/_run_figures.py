@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfmforensics.exceptions import OutputError, ReportError, ReportWarning, TargetError
-from sfmforensics.experiment import PROTOCOLS, SPEAKER
 from sfmforensics.metrics import METRICS
+from sfmforensics.model_selection import PROTOCOLS, SPEAKER
 from sfmforensics.report import (
     CorpusDisplay,
     ProjectionDisplay,

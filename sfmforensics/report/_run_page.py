@@ -14,6 +14,7 @@ from sfmforensics.report import _tables_section as tables
 from sfmforensics.report._custody_section import custody
 from sfmforensics.report._markup import join, tag
 from sfmforensics.report._page import page_of
+from sfmforensics.report._wording import plain
 from sfmforensics.results import read_run
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def write_report(directory: PathLike, *, overwrite: bool = False) -> Path:
 
 
 def _page(run: Run) -> str:
-    corpus = sections.plain(run.config.get("corpus", "corpus"))
-    views = sections.plain(run.config.get("views")).replace(", ", " + ")
+    corpus = plain(run.config.get("corpus", "corpus"))
+    views = plain(run.config.get("views")).replace(", ", " + ")
     parts: list[tuple[str, Iterable[Markup]]] = [
         ("In short", [tables.summary(run)]),
         ("What was measured", [sections.overview(run)]),

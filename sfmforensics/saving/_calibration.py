@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics.evidence._calibrated_model import CalibratedModel
+from sfmforensics.evidence import (
+    PLDA,
+    CalibratedModel,
+    CosineScorer,
+    LikelihoodRatio,
+    PairwiseLogistic,
+)
 from sfmforensics.evidence._calibration import Calibration, Line, Steps
 from sfmforensics.evidence._calibration_speakers import Held, warn_of_unnamed
-from sfmforensics.evidence._likelihood_ratio import LikelihoodRatio, Measures, no_trials
+from sfmforensics.evidence._likelihood_ratio import Measures, no_trials
 from sfmforensics.evidence._people import holds_people
-from sfmforensics.evidence._scorers import PLDA, CosineScorer, PairwiseLogistic
 from sfmforensics.exceptions import ModelFileError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from sfmforensics.exceptions import (
     ViewError,
     shown,
 )
-from sfmforensics.experiment import check_target
+from sfmforensics.model_selection import check_target
 from sfmforensics.presets import make_estimator
 from sfmforensics.targets import CLASSIFICATION
 from sfmforensics.views import files_of_views

@@ -24,7 +24,7 @@ from sfmforensics.audit import (
 )
 from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import with_speaker
-from sfmforensics.experiment import SPEAKER
+from sfmforensics.model_selection import SPEAKER
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.views import make_views
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.saving._embeddings import save_embeddings
+from sfmforensics.saving import save_embeddings
 from sfmforensics.views import make_views
 from sfmforensics.workflow._checks import read_of
 from sfmforensics.workflow._selection import hearing_for

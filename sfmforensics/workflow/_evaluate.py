@@ -12,8 +12,9 @@ from sfmforensics._utils.progress import progress
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.experiment import SPEAKER, evaluate, make_splits, protocols_of, score_intervals
+from sfmforensics.experiment import evaluate, score_intervals
 from sfmforensics.metrics import compare_models
+from sfmforensics.model_selection import SPEAKER, make_splits, protocols_of
 from sfmforensics.presets import MODELS
 from sfmforensics.report import save_figures
 from sfmforensics.report._run_figures import draw_figures

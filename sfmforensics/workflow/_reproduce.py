@@ -21,14 +21,9 @@ from sfmforensics._utils.versions import versions
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError
-from sfmforensics.experiment import (
-    Evaluation,
-    evaluate,
-    make_splits,
-    protocols_of,
-    score_intervals,
-)
+from sfmforensics.experiment import Evaluation, evaluate, score_intervals
 from sfmforensics.metrics import compare_models
+from sfmforensics.model_selection import make_splits, protocols_of
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import save_figures

@@ -16,7 +16,7 @@ from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audit import audit_corpus
 from sfmforensics.custody import describe_splits, matrix_hash
 from sfmforensics.datasets._base import with_speaker
-from sfmforensics.experiment import SPEAKER, audit, make_splits
+from sfmforensics.model_selection import SPEAKER, fold_overlaps, make_splits
 from sfmforensics.targets import task_kind
 from sfmforensics.workflow._copy_checks import copies_among
 
@@ -110,7 +110,7 @@ def settings_of(
         channel=hearing.channel,
         truncated=hearing.truncated,
     )
-    found = audit(target, made.copies, made.splits)
+    found = fold_overlaps(target, made.copies, made.splits)
     return {
         "command": more.pop("command"),
         "corpus": more.pop("name"),

@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfmforensics._utils.names import name_few
-from sfmforensics.datasets._base import (
-    find_copies,
-    get_data_home,
-    label_column,
-    make_bunch,
-    match_recordings,
-)
+from sfmforensics.datasets import find_copies, get_data_home
+from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.utils import Bunch
 
 from sfmforensics import TANGO
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import PerTask
 from sfmforensics.exceptions import ReportError, TargetError
 from sfmforensics.model_selection import TargetStratifiedKFold
 from sfmforensics.report import (

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sfmforensics import TANGO, ConcatFusion
-from sfmforensics.estimators._per_task import PerTask
+from sfmforensics.estimators import PerTask
 from sfmforensics.exceptions import ParameterError, ReportError, SplitWarning, TargetError
 from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold

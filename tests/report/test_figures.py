@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from sfmforensics.exceptions import ReportError
 from sfmforensics.report import plot_scores, save_figures
-from sfmforensics.report.displays._axes import new_axes
+from sfmforensics.report.displays import new_axes
 from sfmforensics.report.figures import confusion_display, draw_predictions, regression_display
 
 
