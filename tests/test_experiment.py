@@ -23,7 +23,7 @@ from sfmforensics.estimators import ConcatFusion, PerTask
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.experiment import PREDICTION_COLUMNS, SCORE_COLUMNS, evaluate, score_intervals
 from sfmforensics.metrics import bootstrap_intervals, equal_error_rate, mean_skill
-from sfmforensics.model_selection import audit, make_splits
+from sfmforensics.model_selection import fold_overlaps, make_splits
 from sfmforensics.model_selection._folds import held_out
 from sfmforensics.presets import make_estimator
 
@@ -126,7 +126,7 @@ def test_the_index_of_the_targets_says_nothing(table):
     odd, splits = run(table, target=y.set_axis(range(100, 40, -1)))
     pd.testing.assert_frame_equal(plain.scores, odd.scores)
     copies = np.arange(60) // 20  # speakers 0 and 1, 2 and 3, 4 and 5 share copies
-    found = audit(y.set_axis(range(100, 40, -1)), copies, splits)
+    found = fold_overlaps(y.set_axis(range(100, 40, -1)), copies, splits)
     assert found["aliases"] == [["00", "01"], ["02", "03"], ["04", "05"]]
 
 

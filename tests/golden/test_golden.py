@@ -6,9 +6,15 @@ the record, words and the form of tables are compared, and numbers are not.
 
 import json
 import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
-from record import JOBS, KEPT, here, run
+
+_spec = spec_from_file_location("record", Path(__file__).with_name("record.py"))
+record = module_from_spec(_spec)
+_spec.loader.exec_module(record)
+JOBS, KEPT = record.JOBS, record.KEPT
 
 NUMBER = re.compile(r"[-\u2212+]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
 
@@ -18,12 +24,12 @@ def seen(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("golden"))
         patch.setenv("COLUMNS", "110")
-        return run(JOBS)
+        return record.run(JOBS)
 
 
 @pytest.fixture(scope="module")
 def same_platform():
-    return json.loads((KEPT / "platform.json").read_text(encoding="utf-8")) == here()
+    return json.loads((KEPT / "platform.json").read_text(encoding="utf-8")) == record.here()
 
 
 EXPECTED = sorted(p for p in KEPT.rglob("*") if p.is_file() and p.name != "platform.json")
