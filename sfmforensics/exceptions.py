@@ -176,6 +176,10 @@ class CacheWarning(SFMForensicsWarning):
     """A cache entry was damaged, or the cache could not be written; the vector was recomputed."""
 
 
+class PackageWarning(SFMForensicsWarning):
+    """Another package brings something that cannot be used; the message says what, and why."""
+
+
 class ReportWarning(SFMForensicsWarning):
     """A part of a report cannot be made; the rest is there."""
 

@@ -61,3 +61,26 @@ def table():
         }
     ).astype({"speaker": object, "emotion": object, "gender": object})
     return pd.DataFrame(X.astype(np.float32), columns=names), target
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a package where pip would: install("theirs", {GROUP: {"name": "theirs:x"}}, "x = 1")."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+
+    def install(package, groups, code):
+        (folder / f"{package}.py").write_text(code)
+        described = folder / f"{package}-1.0.dist-info"
+        described.mkdir()
+        (described / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
+        )
+        lines = []
+        for group, points in groups.items():
+            lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
+        (described / "entry_points.txt").write_text("\n".join(lines))
+        return folder
+
+    return install
