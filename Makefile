@@ -7,17 +7,25 @@ CLONE := $(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1)
 CORE := $(VENV)/.core-$(CLONE)
 FULL := $(VENV)/.full-$(CLONE)
 
+# Tests run in a process a core, but no more than eight (each takes a gigabyte), of one thread each; a process that is
+# done takes tests from another. What Python compiles is kept, whatever the environment says: each process that the
+# tests start would compile it again.
+PROCESSES ?= logical
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+	-n $(PROCESSES) --maxprocesses 8 --dist worksteal
+
 # How many inputs make fuzz tries.
 FUZZ ?= 10000
 
 # Least share of lines and branches that the tests must reach, in per cent.
 COVERAGE ?= 95
 
-.PHONY: help demo test fuzz coverage mutants lint format clean
+.PHONY: help demo test quick fuzz coverage mutants lint format clean
 
 help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
+	@echo "make quick   the tests that take no time: every room, in less than 90 s on two cores"
 	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"
 	@echo "make coverage all tests, and that they reach $(COVERAGE) % of lines and branches"
 	@echo "make mutants change pooling and splitters one place at a time: do the tests notice?"
@@ -41,13 +49,16 @@ demo: $(CORE)
 	$(BIN)/sfmforensics demo --output demo
 
 test: $(FULL)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+quick: $(FULL)
+	$(PYTEST) -m "not slow and not browser and not fuzz and not faults" tests $(ARGS)
 
 fuzz: $(FULL)
 	SFMFORENSICS_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 coverage: $(FULL)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
 
 mutants: $(FULL)
 	$(BIN)/python -m pip install --quiet 'mutmut>=3.8'

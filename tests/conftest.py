@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from _pytest.doctest import DoctestModule
 
 # Before anything imports a hub client: no test may reach for the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -20,7 +21,27 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("ours")
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """No test has an example in its docstring: tests are not read twice to look for some."""
+    return [collector for collector in (yield) if not isinstance(collector, DoctestModule)]
+
+
+def pytest_collection_modifyitems(items):
+    """Marks by folder and by fixture; the longest first, so that no process is left with it."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("faults", "fuzz"):
+            item.add_marker(folder)
+        if folder == "golden":
+            item.add_marker("slow")
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    items.sort(key=lambda item: item.path.parent.name != "golden")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import io
 import joblib
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(problems(), OPTIONS, st.booleans(), st.integers(0, 9))
 def test_any_tasks_any_views_any_size(problem, options, weighted, seed):

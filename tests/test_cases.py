@@ -36,6 +36,8 @@ from sfmforensics.workflow import (
 )
 from sfmforensics.workflow._copy_checks import heard_by
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 3, "preset": "tuned"}
 HOSTILE = "<script>alert(1)<\u2044script> 'a' \"b\" \n\x1b[31m"

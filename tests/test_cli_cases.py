@@ -14,6 +14,8 @@ from sfmforensics._utils.names import keep_name, show_name
 from sfmforensics.cli import _console, main
 from sfmforensics.datasets import make_speech_corpus
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -17,6 +17,8 @@ from sfmforensics.embedders import CallableEmbedder, MFCCEmbedder
 from sfmforensics.exceptions import AudioError
 from sfmforensics.metrics import task_scorers
 
+pytestmark = pytest.mark.slow
+
 distributed = pytest.importorskip("distributed", reason='needs "sfmforensics[distributed]"')
 
 FAST = {"encoder": "tokens", "hidden": (16,), "max_epochs": 2, "random_state": 0}

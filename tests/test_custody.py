@@ -41,6 +41,8 @@ from sfmforensics.workflow import (
     verify_results,
 )
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 1}
 

@@ -19,6 +19,8 @@ from sfmforensics.workflow import (
     verify_results,
 )
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 READS = {
     "describe": ["--corpus", "manifest", "--root", "{table}"],

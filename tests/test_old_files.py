@@ -24,7 +24,7 @@ from sfmforensics.report import write_report
 from sfmforensics.workflow import load_model, predict_files, verify_results
 
 FIXTURES = Path(__file__).parent / "fixtures"
-VERSIONS = sorted(folder.name for folder in FIXTURES.iterdir() if folder.is_dir())
+VERSIONS = sorted(path.parent.name for path in FIXTURES.glob("*/expected.json"))
 EXPECTED = {
     version: json.loads((FIXTURES / version / "expected.json").read_text(encoding="utf-8"))
     for version in VERSIONS
@@ -33,6 +33,7 @@ MODELS = [(version, name) for version in VERSIONS for name in EXPECTED[version][
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 # Other versions made these models, as is said of every one of them.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.ModelVersionWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning"),
 ]

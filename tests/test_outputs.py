@@ -25,6 +25,8 @@ from sfmforensics.workflow import (
     train_model,
 )
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).parent / "fixtures" / "0.1.0"
 COMMANDS = {one.callback.__name__: one.callback for one in app.registered_commands}
 

@@ -35,6 +35,8 @@ from sfmforensics.workflow import (
     write_case,
 )
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["mfcc", "prosody"]
 SMALL = {"encoder": "tokens", "n_tokens": 2, "token_dim": 8, "hidden": (8,), "max_epochs": 3}
 FORMATS = ["safetensors", "joblib"]

@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 

@@ -15,6 +15,8 @@ from sfmforensics.embedders import REGISTRY, TFHubEmbedder, make_embedder
 from sfmforensics.embedders import _tf_models as module
 from sfmforensics.exceptions import EmbedderError, MissingExtraError
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 TRILLSSON = REGISTRY["trillsson"].model
 

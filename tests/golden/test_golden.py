@@ -9,7 +9,10 @@ import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from sfmforensics import read_model
 
 _spec = spec_from_file_location("record", Path(__file__).with_name("record.py"))
 record = module_from_spec(_spec)
@@ -20,9 +23,15 @@ NUMBER = re.compile(r"[-\u2212+]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where all of it runs, once."""
+    return tmp_path_factory.mktemp("golden")
+
+
+@pytest.fixture(scope="module")
+def seen(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("golden"))
+        patch.chdir(folder)
         patch.setenv("COLUMNS", "110")
         return record.run(JOBS)
 
@@ -48,6 +57,28 @@ def test_commands_print_and_write_what_they_did(path, seen, same_platform):
             pytest.skip("hashes of what was learnt hold on the processor of the record alone")
         expected, found = (form(text) for text in (expected, found))
     assert found.splitlines() == expected.splitlines()
+
+
+def test_the_demo_does_the_whole_job_and_says_where_things_are(seen, folder):
+    scores = pd.read_csv(folder / "demo" / "scores.csv")
+    assert set(scores.model) == {"tango", "concat", "svm"}
+    assert set(scores.protocol) == {"closed", "disjoint"}
+    closed = scores[(scores.protocol == "closed") & (scores.model == "tango")]
+    means = closed[closed.metric.isin(["accuracy", "rmse"])].groupby("task").value.mean()
+    # Chance: 1 of 12 speakers, 1 of 4 emotions, 1 of 2 genders.
+    assert means["speaker"] > 0.5
+    assert means["emotion"] > 0.5
+    assert means["gender"] > 0.8
+    assert (folder / "demo" / "report.html").stat().st_size > 100_000
+    model = read_model(folder / "demo" / "tango.safetensors")
+    recording = next((folder / "demo" / "recordings").rglob("*.wav"))
+    assert model.predict([str(recording)]).shape == (1, 4)
+    text = seen["demo/0-demo.txt"]
+    for words in (
+        "the first 8 of 24",
+        *("scores.csv", "report.html", "tango.safetensors", "sfmforensics predict"),
+    ):
+        assert words in text
 
 
 def form(text):
