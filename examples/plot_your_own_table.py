@@ -32,7 +32,7 @@ copy = shutil.copy(voices.data[0], Path(folder.name, "copy.wav"))
 table = pd.concat([table, table[:1].assign(path=copy, speaker="s08")])
 table.to_csv(Path(folder.name, "voices.csv"), index=False)
 
-corpus = load_corpus("manifest", Path(folder.name, "voices.csv"))
+corpus = load_corpus("table", Path(folder.name, "voices.csv"))
 print(corpus.target.describe(include="all"))
 
 # %%

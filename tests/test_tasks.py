@@ -10,7 +10,7 @@ import pytest
 
 from sfmforensics import load_embeddings
 from sfmforensics.cli import main
-from sfmforensics.datasets import load_corpus, make_speech_corpus
+from sfmforensics.datasets import CORPORA, load_corpus, make_speech_corpus
 from sfmforensics.exceptions import TargetError
 from sfmforensics.experiment import evaluate
 from sfmforensics.model_selection import make_splits
@@ -92,7 +92,7 @@ def test_calibration_needs_the_speaker_among_the_tasks(table, capsys):
 
 def test_a_corpus_with_a_layout_of_its_own_chooses_too(tmp_path, monkeypatch):
     corpus = make_speech_corpus(2, 4, duration=0.3)
-    monkeypatch.setitem(load_corpus.__globals__["_LOADERS"], "baved", lambda root: corpus)
+    monkeypatch.setitem(CORPORA, "baved", lambda root: corpus)
     found = load_corpus("baved", "x", tasks=["age", "gender"])
     assert list(found.target) == ["gender", "age"]
     assert found.groups.tolist() == corpus.groups.tolist()

@@ -151,10 +151,10 @@ def identify(
     overwrite: Overwrite = False,
 ) -> None:
     """Tell which enrolled speaker recordings are of, or that they are of none of them."""
-    from sfmforensics.datasets import load_manifest
+    from sfmforensics.datasets import load_table
     from sfmforensics.workflow import identify_files, load_model
 
-    table = load_manifest(enrolled, allow_outside=allow_outside)
+    table = load_table(enrolled, allow_outside=allow_outside)
     if "speaker" not in table.target:
         raise DatasetError(
             f"{enrolled}: it has no column 'speaker'; add one that says who speaks in each "

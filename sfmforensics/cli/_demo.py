@@ -114,7 +114,7 @@ def run_demo(
         "  tango.safetensors        the model\n"
         "Next:\n"
         f"  sfmforensics predict {shlex.quote(str(file))} YOUR.wav\n"
-        "  sfmforensics evaluate --corpus manifest --root YOUR_TABLE.csv --views mfcc,prosody\n"
+        "  sfmforensics evaluate --corpus table --root YOUR_TABLE.csv --views mfcc,prosody\n"
         "  sfmforensics evaluate --help",
         markup=False,
         highlight=False,

@@ -14,7 +14,8 @@ import typer
 
 from sfmforensics._utils.outputs import check_outputs, in_run, is_manifest, is_model, is_page
 from sfmforensics._utils.paths import user_name, user_path
-from sfmforensics.embedders.registry import quote_spec, split_list
+from sfmforensics.datasets import CORPORA
+from sfmforensics.embedders.registry import REGISTRY, quote_spec, split_list
 from sfmforensics.exceptions import OutputError, ParameterError, shown
 
 if TYPE_CHECKING:
@@ -65,15 +66,6 @@ LOG = Use(written=lambda path: True)
 """Lines are added to it; see `sfmforensics._utils.log`, which takes no file but a log."""
 
 
-class CorpusName(StrEnum):
-    """Corpora by name."""
-
-    baved = "baved"
-    emodb = "emodb"
-    cremad = "cremad"
-    manifest = "manifest"
-
-
 class Preset(StrEnum):
     """Settings by name."""
 
@@ -112,13 +104,20 @@ class Format(StrEnum):
     json = "json"
 
 
-Corpus = Annotated[CorpusName, typer.Option(help="Which layout the recordings have.")]
-Root = Annotated[Path, typer.Option(help="Folder of the corpus; with manifest, a CSV table."), READ]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(CORPORA),
+        help="Which layout the recordings have; or a corpus that another package brings.",
+    ),
+    WORDS,
+]
+Root = Annotated[Path, typer.Option(help="Folder of the corpus; with table, a CSV table."), READ]
 AllowOutside = Annotated[
     bool,
     typer.Option(
         "--allow-outside",
-        help="With manifest: let the table name recordings outside of its folder.",
+        help="With table: let it name recordings outside of its folder.",
     ),
 ]
 Tasks = Annotated[
@@ -141,8 +140,9 @@ Views = Annotated[
     str,
     typer.Option(
         metavar="SPEC[,SPEC]",
-        help="Views: names (mfcc, prosody, whisper, wavlm, ...), NAME=FOLDER or NAME=HUB_ID; "
-        "behind any, @PARAMETER=VALUE, as in mfcc@statistics=mean+std,whisper=FOLDER@layer=all. A "
+        help=f"Views: names ({', '.join(REGISTRY)}, or of another package), NAME=FOLDER or "
+        "NAME=HUB_ID; behind any, @PARAMETER=VALUE, as in "
+        "mfcc@statistics=mean+std,whisper=FOLDER@layer=all. A "
         """FOLDER with a comma, = or @ stands in double quotes: 'whisper="/data/a,b"@layer=all'.""",
     ),
     SPECS,

@@ -43,7 +43,7 @@ _SURPRISES = {
 }
 
 
-def load_manifest(
+def load_table(
     table: PathLike,
     *,
     root: PathLike | None = None,
@@ -135,7 +135,7 @@ def load_manifest(
     >>> (folder / "b.wav").touch()
     >>> rows = "path,speaker,age,room\na.wav,01,33,4\nb.wav,02,,\n"
     >>> _ = (folder / "table.csv").write_text(rows)
-    >>> corpus = load_manifest(folder / "table.csv")
+    >>> corpus = load_table(folder / "table.csv")
     >>> corpus.target
       speaker   age  room
     0      01  33.0     4
@@ -193,6 +193,10 @@ def load_manifest(
         details=pd.DataFrame(details, index=target.index),
     )
     return Bunch(**bunch, filename=str(table))
+
+
+load_manifest = load_table
+"""An earlier name of `load_table`."""
 
 
 def _chosen(
@@ -330,7 +334,7 @@ def _refuse_outside(table: Path, root: Path, paths: Sequence[str], rows: Sequenc
             raise DatasetError(
                 f"{table}: row {row} leads to {name_few([real])}, outside of {root}; put the "
                 f"recording there, or, if you trust the table, say so (--allow-outside, "
-                f"load_manifest(..., allow_outside=True))"
+                f"load_table(..., allow_outside=True))"
             )
 
 

@@ -145,6 +145,9 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
     _patience: float = 600
     """Seconds of audio that may wait for company before a batch is run all the same."""
 
+    _hub_names_have_many_parts = False
+    """Whether a model's name a/b/c may be one of a hub; else it is a folder."""
+
     # -- hooks ---------------------------------------------------------------------------------
 
     def _identity(self) -> dict[str, Any]:

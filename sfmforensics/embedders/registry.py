@@ -11,20 +11,15 @@ from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING
 
+from sfmforensics._utils.entry_points import Additions
 from sfmforensics._utils.paths import user_path
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError, ParameterError
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from sfmforensics._types import Channel, PathLike, Truncated
-
-
-if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    from sfmforensics.embedders.base import BaseEmbedder
+    from sfmforensics._types import Channel, PathLike, Truncated
 
     ViewSpec: TypeAlias = str | BaseEmbedder | tuple[str, BaseEmbedder]
 
@@ -242,61 +237,133 @@ def _plain(name: str, value: str) -> str | float:
     return value
 
 
-_EMBEDDERS = {
-    "transformers": ("sfmforensics.embedders.transformers", "TransformersEmbedder"),
-    "speechbrain": ("sfmforensics.embedders.speechbrain", "SpeechBrainEmbedder"),
-    "tensorflow-hub": ("sfmforensics.embedders.tfhub", "TFHubEmbedder"),
-    "mfcc": ("sfmforensics.embedders.mfcc", "MFCCEmbedder"),
-    "prosody": ("sfmforensics.embedders.prosody", "ProsodyEmbedder"),
-}
-EMBEDDERS = {name: module for module, name in _EMBEDDERS.values()}
-"""Module of each class of embedder that can be built from plain parameters alone."""
-
-
-def embedder_class(name: str) -> type[BaseEmbedder]:
-    """Give a class of `EMBEDDERS` by its name, importing its module and no library of models."""
-    return getattr(import_module(EMBEDDERS[name]), name)
-
-
 @dataclass(frozen=True)
 class RegisteredView:
     """A view by name.
 
     Parameters
     ----------
-    library : str
-        What runs the model: "transformers", "speechbrain", "tensorflow-hub", or the name of the
-        embedder itself where nothing is downloaded.
+    embedder : str
+        Where its class is, as an entry point says it: "package.module:Class".
     model : str or None
-        Its identity on the library's hub.
+        Its identity on the hub that the class takes models from; None where it takes none.
     dimension : int
         Width of a vector.
     source : str
         Where the choice comes from.
     """
 
-    library: str
+    embedder: str
     model: str | None
     dimension: int
     source: str
 
 
 _PAPER = "paper, section 3"
+_TRANSFORMERS = "sfmforensics.embedders.transformers:TransformersEmbedder"
+_SPEECHBRAIN = "sfmforensics.embedders.speechbrain:SpeechBrainEmbedder"
+_TFHUB = "sfmforensics.embedders.tfhub:TFHubEmbedder"
+_MFCC = "sfmforensics.embedders.mfcc:MFCCEmbedder"
+_PROSODY = "sfmforensics.embedders.prosody:ProsodyEmbedder"
 _TRILLSSON = "https://tfhub.dev/google/nonsemantic-speech-benchmark/trillsson4/1"
 
 REGISTRY = {
-    "xls-r": RegisteredView("transformers", "facebook/wav2vec2-xls-r-1b", 1280, _PAPER),
-    "whisper": RegisteredView("transformers", "openai/whisper-base", 512, _PAPER),
-    "wav2vec2": RegisteredView("transformers", "facebook/wav2vec2-base", 768, _PAPER),
-    "mms": RegisteredView("transformers", "facebook/mms-1b", 1280, _PAPER),
-    "unispeech-sat": RegisteredView("transformers", "microsoft/unispeech-sat-base", 768, _PAPER),
-    "wavlm": RegisteredView("transformers", "microsoft/wavlm-base", 768, _PAPER),
-    "x-vector": RegisteredView("speechbrain", "speechbrain/spkrec-xvect-voxceleb", 512, _PAPER),
-    "trillsson": RegisteredView("tensorflow-hub", _TRILLSSON, 1024, _PAPER),
-    "mfcc": RegisteredView("mfcc", None, 40, "paper, section 5"),
-    "prosody": RegisteredView("prosody", None, 34, "ours; needs no download"),
+    "xls-r": RegisteredView(_TRANSFORMERS, "facebook/wav2vec2-xls-r-1b", 1280, _PAPER),
+    "whisper": RegisteredView(_TRANSFORMERS, "openai/whisper-base", 512, _PAPER),
+    "wav2vec2": RegisteredView(_TRANSFORMERS, "facebook/wav2vec2-base", 768, _PAPER),
+    "mms": RegisteredView(_TRANSFORMERS, "facebook/mms-1b", 1280, _PAPER),
+    "unispeech-sat": RegisteredView(_TRANSFORMERS, "microsoft/unispeech-sat-base", 768, _PAPER),
+    "wavlm": RegisteredView(_TRANSFORMERS, "microsoft/wavlm-base", 768, _PAPER),
+    "x-vector": RegisteredView(_SPEECHBRAIN, "speechbrain/spkrec-xvect-voxceleb", 512, _PAPER),
+    "trillsson": RegisteredView(_TFHUB, _TRILLSSON, 1024, _PAPER),
+    "mfcc": RegisteredView(_MFCC, None, 40, "paper, section 5"),
+    "prosody": RegisteredView(_PROSODY, None, 34, "ours; needs no download"),
 }
-"""The nine views of the paper, and one of ours, by the names that specs use."""
+"""The nine views of the paper, and one of ours, by the names that specs use: the one table of them.
+Another package adds to it by an entry point of the group ``sfmforensics.views``."""
+
+_ADDITIONS = Additions("sfmforensics.views", "view", REGISTRY, EmbedderError)
+
+
+def embedder_class(name: str) -> type[BaseEmbedder]:
+    """Give a class of embedder by its own name, importing its module and no library of models.
+
+    Parameters
+    ----------
+    name : str
+        Of a class that a view of `REGISTRY` is of, or a view of another package that is installed.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    EmbedderError
+        There is none, or it cannot be loaded.
+
+    Examples
+    --------
+    >>> embedder_class("MFCCEmbedder").__module__
+    'sfmforensics.embedders.mfcc'
+    """
+    for view in REGISTRY.values():
+        if view.embedder.endswith(f":{name}"):
+            return _imported(view.embedder)
+    embedder = _ADDITIONS.load_attribute(name)
+    if embedder is None:
+        raise EmbedderError(
+            f"no view is of a class {name}; install the package that brings it, or use code"
+        )
+    return _checked(embedder, name)
+
+
+def is_found_by_name(embedder: type[BaseEmbedder]) -> bool:
+    """Say whether `embedder_class` gives a class again, so that a file can name it.
+
+    Parameters
+    ----------
+    embedder : type
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sfmforensics.embedders import CallableEmbedder, MFCCEmbedder
+    >>> is_found_by_name(MFCCEmbedder), is_found_by_name(CallableEmbedder)
+    (True, False)
+    """
+    try:
+        return embedder_class(embedder.__name__) is embedder
+    except EmbedderError:
+        return False
+
+
+def _imported(where: str) -> type[BaseEmbedder]:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _checked(embedder: object, name: str) -> type[BaseEmbedder]:
+    if not (isinstance(embedder, type) and issubclass(embedder, BaseEmbedder)):
+        raise EmbedderError(
+            f"what another package brings as {name!r} is no class of BaseEmbedder, but {embedder!r}"
+        )
+    return embedder
+
+
+def _class_of_view(name: str, model: str) -> type[BaseEmbedder]:
+    """The class behind a name; of a name of the user's own the model tells."""
+    if name in REGISTRY:
+        return _imported(REGISTRY[name].embedder)
+    embedder = _ADDITIONS.load(name) if name else None
+    if embedder is not None:
+        return _checked(embedder, name)
+    if not name or not model:
+        raise EmbedderError(_no_such_view(name or f"={model}"))
+    return _imported(_embedder_of(model))
 
 
 def make_embedder(
@@ -372,26 +439,25 @@ def make_embedder(
             "embedder, or a pair (name, embedder)"
         )
     name, model, words = split_spec(spec)
-    known = REGISTRY.get(name)
-    if known is None and (not model or not name):
-        raise EmbedderError(_no_such_view(name or spec))
-    library = known.library if known else _library_of(model)
-    if model and library in ("mfcc", "prosody"):
+    embedder = _class_of_view(name, model)
+    takes = signature(embedder).parameters
+    if model and "model" not in takes:
         raise EmbedderError(f"view {name!r} has no model, but {model!r} was given; write {name!r}")
-    model = model or (known.model if known else None) or ""
-    if model and _looks_like_folder(model, library):
+    if not model and name in REGISTRY:
+        model = REGISTRY[name].model or ""
+    if model and _looks_like_folder(model, embedder):
         model = _existing_folder(name, model, spec)
-    embedder = embedder_class(_EMBEDDERS[library][1])
-    options = parse_options(name, embedder, words)
-    options |= {
+    settings = {
         "cache": None if cache is None else os.path.abspath(user_path(cache)),
+        "device": device,
+        "batch_size": batch_size,
         "verbose": verbose,
-        "channel": channel,
-        "truncated": truncated,
+        "name": name,
     }
-    if not model:
-        return name, embedder(**options)
-    return name, embedder(model, name=name, device=device, batch_size=batch_size, **options)
+    settings |= {"model": model} if model else {}
+    settings = {key: value for key, value in settings.items() if key in takes}
+    options = parse_options(name, embedder, words)
+    return name, let_hear(embedder(**settings, **options), channel, truncated)
 
 
 def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
@@ -428,18 +494,19 @@ def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> 
 
 
 def _no_such_view(name: str) -> str:
-    close = get_close_matches(name, REGISTRY, n=1)
+    names = [*REGISTRY, *_ADDITIONS.names()]
+    close = get_close_matches(name, names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return (
-        f"no view is called {name!r}{hint}; there are {', '.join(REGISTRY)}, or NAME=FOLDER, or "
+        f"no view is called {name!r}{hint}; there are {', '.join(names)}, or NAME=FOLDER, or "
         "NAME=HUB_ID"
     )
 
 
-def _looks_like_folder(model: str, library: str) -> bool:
+def _looks_like_folder(model: str, embedder: type[BaseEmbedder]) -> bool:
     if os.path.isdir(model) or model.startswith((".", "/", "~")):
         return True
-    return model.count("/") > 1 and library != "tensorflow-hub"  # whose names have many parts
+    return model.count("/") > 1 and not embedder._hub_names_have_many_parts
 
 
 def _existing_folder(name: str, model: str, spec: str) -> str:
@@ -458,11 +525,11 @@ def _existing_folder(name: str, model: str, spec: str) -> str:
     return str(folder.resolve())
 
 
-def _library_of(model: str) -> str:
-    """Tell the library from what lies in a folder, or from a hub id."""
+def _embedder_of(model: str) -> str:
+    """Tell the class that runs a model from what lies in its folder, or from its hub id."""
     folder = user_path(model)
     if (folder / "hyperparams.yaml").exists() or model.startswith("speechbrain/"):
-        return "speechbrain"
+        return _SPEECHBRAIN
     if (folder / "saved_model.pb").exists() or model.startswith("https://"):
-        return "tensorflow-hub"
-    return "transformers"
+        return _TFHUB
+    return _TRANSFORMERS

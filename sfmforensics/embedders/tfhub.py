@@ -108,6 +108,7 @@ class TFHubEmbedder(BaseEmbedder):
     """
 
     _version = 1
+    _hub_names_have_many_parts = True
 
     def __init__(
         self,

@@ -116,7 +116,7 @@ def _source(command: object) -> str:
     options |= dict(part.split("=", 1) for part in given if part[:2] == "--" and "=" in part)
     corpus = options.get("--corpus", "")
     table = os.path.basename(options.get("--root", ""))
-    if corpus == "manifest":
+    if corpus in ("table", "manifest"):
         return f" of the table {show_name(table)}" if table else ""
     return f" of the corpus {text_of(corpus)}" if corpus else ""
 

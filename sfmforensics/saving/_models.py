@@ -20,7 +20,7 @@ from sfmforensics._utils.outputs import check_outputs, is_model
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.plain import NO_CODE, pack, unpack
 from sfmforensics.custody import manifest_without_people
-from sfmforensics.embedders.registry import EMBEDDERS, embedder_class
+from sfmforensics.embedders.registry import embedder_class, is_found_by_name
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.evidence._people import calibration_without_people, holds_people
@@ -372,7 +372,7 @@ def _views(union: Any) -> list[dict[str, Any]]:
     described = []
     for name, embedder in union.transformer_list:
         kind = type(embedder).__name__
-        if kind not in EMBEDDERS or embedder_class(kind) is not type(embedder):
+        if not is_found_by_name(type(embedder)):
             raise ModelFileError(
                 f"view {name!r} is a {kind}, which cannot be saved without code; {NO_CODE}"
             )

@@ -22,10 +22,9 @@ from sfmforensics.custody import (
     matrix_hash,
     read_manifest,
 )
-from sfmforensics.embedders import registry
-from sfmforensics.embedders.registry import let_hear
+from sfmforensics.embedders.registry import embedder_class, let_hear
 from sfmforensics.evidence._people import NO_PEOPLE
-from sfmforensics.exceptions import CustodyError, ReportError, SFMForensicsError
+from sfmforensics.exceptions import CustodyError, EmbedderError, ReportError, SFMForensicsError
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import read_run
 from sfmforensics.targets import CLASSIFICATION
@@ -245,10 +244,15 @@ def rebuilt(name: str, told: Mapping[str, Any]) -> BaseEmbedder:
     CustodyError
         Only code could do that.
     """
-    if told["parameters"] is None or told["embedder"] not in registry.EMBEDDERS:
-        raise CustodyError(f"view {name!r} is a {told['embedder']}, which only code can make again")
-    kind = registry.embedder_class(told["embedder"])
-    return kind(**{key: unpack(value) for key, value in told["parameters"].items()})
+    try:
+        if told["parameters"] is None:
+            raise EmbedderError("its parameters are no plain values")
+        embedder = embedder_class(told["embedder"])
+    except EmbedderError as error:
+        raise CustodyError(
+            f"view {name!r} is a {told['embedder']}, which only code can make again: {error}"
+        ) from error
+    return embedder(**{key: unpack(value) for key, value in told["parameters"].items()})
 
 
 def _heard(manifest: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -14,14 +14,15 @@ def test_load_corpus_finds_the_loader(make_files, tmp_path):
     assert datasets.load_corpus("cremad", cremad).target["emotion"].tolist() == ["fear"]
     table = emodb / "table.csv"
     table.write_text("path,emotion\nwav/03a01Fa.wav,joy\n")
-    assert datasets.load_corpus("manifest", table).target["emotion"].tolist() == ["joy"]
+    for name in ("table", "manifest"):  # which was its name
+        assert datasets.load_corpus(name, table).target["emotion"].tolist() == ["joy"]
 
 
 @pytest.mark.parametrize("name", ["BAVED", "", None])
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, name):
-    with pytest.raises(DatasetError, match="baved, emodb, cremad or manifest"):
+    with pytest.raises(DatasetError, match="baved, emodb, cremad or table"):
         datasets.load_corpus(name, tmp_path)
 
 
 def test_what_is_promised_exists():
-    assert all(callable(getattr(datasets, name)) for name in datasets.__all__)
+    assert all(callable(getattr(datasets, name)) for name in datasets.__all__ if not name.isupper())
