@@ -385,7 +385,10 @@ def _read_predictions(
     named = config.get("models")
     named = [str(model) for model in named] if isinstance(named, list) else []
     first, *_ = [model for model in named if model in scored] or scored
-    paths = {model: directory / _predictions_file(model, model != first) for model in scored}
+    paths = {
+        model: directory / _predictions_file(model, model != first)
+        for model in dict.fromkeys([first, *scored])
+    }
     return {
         model: _read_table(path, PREDICTION_COLUMNS, empty=True)
         for model, path in paths.items()

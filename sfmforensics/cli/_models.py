@@ -104,6 +104,8 @@ def train(
         format=format,  # type: ignore[arg-type]  # whose members are these words
         calibrate=share,
         include_people=not no_people,
+        name=corpus,
+        root=root,
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
         channel=channel_of(channel) or "auto",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from sfmforensics.datasets._base import content_hash
 from sfmforensics.exceptions import CustodyError, EmbedderError, ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -290,7 +291,7 @@ def matrix_hash(X: pd.DataFrame | Array) -> str:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, TypeAlias
 
     from sklearn.pipeline import FeatureUnion
@@ -413,14 +414,17 @@ class Evidence:
 
 
 def recorded_in(
-    records: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]
+    records: Iterable[Mapping[str, Any]],
+    others: Iterable[Mapping[str, Any]] | Mapping[str, Any] | None,
 ) -> list[bool]:
     """Tell of each recording whether it is among others, by its file or by its samples.
 
     Parameters
     ----------
-    records, others : iterable of dict
+    records : iterable of dict
         As `Evidence.records` holds them. Samples are compared where both were hashed.
+    others : iterable of dict, dict or None
+        The same; or the manifest of a model, for those that it has learnt from. None has none.
 
     Returns
     -------
@@ -432,6 +436,7 @@ def recorded_in(
     >>> recorded_in([{"sha256": "1", "content": "a"}, {"sha256": "2"}], [{"content": "a"}])
     [True, False]
     """
+    others = others.get("recordings", []) if isinstance(others, Mapping) else others or []
     keys = ("sha256", "content")
     held = {(key, other[key]) for other in others for key in keys if key in other}
     return [any((key, record.get(key)) in held for key in keys) for record in records]

@@ -62,8 +62,7 @@ def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
     """Say so if the model was trained or calibrated with one of them, or does not know it."""
     if not holds_people(model):
         warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
-    told = (getattr(model, "manifest_", None) or {}).get("recordings", [])
-    learnt = recorded_in(evidence.records, told)
+    learnt = recorded_in(evidence.records, getattr(model, "manifest_", None))
     for record, known in zip(evidence.records, learnt, strict=True):
         if known:
             warnings.warn(

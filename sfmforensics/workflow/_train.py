@@ -57,6 +57,8 @@ def train_model(
     format: Literal["safetensors", "joblib"] | None = None,
     calibrate: float | int | None = None,
     include_people: bool = True,
+    name: str = "",
+    root: PathLike = "",
     command: str = "",
     verbose: bool = False,
     channel: Channel = "auto",
@@ -91,8 +93,8 @@ def train_model(
         Whether the file, and what is returned, say which recordings and speakers the model was made
         of. Without them answers are the same, but for the speakers, who are numbered; what can no
         longer be done, `sfmforensics.saving.without_people` says.
-    command : str, default=""
-        What repeats this, for the manifest.
+    name, root, command : str, default=""
+        Which corpus, where it is, and what repeats this, for the manifest and the page of a case.
     overwrite : bool, default=False
         Whether `output` may take the place of a file that is no model of this package.
 
@@ -180,6 +182,7 @@ def train_model(
         "model",
         views=union,
         command=command,
+        **({"corpus": name, "root": str(root)} if name else {}),
         model=model,
         preset=preset,
         seed=seed,

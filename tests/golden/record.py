@@ -142,6 +142,9 @@ def content_hash(path):
 def words_of(page):
     """The words of a page, an element a line, without pictures, styles and scripts."""
     page = re.sub(r"<(script|style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    # A line that was broken in the source is none in a browser, unless the text is preformatted.
+    parts = re.split(r"(<pre\b.*?</pre>)", page, flags=re.DOTALL)
+    page = "".join(part if part.startswith("<pre") else " ".join(part.split()) for part in parts)
     page = re.sub(r"<[^>]+>", "\n", page)
     lines = (re.sub(r"\s+", " ", line).strip() for line in html.unescape(page).splitlines())
     return "\n".join(line for line in lines if line) + "\n"

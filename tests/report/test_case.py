@@ -229,7 +229,10 @@ class TestWords:
         words = page_of(manifest=manifest_of(answers, model=untold)).words
         assert "trained on 2026-01-02 03:04 UTC. That the people" in words
         assert "Which data these were, the model does not say" in page_of().words
-        for command, words in (
+        for corpus, words in (("emodb", "of the corpus emodb"), ("table", "of the table b.csv")):
+            told = manifest_of(answers, model=model_facts(corpus=corpus, root="a/b.csv"))
+            assert words in page_of(manifest=told).words
+        for command, words in (  # of models of 0.1.0
             ("sfmforensics train --corpus=emodb --root x", "of the corpus emodb"),
             ("sfmforensics train --corpus manifest --root a/b.csv", "of the table b.csv"),
             ("sfmforensics train --corpus manifest", "1,935 recordings, by which"),
@@ -319,6 +322,7 @@ class TestForm:
         told = manifest_of(answers, model=model, model_file={"path": bad, "sha256": bad})
         told |= {"views": {bad: view}, "finished": bad, "started": bad, "sha256": bad}
         told |= {"versions": {"sfmforensics": bad}, "hardware": {"system": bad}}
+        told |= {"copies": [{"first": bad, "second": f"dir/{bad}", "correlation": 1.0}]}
         tasks = TASKS | {bad: "classification"}
         page = Page(
             case_page(FOUND, answers.assign(**{bad: bad}), told, tasks=tasks, trials=trials)
