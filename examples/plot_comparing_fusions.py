@@ -26,7 +26,7 @@ X = make_views("mfcc", "prosody").fit_transform(corpus.data)
 folds = 3
 splits = {"closed": make_splits(corpus.target, "closed", folds=folds, repeats=2)}
 models = {
-    name: make_estimator(name, "tuned", max_epochs=15, random_state=0)
+    name: make_estimator(name, "tuned", n_members=1, max_epochs=20, random_state=0)
     for name in ("tango", "tango-x1-to-x2", "mvmt-concat")
 }
 found = evaluate(X, corpus.target, models, splits, views="mfcc+prosody")

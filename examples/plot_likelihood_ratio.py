@@ -16,7 +16,7 @@ from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.evidence import CalibratedModel, assess
 from sfmforensics.report import TippettDisplay
 
-corpus = make_speech_corpus(60, 8, duration=1.0, random_state=0)
+corpus = make_speech_corpus(60, 6, duration=0.8, random_state=0)
 X = make_views("mfcc@statistics=mean+std", "prosody").fit_transform(corpus.data)
 speakers = corpus.target["speaker"]
 

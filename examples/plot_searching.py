@@ -25,7 +25,7 @@ target = corpus.target[["emotion", "gender", "age", "speaker"]]
 regs = [0.02, 0.1, 0.5]
 emotion = task_scorers(target)["emotion_accuracy"]
 search = GridSearchCV(
-    TANGO(encoder="tokens", dropout=0.2, batch_size=16, max_epochs=25, random_state=0),
+    TANGO(encoder="tokens", dropout=0.2, max_epochs=20, random_state=0),
     {"reg": regs},
     scoring=emotion,
     cv=TargetGroupKFold(3, on="speaker"),

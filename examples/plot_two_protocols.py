@@ -27,7 +27,7 @@ splits = {
     for protocol in ("closed", "disjoint")
 }
 models = {
-    "tango": make_estimator("tango", "tuned", max_epochs=20, random_state=0),
+    "tango": make_estimator("tango", "tuned", n_members=1, max_epochs=20, random_state=0),
     "svm": make_estimator("svm"),
 }
 found = evaluate(X, corpus.target, models, splits, views="mfcc+prosody", copies=copies)
