@@ -1,4 +1,4 @@
-# make demo, make test: each does all of its own set-up, in $(VENV).
+# make demo, make test, make docs: each does all of its own set-up, in $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -20,12 +20,17 @@ FUZZ ?= 10000
 # Least share of lines and branches that the tests must reach, in per cent.
 COVERAGE ?= 95
 
-.PHONY: help demo test quick fuzz coverage mutants lint format clean
+# What make docs runs of the code that the site shows, after it has built it; nothing where make test has done so.
+DOCTESTS ?= sfmforensics tests/test_site.py tests/test_readme.py
+
+.PHONY: help demo test quick docs figure fuzz coverage mutants lint format clean
 
 help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
 	@echo "make quick   the tests that take no time: every room, in less than 90 s on two cores"
+	@echo "make docs    install everything, then build the site and test its code (docs/_build/html/index.html)"
+	@echo "make figure  draw the figure of the README anew, by the demo"
 	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"
 	@echo "make coverage all tests, and that they reach $(COVERAGE) % of lines and branches"
 	@echo "make mutants change pooling and splitters one place at a time: do the tests notice?"
@@ -54,6 +59,16 @@ test: $(FULL)
 quick: $(FULL)
 	$(PYTEST) -m "not slow and not browser and not fuzz and not faults" tests $(ARGS)
 
+docs: $(FULL)
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg HF_HUB_OFFLINE=1 POT_BACKEND_DISABLE_TENSORFLOW=1 \
+		$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs docs/_build/html
+	$(BIN)/python docs/_ext/check_site.py docs/_build/html
+	$(if $(strip $(DOCTESTS)),$(PYTEST) -q $(DOCTESTS))
+	@echo "Open docs/_build/html/index.html"
+
+figure: demo
+	cp demo/gap.png docs/_static/demo.png
+
 fuzz: $(FULL)
 	SFMFORENSICS_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
@@ -75,4 +90,5 @@ format: $(FULL)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis mutants .coverage \
+		docs/_build docs/api docs/gallery docs/results/outputs docs/results/_reproduction.md docs/_static/rooms.svg

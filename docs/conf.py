@@ -35,6 +35,7 @@ templates_path = ["_templates"]
 autodoc_typehints = "none"  # numpydoc says them
 autodoc_member_order = "bysource"
 maximum_signature_line_length = 88
+autosummary_generate = False  # our own pages, see reference.py
 numpydoc_show_class_members = False  # a class lists its methods on its own page
 add_module_names = False
 
@@ -54,7 +55,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "reset_modules": ("matplotlib",),
-    "parallel": int(os.environ.get("SFMFORENSICS_DOCS_JOBS", "1")),
+    "parallel": min(os.cpu_count() or 1, 4),
 }
 
 # What a browser shows, from disk.

@@ -44,7 +44,9 @@ REPRODUCTION_COLUMNS = [
     *("table", "setup", "view_1", "view_2", "protocol", "task", "metric"),
     *("folds", "mean", "sd", "low", "high", "paper", "difference"),
 ]
+"""Columns of `reproduction.csv`: the paper's tables, figure by figure."""
 REPRODUCTION_FILES = ("reproduction.csv", "reproduction.md", "reproduction.tex")
+"""Files of the paper's tables."""
 RECOGNISED: dict[str, Test] = {
     "reproduction.csv": is_table(*REPRODUCTION_COLUMNS[:7]),
     "reproduction.md": begins_with("# The paper's tables on "),
@@ -53,14 +55,18 @@ RECOGNISED: dict[str, Test] = {
 """The same, and what recognises one that was written before."""
 
 COMPARISON_COLUMNS = tuple(_comparison.COMPARISON_COLUMNS)
+"""Columns of `comparisons.csv`: pairs of models, tested fold by fold."""
 INTERVAL_COLUMNS = (
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
 )
+"""Columns of `intervals.csv`: measures of all recordings and of groups, with their intervals."""
 
 
 SCORE_COLUMNS = ("model", "views", "protocol", "fold", "task", "metric", "value")
+"""Columns of `scores.csv`: one measure of one fold a row."""
 PREDICTION_COLUMNS = ("path", "fold", "protocol", "task", "true", "predicted")
+"""Columns of `predictions.csv`: one answer of one recording a row."""
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: object) -> None:

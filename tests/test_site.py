@@ -281,12 +281,14 @@ def test_rooms_of_a_lower_floor_are_drawn_below(extensions):
         {"floor": 2, "name": "kitchen", "reason": "what is cooked " * 20},
     ]
     drawn = ET.fromstring(draw(rooms))
-    height = {text.text: float(text.get("y")) for text in drawn.iter() if text.get("class") == "name"}
+    height = {
+        text.text: float(text.get("y")) for text in drawn.iter() if text.get("class") == "name"
+    }
     assert height["cellar"] > height["kitchen"]
 
 
 SITE = {
-    "index.html": '<a href="other.html#part">x</a><img src="a.png"><div id="sfmforensics.TANGO"></div>',
+    "index.html": '<a href="other.html#part">x</a><img src="a.png">',
     "other.html": '<h1 id="part"></h1><link rel="stylesheet" href="a.css">',
     "a.css": "a{background:url(data:image/png;base64,AA)}",
     "a.png": "",
@@ -296,7 +298,9 @@ WRONG = {
     "a part that is not there": {"index.html": '<a href="other.html#gone">x</a>'},
     "a script from elsewhere": {"index.html": '<script src="https://cdn.example/x.js"></script>'},
     "a font from elsewhere": {"a.css": "@font-face{src:url('//fonts.example/x.woff2')}"},
-    "a style from elsewhere": {"other.html": '<link rel="stylesheet" href="http://e.example/a.css">'},
+    "a style from elsewhere": {
+        "other.html": '<link rel="stylesheet" href="http://e.example/a.css">'
+    },
     "a picture that is not there": {"index.html": '<img src="gone.png">'},
 }
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 LOADING_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect"}
-OF_STYLES = re.compile(r"url\(\s*['\"]?((?:https?:)?//[^)'\"]+)|@import\s+['\"]((?:https?:)?//[^'\"]+)")
+OF_STYLES = re.compile(r"""(?:url\(\s*['"]?|@import\s+['"])((?:https?:)?//[^)'"]+)""")
 
 
 class Page(HTMLParser):
@@ -37,13 +37,15 @@ class Page(HTMLParser):
             self.loads.append(given[LOADS[tag]])
         if tag == "link" and LOADING_LINKS & set(given.get("rel", "").split()):
             self.loads.append(given.get("href", ""))
-        self.loads += [found for pair in OF_STYLES.findall(given.get("style", "")) for found in pair]
+        self.loads += OF_STYLES.findall(given.get("style", ""))
 
 
 def faults(site: Path) -> list[str]:
     """Whatever is wrong with a site, a line each."""
     pages = {
-        file.resolve(): Page(file.read_text(encoding="utf-8")) for file in site.rglob("*.html")
+        file.resolve(): Page(file.read_text(encoding="utf-8"))
+        for file in site.rglob("*.html")
+        if file.parent.name != "_static"  # templates of the theme
     }
     found = []
     for file, page in pages.items():
@@ -61,11 +63,11 @@ def faults(site: Path) -> list[str]:
             end = (file.parent / unquote(parts.path)).resolve() if parts.path else file
             if not end.is_file():
                 found.append(f"{where} links to {link}, which is not there")
-            elif end in pages and parts.fragment and unquote(parts.fragment) not in pages[end].anchors:
+            elif end in pages and unquote(parts.fragment) not in {"", *pages[end].anchors}:
                 found.append(f"{where} links to {link}, which has no such part")
     for file in site.rglob("*.css"):
-        for pair in OF_STYLES.findall(file.read_text(encoding="utf-8")):
-            found.append(f"{file.relative_to(site)} loads {''.join(pair)}")
+        for load in OF_STYLES.findall(file.read_text(encoding="utf-8")):
+            found.append(f"{file.relative_to(site)} loads {load}")
     return found + missing_names(pages)
 
 
@@ -78,7 +80,7 @@ def missing_names(pages: dict[Path, Page]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    wrong = faults(Path(sys.argv[1]))
-    print("\n".join(sorted(set(wrong))) or "every link has its end; nothing is loaded from elsewhere")
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2])]
+    wrong = sorted(set(faults(Path(sys.argv[1]))))
+    print("\n".join(wrong) or "Every link has its end, and nothing comes from elsewhere.")
     sys.exit(bool(wrong))

@@ -141,10 +141,11 @@ def members_of(kind: type) -> tuple[list[str], list[str]]:
         for name, thing in vars(base).items():
             if name.startswith("_") or name in ours | others:
                 continue
-            thing = getattr(thing, "fget", None) or getattr(thing, "fn", thing)  # property, available_if
-            if not inspect.isroutine(thing) and not hasattr(thing, "__get__"):
+            # What properties and available_if wrap.
+            thing = getattr(thing, "fget", None) or getattr(thing, "fn", thing)
+            if not hasattr(thing, "__get__"):
                 continue
-            function = getattr(kind, name) if hasattr(thing, "__get__") else thing
-            made_by = getattr(thing, "__module__", None) or getattr(function, "__module__", "") or ""
-            (ours if made_by.partition(".")[0] == ROOT else others).add(name)
+            maker = getattr(thing, "__module__", None)
+            maker = maker or getattr(getattr(kind, name), "__module__", None) or ""
+            (ours if maker.partition(".")[0] == ROOT else others).add(name)
     return sorted(ours), sorted(others)

@@ -1,6 +1,6 @@
 """Writes the API reference: a page for each public module, name and command.
 
-All of it is found out from the package when the site is built, so that a new name appears by itself.
+All of it is found out from the package when the site is built: a new name appears by itself.
 """
 
 from __future__ import annotations
@@ -110,9 +110,17 @@ def commands() -> dict[str, str]:
 
 def page_of_commands() -> str:
     """The page of all commands."""
-    parts = [heading("Commands"), "What ``--help`` says. :doc:`/guide/command-line` says how they go together.\n"]
+    parts = [
+        heading("Commands"),
+        "What ``--help`` says. :doc:`/guide/command-line` says how they go together.\n",
+    ]
     for name, text in commands().items():
-        parts += [heading(f"sfmforensics {name}".strip(), "-"), ".. code-block:: text\n", _indented(text), ""]
+        parts += [
+            heading(f"sfmforensics {name}".strip(), "-"),
+            ".. code-block:: text\n",
+            _indented(text),
+            "",
+        ]
     return "\n".join(parts) + "\n"
 
 
@@ -133,7 +141,7 @@ def pages() -> dict[str, str]:
     found["index"] = "\n".join(
         [
             heading("Reference"),
-            "Every public name, from its docstring; :doc:`commands` has every command with its options.\n",
+            "Every public name, from its docstring; and :doc:`all commands <commands>`.\n",
             ".. list-table::\n   :widths: 30 70\n",
             *rows,
             "",

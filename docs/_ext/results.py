@@ -56,7 +56,12 @@ def reproduction() -> str:
                 found.setdefault((row["system"], row["views"]), row)
     for system, said in SYSTEMS.items():
         paper, tuned = (pages[name][system] for name in ("paper", "tuned"))
-        cells = (said, _figures(paper, "paper"), _figures(paper, "closed"), _figures(tuned, "closed"))
+        cells = (
+            said,
+            _figures(paper, "paper"),
+            _figures(paper, "closed"),
+            _figures(tuned, "closed"),
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

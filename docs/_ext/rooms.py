@@ -1,6 +1,6 @@
 """Draws the map of rooms from `docs/rooms.toml`, the one table of rooms and floors.
 
-    python docs/_ext/rooms.py rooms.svg
+python docs/_ext/rooms.py rooms.svg
 """
 
 from __future__ import annotations
@@ -61,16 +61,14 @@ def draw(rooms: list[dict[str, Any]]) -> str:
 
 
 def _room(x: float, y: float, height: float, name: str, lines: list[str]) -> str:
-    text = "".join(
-        f'<text x="{x + PADDING:.0f}" y="{y + PADDING + LINE * (1.75 + number):.0f}">'
-        f"{escape(line)}</text>"
+    left, top = x + PADDING, y + PADDING
+    box = f'x="{x:.0f}" y="{y:.0f}" width="{ROOM:.0f}" height="{height:.0f}" rx="4"'
+    texts = "".join(
+        f'<text x="{left:.0f}" y="{top + LINE * (1.75 + number):.0f}">{escape(line)}</text>'
         for number, line in enumerate(lines)
     )
-    return (
-        f'<rect class="room" x="{x:.0f}" y="{y:.0f}" width="{ROOM:.0f}" height="{height:.0f}" rx="4"/>'
-        f'<text class="name" x="{x + PADDING:.0f}" y="{y + PADDING + LINE * 0.7:.0f}">{escape(name)}'
-        f"</text>{text}"
-    )
+    title = f'<text class="name" x="{left:.0f}" y="{top + LINE * 0.7:.0f}">{escape(name)}</text>'
+    return f'<rect class="room" {box}/>{title}{texts}'
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -329,6 +329,7 @@ def signal_hash(signal: Signal) -> str:
 REMEDY_OF_CHANNELS = (
     'say which is to be heard (--channel 1, channel=1), or "mix" for the mean of all'
 )
+"""What to do about channels that differ, as refusals and findings say it."""
 
 
 @dataclass

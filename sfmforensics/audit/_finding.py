@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERIOUS = "serious"
+"""A finding that makes a figure wrong, or better than it is."""
 NOTE = "note"
+"""A finding that one should know of when one reads a figure."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 MANIFEST = "manifest.json"
+"""Name of the manifest in a folder of results."""
 FORMAT = "sfmforensics manifest 1"
 OF_FILES = ("answers", "comparison", "identification")
 """Kinds of manifests that are a file of their own, not one of a folder of results."""

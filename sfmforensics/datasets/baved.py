@@ -60,6 +60,7 @@ def load_baved(root: PathLike) -> Bunch:
         details : DataFrame of shape (n_recordings, 2)
             ``word`` ("0" to "6") and ``record`` (int), from the name of the file.
         DESCR : str
+            What the corpus is.
 
     Raises
     ------

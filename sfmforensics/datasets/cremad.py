@@ -72,6 +72,7 @@ def load_cremad(root: PathLike) -> Bunch:
         details : DataFrame of shape (n_recordings, 2)
             ``sentence`` ("DFA", ...) and ``level`` ("unspecified", "low", "medium", "high").
         DESCR : str
+            What the corpus is.
 
     Raises
     ------

@@ -71,6 +71,7 @@ def load_emodb(root: PathLike) -> Bunch:
         details : DataFrame of shape (n_recordings, 2)
             ``text`` ("a01", ...) and ``version`` ("a", ...; "" where the name has none).
         DESCR : str
+            What the corpus is.
 
     Raises
     ------

@@ -334,6 +334,7 @@ def make_speech_corpus(
         details : DataFrame of shape (n_speakers * n_recordings, 1)
             ``seconds``, the length of each recording.
         DESCR : str
+            What the corpus is.
 
     Raises
     ------

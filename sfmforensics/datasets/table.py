@@ -79,6 +79,7 @@ def load_table(
         details : DataFrame of shape (n_recordings, n_details)
             The columns that `tasks` leaves out; none by default.
         DESCR : str
+            What the corpus is.
         filename : str
             The table itself, which nothing that learns from the corpus writes over.
 

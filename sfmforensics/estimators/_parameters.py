@@ -186,7 +186,7 @@ _FITTED = """
         Names of the views.
     n_features_in_ : int
         Columns of `X` in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if they have any.
     versions_ : dict of str to str
         Versions of the packages that fitted this model. Loading it where they differ warns.

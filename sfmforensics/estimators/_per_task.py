@@ -80,7 +80,7 @@ class PerTask(CarriesVersions, BaseEstimator):
         What the inputs are brought to scale with.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if all are strings.
     versions_ : dict of str to str
         Versions of the packages that fitted this model. Loading it where they differ warns.

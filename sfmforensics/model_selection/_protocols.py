@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from sfmforensics._types import Column, Folds, Split
 
 PROTOCOLS = ("closed", "disjoint")
+"""Every speaker in training and test, as in the paper; or no speaker in both."""
 SPEAKER = "speaker"
+"""Column of the targets by which folds are made."""
 EACH_SPEAKER: Final = "speakers"
+"""In the place of a number of folds: each speaker is left out once."""
 _LARGEST = 1e100
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfmforensics._types import Direction, Epochs, Gradient, Transport
 
 DIRECTIONS = ("both", "x1->x2", "x2->x1")
+"""Which view is transported onto which."""
 
 
 class Concatenation(nn.Module):

@@ -189,11 +189,13 @@ def load_embeddings(folder: PathLike) -> Bunch:
             The views, under the names ``VIEW__0``, ``VIEW__1``, ...; memory-mapped, so that
             `TANGO`, `ConcatFusion` and `SingleView` learn from it batch by batch.
         target : DataFrame of shape (n_recordings, n_tasks)
+            The labels.
         groups : ndarray of shape (n_recordings,) or None
             The speaker of each recording; None without such a column.
         details : DataFrame of shape (n_recordings, 1)
             The path of each, under "recording".
         DESCR : str
+            What the corpus is.
 
     Raises
     ------

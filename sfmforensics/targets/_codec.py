@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["CLASSIFICATION", "REGRESSION", "TargetCodec", "as_frame", "task_kind"]
 
 CLASSIFICATION: Final = "classification"
+"""Kind of a column of labels."""
 REGRESSION: Final = "regression"
+"""Kind of a column of numbers."""
 
 
 def task_kind(values: t.Column) -> t.TaskKind:
