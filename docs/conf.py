@@ -29,6 +29,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "**/_*.md"]
 default_role = "literal"
+smartquotes = False  # a quoted value is typed as it stands
 templates_path = ["_templates"]
 
 # Docstrings.
@@ -63,7 +64,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sfmforensics"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_sidebars = {"getting-started": []}
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it would be fetched, which a browser refuses of a disk

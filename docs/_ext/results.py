@@ -72,7 +72,8 @@ def write(folder: Path) -> None:
     outputs.mkdir(parents=True, exist_ok=True)
     made = {folder / "_reproduction.md": reproduction()}
     for file in sorted(RESULTS.glob("*.md")):
-        made[outputs / file.name] = file.read_text(encoding="utf-8")
+        title, _, rest = file.read_text(encoding="utf-8").partition("\n")
+        made[outputs / file.name] = f"{title} ({file.stem})\n{rest}"  # some have one title
     for old in outputs.iterdir():
         if old not in made:
             old.unlink()
