@@ -234,7 +234,7 @@ def test_views_hear_the_channel_that_was_asked_for(speaks):
 
 
 def test_mono_is_read_once_and_an_hour_of_a_call_in_little_memory(tmp_path, monkeypatch):
-    import sfmforensics.audio as audio
+    import sfmforensics.audio._reading as audio
 
     rng, opened = np.random.default_rng(0), []
     blocks_of = audio.blocks_of

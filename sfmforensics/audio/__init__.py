@@ -6,13 +6,11 @@ from sfmforensics.audio._reading import (
     REMEDY_OF_CHANNELS,
     SAMPLE_RATE,
     SOFTEST,
-    audio_info,
-    heard_of,
     read_audio,
     signal_hash,
     stream_audio,
-    stream_heard,
 )
+from sfmforensics.audio._survey import audio_info, heard_of, stream_heard
 
 __all__ = [
     "LOUDEST",

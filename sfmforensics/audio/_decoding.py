@@ -8,6 +8,8 @@ import os
 import stat
 import tempfile
 import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -472,10 +474,57 @@ def _whole_number(rate: Any) -> int | None:
         return None
 
 
+@dataclass
+class _Open:
+    """A file that stays open for all who read it one after the other."""
+
+    path: str
+    handle: int
+    busy: bool = False
+
+
+_OPEN: ContextVar[_Open | None] = ContextVar("open file", default=None)
+
+
+@contextlib.contextmanager
+def keep_open(path: PathLike) -> Iterator[int]:
+    """Open a file once for all that is read of it meanwhile.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    int
+        Its descriptor, at its begin; whatever reads the file in between winds it back.
+
+    Raises
+    ------
+    AudioError
+        It is missing, empty, or no regular file.
+    """
+    with _open_file(path) as handle:
+        token = _OPEN.set(_Open(os.fsdecode(user_name(path)), cast("int", handle)))
+        try:
+            yield cast("int", handle)
+        finally:
+            _OPEN.reset(token)
+
+
 @contextlib.contextmanager
 def _open_file(path: PathLike) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
     path = user_name(path)
+    kept = _OPEN.get()
+    if kept is not None and not kept.busy and kept.path == os.fsdecode(path):
+        kept.busy = True  # one place in it for all: who comes while it is read opens it anew
+        try:
+            os.lseek(kept.handle, 0, os.SEEK_SET)
+            yield kept.handle
+        finally:
+            kept.busy = False
+        return
     try:
         _check_kind(os.stat(path), path)  # before it is opened: some devices act on that
         if os.name == "nt":  # where libraries do not share open files

@@ -23,7 +23,7 @@ from sfmforensics.audio._decoding import (
     missing_words,
     open_sound,
 )
-from sfmforensics.audio._hearing import CHANNEL, CUT, USUAL, Hearing, Note, tell_notes
+from sfmforensics.audio._hearing import CHANNEL, CUT, Hearing, Note, tell_notes
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def read_audio(
     """
     notes: list[Note] = []
     hearing = Hearing(channel, truncated)
-    blocks = list(stream_heard(source, hearing, notes.append, min_samples=min_samples))
+    blocks = list(stream_file(source, hearing, notes.append, min_samples))
     tell_notes(notes)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
@@ -186,75 +186,31 @@ def stream_audio(
     """
     notes: list[Note] = []
     hearing = Hearing(channel, truncated)
-    yield from stream_heard(source, hearing, notes.append, min_samples=min_samples)
+    yield from stream_file(source, hearing, notes.append, min_samples)
     tell_notes(notes)
 
 
-def stream_heard(
-    source: Recording,
-    hearing: Hearing = USUAL,
-    note: Callable[[Note], object] = lambda _: None,
-    *,
-    min_samples: int = MIN_SAMPLES,
+def stream_file(
+    source: Recording, hearing: Hearing, note: Callable[[Note], object], min_samples: int
 ) -> Iterator[Signal]:
-    """Read a recording block by block, as `stream_audio`, without a warning.
+    """See `sfmforensics.audio.stream_heard`; whatever is known of the file, it is read."""
+    seen = Seen()
+    yield from heard_blocks(source, hearing, note, seen)
+    seen.check(source, min_samples)
 
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        As in `read_audio`.
-    hearing : Hearing, default=USUAL
-        Which channel is heard, and what becomes of a file whose end is missing.
-    note : callable, optional
-        Gets a `Note` of each thing that `stream_audio` would warn of.
-    min_samples : int, default=400
-        Shortest signal accepted, in samples at 16 kHz.
 
-    Yields
-    ------
-    ndarray of shape (n_samples,), float32
-
-    Raises
-    ------
-    AudioError
-        As in `stream_audio`.
-    """
-    seen = _Seen()
+def heard_blocks(
+    source: Recording, hearing: Hearing, note: Callable[[Note], object], seen: Seen
+) -> Iterator[Signal]:
+    """Blocks of what is heard at 16 kHz; what they show is added to `seen`, which may refuse it."""
     for block in _at_16_khz(_heard(source, hearing, note), seen):
         if block.size:
             seen.keep(block)
             yield np.ascontiguousarray(block, dtype=np.float32)
-    refusal = seen.refusal(min_samples)
-    if refusal is not None:
-        raise AudioError(describe_source(source), *refusal)
 
 
-def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
-    """Say what is heard of a recording, if that is not all of its only channel.
-
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        As in `read_audio`.
-    hearing : Hearing, default=USUAL
-
-    Returns
-    -------
-    dict
-        As JSON holds it. Of several channels, "channels" is their number, "heard" those whose mean
-        is heard, counted from 1, and "because" is "mean", "silent", "inverted", "different" or
-        "asked"; of a file whose end is missing, "missing" says in words how much is. Empty for a
-        whole recording of one channel, and for what cannot be read.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> tone = np.sin(np.arange(16_000))
-    >>> heard_of((tone, 16_000))
-    {}
-    >>> heard_of((np.column_stack([0 * tone, tone]), 16_000))
-    {'channels': 2, 'heard': [2], 'because': 'silent'}
-    """
+def heard_of(source: Recording, hearing: Hearing) -> dict[str, Any]:
+    """See `sfmforensics.audio.heard_of`."""
     told: dict[str, Any] = {}
     try:
         count, rate = _channels(source)
@@ -268,34 +224,7 @@ def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
 
 
 def audio_info(path: PathLike) -> tuple[int, int, float]:
-    """Rate, channels and duration of a file, from its header.
-
-    Parameters
-    ----------
-    path : path-like
-        A file that libsndfile reads.
-
-    Returns
-    -------
-    rate : int
-        Sampling rate in Hz.
-    channels : int
-        Number of channels.
-    seconds : float
-        Duration in seconds.
-
-    Raises
-    ------
-    AudioError
-        The file is missing or not audio, or its rate is below 2 kHz or above 10 MHz.
-
-    Examples
-    --------
-    >>> audio_info("missing.wav")
-    Traceback (most recent call last):
-    ...
-    sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
-    """
+    """See `sfmforensics.audio.audio_info`."""
     with open_sound(path) as (file, _):
         rate, channels, frames = file.samplerate, file.channels, file.frames
     if frames == UNKNOWN_LENGTH:  # the header leaves it open
@@ -333,7 +262,7 @@ REMEDY_OF_CHANNELS = (
 
 
 @dataclass
-class _Seen:
+class Seen:
     """What blocks that are gone have shown of a recording."""
 
     samples: int = 0  # in all channels, at its own rate
@@ -348,6 +277,12 @@ class _Seen:
         self.kept += block.size
         self.kept_low = min(self.kept_low, block.min())
         self.kept_high = max(self.kept_high, block.max())
+
+    def check(self, source: Recording, min_samples: int) -> None:
+        """Refuse a recording that cannot be used."""
+        refusal = self.refusal(min_samples)
+        if refusal is not None:
+            raise AudioError(describe_source(source), *refusal)
 
     def refusal(self, min_samples: int) -> tuple[str, str] | None:
         """What was found and what to do, if the recording cannot be used."""
@@ -392,7 +327,7 @@ def _heard(
     with closing(blocks_of(source, to_the_break=use_cut)) as blocks:
         for place, (block, rate) in enumerate(blocks):
             if place == 0 and block.size and is_path(source):
-                missing = missing_part(source)
+                missing = _missing_part(source)
                 if missing is not None and not use_cut:
                     raise AudioError(name, missing, REMEDY_OF_CUT)
                 if missing is not None:
@@ -434,7 +369,7 @@ def _choice(source: Recording, count: int, rate: int, hearing: Hearing) -> Choic
             )
         return Choice(count, (int(hearing.channel),), ASKED)
     to_the_break = hearing.truncated == "use"
-    stamp = _stamp(source) if is_path(source) else None
+    stamp = file_stamp(source) if is_path(source) else None
     if not is_path(source) or stamp is None:
         return _listened(source, count, rate, to_the_break)
     return _choice_of_file(os.fsdecode(source), stamp, count, rate, to_the_break)
@@ -456,7 +391,8 @@ def _listened(source: Recording, count: int, rate: int, to_the_break: bool) -> C
     return seen.choose(SOFTEST)
 
 
-def _stamp(path: PathLike) -> tuple[int, ...] | None:
+def file_stamp(path: PathLike) -> tuple[int, ...] | None:
+    """What changes whenever a file does; None where there is none."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -467,11 +403,22 @@ def _stamp(path: PathLike) -> tuple[int, ...] | None:
 def _missing(source: Recording, to_the_end: bool) -> str | None:
     if not is_path(source):
         return None
-    missing = missing_part(source)
+    missing = _missing_part(source)
     if missing is None and to_the_end and _promised_by_flac(source) is not None:
         samples = sum(len(block) for block, _ in blocks_of(source, to_the_break=True))
         return _broken_off(source, samples)
     return missing
+
+
+def _missing_part(path: PathLike) -> str | None:
+    stamp = file_stamp(path)
+    return missing_part(path) if stamp is None else _missing_of_file(os.fsdecode(path), stamp)
+
+
+@lru_cache(4096)
+def _missing_of_file(path: str, stamp: tuple[int, ...]) -> str | None:
+    """A file that was looked at before, or is by several views, is looked at once."""
+    return missing_part(path)
 
 
 def _promised_by_flac(path: PathLike) -> tuple[int, int] | None:
@@ -489,7 +436,7 @@ def _broken_off(path: PathLike, samples: int) -> str | None:
     return missing_words(promised[0] / promised[1], 1 - samples / promised[0])
 
 
-def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: _Seen) -> Iterator[Float32Array]:
+def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: Seen) -> Iterator[Float32Array]:
     """Mix and resample blocks of (signal, rate), noting what `seen` is for."""
     resampler = None
     for signal, rate in blocks:

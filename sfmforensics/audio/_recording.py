@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics._utils.names import describe_source
-from sfmforensics.audio import SAMPLE_RATE, stream_heard
+from sfmforensics.audio import SAMPLE_RATE, signal_hash, stream_heard
 from sfmforensics.audio._hearing import USUAL
+from sfmforensics.audio._survey import hear
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -71,8 +73,21 @@ class HeardRecording:
     ) -> None:
         self._source, self._min_samples, self._hearing = source, min_samples, hearing
         self.notes: list[Note] = []
-        blocks, self._n_samples, digest = [], 0, sha256()
-        for block in stream_heard(source, hearing, self.notes.append, min_samples=min_samples):
+        heard = hear(source, hearing)
+        if heard is None:
+            self.signal = self._listen(max_seconds)
+        else:
+            heard.seen.check(source, min_samples)
+            self.notes += heard.notes
+            self._n_samples, self.digest = heard.seen.kept, heard.digest
+        self.n_pieces = count_pieces(self._n_samples, max_seconds)
+
+    def _listen(self, max_seconds: float | None) -> Signal | None:
+        blocks: list[Signal] = []
+        self._n_samples, digest = 0, sha256()
+        for block in stream_heard(
+            self._source, self._hearing, self.notes.append, min_samples=self._min_samples
+        ):
             digest.update(block.astype("<f4", copy=False).data)
             self._n_samples += len(block)
             if count_pieces(self._n_samples, max_seconds) == 1:
@@ -80,8 +95,17 @@ class HeardRecording:
             else:
                 blocks.clear()
         self.digest = digest.hexdigest()
-        self.n_pieces = count_pieces(self._n_samples, max_seconds)
-        self.signal = _joined(blocks) if blocks else None
+        return _joined(blocks) if blocks else None
+
+    @cached_property
+    def signal(self) -> Signal | None:
+        """Read when it is asked for, where a survey told the digest: a cache may have the vector."""
+        if self.n_pieces > 1:
+            return None
+        blocks = stream_heard(self._source, self._hearing, min_samples=self._min_samples)
+        signal = _joined(list(blocks))
+        self._refuse_changed(signal_hash(signal))
+        return signal
 
     def pieces(self) -> Iterator[Signal]:
         """Give equal pieces, one after the other, each beginning where a frame does.
@@ -110,13 +134,16 @@ class HeardRecording:
                 joined = _joined(waiting)
                 yield joined[:length]
                 waiting, length = [joined[length:]], next(lengths, None)
-        if digest.hexdigest() != self.digest:
+        self._refuse_changed(digest.hexdigest())
+        yield _joined(waiting)
+
+    def _refuse_changed(self, digest: str) -> None:
+        if digest != self.digest:
             raise AudioError(
                 describe_source(self._source),
                 "it changed while it was read",
                 "run again once nothing writes to it",
             )
-        yield _joined(waiting)
 
 
 def count_pieces(n_samples: int, max_seconds: float | None) -> int:

@@ -21,7 +21,7 @@ from sfmforensics._utils.progress import progress
 from sfmforensics._utils.versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
 from sfmforensics.audio._hearing import USUAL
-from sfmforensics.datasets._base import content_hash
+from sfmforensics.audio._survey import content_hash, look_at
 from sfmforensics.exceptions import CustodyError, EmbedderError, ModelFileError
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ class Evidence:
         self._stamps: list[Stamp | None] = []
         with progress("hashing recordings", len(recordings), verbose) as advance:
             for recording in recordings:
-                record, stamp = _noted(recording)
+                record, stamp = _noted(recording, hearing)
                 # What is no file may block whoever opens it.
                 content = content_hash(recording) if decoded and "sha256" in record else None
                 record |= {} if content is None else {"content": content}
@@ -362,7 +362,7 @@ class Evidence:
         for record, stamp in zip(self.records, self._stamps, strict=True):
             if stamp is None or _stamp(record["path"]) == stamp:
                 continue
-            if not _noted(record["path"])[0].items() <= record.items():
+            if not _noted(record["path"], None)[0].items() <= record.items():
                 raise CustodyError(
                     f"{show_name(record['path'])}: it changed while it was used; run again once "
                     "nothing writes to it"
@@ -443,7 +443,7 @@ def recorded_in(
     return [any((key, record.get(key)) in held for key in keys) for record in records]
 
 
-def _noted(recording: Recording) -> tuple[dict[str, Any], Stamp | None]:
+def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any], Stamp | None]:
     """A recording's record, and the stamp of its file."""
     if not is_path(recording):
         signal, rate = recording
@@ -458,8 +458,10 @@ def _noted(recording: Recording) -> tuple[dict[str, Any], Stamp | None]:
     stamp = _stamp(path)
     if stamp is None:
         return {"path": path, "found": "no regular file"}, None
+    file = look_at(path, hearing)
     try:
-        return {"path": path, "bytes": stamp[0], "sha256": file_hash(path)}, stamp
+        found = file_hash(path) if file is None else file.sha256
+        return {"path": path, "bytes": stamp[0], "sha256": found}, stamp
     except OSError as error:
         return {"path": path, "found": f"it cannot be read ({error.strerror})"}, None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,12 @@ from sklearn.utils import Bunch
 from sfmforensics._utils.names import name_few, show_name
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
-from sfmforensics.audio._decoding import blocks_of
-from sfmforensics.exceptions import AudioError, DatasetError, DatasetWarning
+from sfmforensics.audio._survey import content_hash
+from sfmforensics.exceptions import DatasetError, DatasetWarning
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
     from sfmforensics._types import Column, IntArray, PathLike, Recording
 
@@ -363,36 +361,3 @@ def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray
             found.append(labels.setdefault(content_hash(recording) or position, len(labels)))
             advance(1)
     return np.asarray(found, dtype=np.int64)
-
-
-def content_hash(recording: Recording) -> str | None:
-    """Identify a recording by its decoded samples, whatever its container.
-
-    Parameters
-    ----------
-    recording : path-like or (ndarray, int)
-        As for `find_copies`.
-
-    Returns
-    -------
-    str or None
-        sha256 in hexadecimal of the rate, the number of channels and the samples as float64; None
-        where it cannot be decoded.
-
-    Examples
-    --------
-    >>> content_hash((np.zeros(800), 16000)) == content_hash((np.zeros((800, 1)), 16000))
-    True
-    """
-    digest: Any = None
-    try:
-        for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
-            samples = block[:, np.newaxis] if block.ndim == 1 else block
-            digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
-            with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere
-                # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
-                digest.update(np.ascontiguousarray(samples + 0.0).data)
-    except AudioError:
-        return None
-    found: str = digest.hexdigest()
-    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sfmforensics._utils.files import file_hash, make_folder
 from sfmforensics._utils.outputs import check_outputs, is_manifest, own_files
 from sfmforensics._utils.paths import user_path
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import MANIFEST, Evidence, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sfmforensics.evidence import Assessment
 
 
+@surveyed
 def assess_corpus(
     model: Pipeline,
     corpus: Bunch,

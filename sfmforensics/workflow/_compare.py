@@ -19,6 +19,7 @@ from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import as_json
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.audio._hearing import USUAL
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import OF_FILES, Evidence, recorded_in
 from sfmforensics.evidence import plain_sentences
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
@@ -129,6 +130,7 @@ class Case:
         }
 
 
+@surveyed
 def compare_files(
     model: Pipeline,
     questioned: PathLike,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sfmforensics._utils.names import describe_source
 from sfmforensics.audio._hearing import Hearing
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.audit import (
     alike_voices,
     audit_corpus,
@@ -49,6 +50,7 @@ _MANY = 15
 _ROWS = 10
 
 
+@surveyed
 def describe_corpus(
     corpus: Bunch,
     *,

@@ -9,6 +9,7 @@ from sfmforensics._utils.files import make_folder
 from sfmforensics._utils.outputs import check_outputs
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sfmforensics.experiment import Evaluation
 
 
+@surveyed
 def evaluate_corpus(
     corpus: Bunch,
     views: Sequence[ViewSpec],

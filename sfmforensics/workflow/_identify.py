@@ -14,6 +14,7 @@ from sfmforensics._utils.files import write_atomically
 from sfmforensics._utils.outputs import check_outputs, is_manifest
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import as_json
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import OF_FILES, Evidence
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sfmforensics.audio._hearing import Hearing
 
 
+@surveyed
 def identify_files(
     model: Pipeline,
     files: Sequence[PathLike],

@@ -18,6 +18,7 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics._utils.store import Kept, digest
 from sfmforensics._utils.versions import versions
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import Evidence
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 
 
+@surveyed
 def reproduce_tables(
     corpus: Bunch,
     views: Sequence[ViewSpec],

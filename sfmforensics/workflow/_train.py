@@ -11,6 +11,7 @@ from sfmforensics._utils.files import make_folder, replacing
 from sfmforensics._utils.outputs import check_outputs, is_model
 from sfmforensics._utils.paths import user_path
 from sfmforensics.audio._hearing import USUAL
+from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import Evidence
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sfmforensics.embedders.registry import ViewSpec
 
 
+@surveyed
 def train_model(
     corpus: Bunch,
     views: Sequence[ViewSpec],

@@ -1,0 +1,344 @@
+"""One look at each recording: what it shows is not read again while a command lasts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from hashlib import file_digest, sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfmforensics._utils.names import is_path
+from sfmforensics._utils.paths import user_name
+from sfmforensics.audio import _reading
+from sfmforensics.audio._decoding import blocks_of, keep_open
+from sfmforensics.audio._hearing import USUAL
+from sfmforensics.audio._reading import MIN_SAMPLES, Seen, file_stamp, heard_blocks, stream_file
+from sfmforensics.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, ParamSpec, TypeVar
+
+    from sfmforensics._types import PathLike, Recording, Signal
+    from sfmforensics.audio._hearing import Hearing, Note
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+_HELD_BYTES = 1 << 28
+"""Of signals that are held, at most: 70 minutes; what is beyond is decoded when it is asked for."""
+
+
+@dataclass(frozen=True)
+class HeardSignal:
+    """What is heard of a file in one way.
+
+    Parameters
+    ----------
+    seen : Seen
+        What its samples showed.
+    notes : tuple of Note
+        What there is to say of its channels and its end.
+    told : dict
+        As `heard_of` gives it.
+    digest : str
+        `sfmforensics.audio.signal_hash` of the signal.
+    signal : ndarray of shape (n_samples,), float32, or None
+        At 16 kHz; None where there was no room for it.
+    """
+
+    seen: Seen
+    notes: tuple[Note, ...]
+    told: dict[str, Any]
+    digest: str
+    signal: Signal | None
+
+
+@dataclass(frozen=True)
+class SurveyedFile:
+    """What one look at a file showed; all of it is of the same bytes.
+
+    Parameters
+    ----------
+    stamp : tuple of int
+        Which changes when the file does.
+    sha256 : str
+        Of its bytes.
+    content : str or None
+        As `content_hash` gives it.
+    info : (int, int, float)
+        As `audio_info` gives it.
+    heard : dict of Hearing to HeardSignal or None
+        None where it is refused: it is read again by whoever asks, and refused in their words.
+    """
+
+    stamp: tuple[int, ...]
+    sha256: str
+    content: str | None
+    info: tuple[int, int, float]
+    heard: dict[Hearing, HeardSignal | None] = field(default_factory=dict)
+
+
+class _Survey:
+    """Files that were looked at, and how many bytes of signals are still to be held."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, SurveyedFile] = {}
+        self.room = _HELD_BYTES
+        self.lock = threading.RLock()
+
+    def look(self, path: str, hearing: Hearing | None) -> SurveyedFile | None:
+        stamp = file_stamp(path)
+        with self.lock:
+            file = self.files.get(path)
+            if file is not None and file.stamp != stamp:
+                file = None
+            if stamp is None:
+                return None
+            if file is None or (hearing is not None and hearing not in file.heard):
+                file = self._read(path, stamp, file, hearing)
+                if file is None or file_stamp(path) != stamp:
+                    return None
+                self.files[path] = file
+        return file
+
+    def _read(
+        self,
+        path: str,
+        stamp: tuple[int, ...],
+        file: SurveyedFile | None,
+        hearing: Hearing | None,
+    ) -> SurveyedFile | None:
+        try:
+            with keep_open(path) as handle:
+                if file is None:
+                    with open(handle, "rb", closefd=False) as opened:
+                        whole = file_digest(opened, "sha256").hexdigest()
+                    info = _reading.audio_info(path)
+                    file = SurveyedFile(stamp, whole, _content_hash(path), info)
+                if hearing is not None:
+                    file.heard[hearing] = self._hear(path, hearing)
+        except (AudioError, OSError):
+            return None
+        return file
+
+    def _hear(self, path: str, hearing: Hearing) -> HeardSignal | None:
+        notes: list[Note] = []
+        seen, digest, blocks, n_bytes = Seen(), sha256(), [], 0
+        try:
+            # Before the samples, so that what it finds of channels and end is not looked for again.
+            told = _reading.heard_of(path, hearing)
+            for block in heard_blocks(path, hearing, notes.append, seen):
+                digest.update(block.astype("<f4", copy=False).data)
+                n_bytes += block.nbytes
+                if n_bytes <= self.room:
+                    blocks.append(block)
+                else:
+                    blocks.clear()
+        except AudioError:
+            return None
+        if seen.refusal(1) is not None:
+            return None
+        signal = np.concatenate(blocks) if blocks else None
+        self.room -= 0 if signal is None else signal.nbytes
+        return HeardSignal(seen, tuple(notes), told, digest.hexdigest(), signal)
+
+
+_CURRENT: ContextVar[_Survey | None] = ContextVar("survey", default=None)
+
+
+def surveyed(command: Callable[P, T]) -> Callable[P, T]:
+    """Let a function, and all that it calls, look at each recording once.
+
+    Parameters
+    ----------
+    command : callable
+
+    Returns
+    -------
+    callable
+        The same, with the same results: what a file showed is forgotten when the call ends, and
+        holds only as long as neither its size nor its times nor its place on the disk change.
+        Recordings that are refused, and signals in memory, are looked at as without.
+    """
+
+    @functools.wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> T:
+        token = _CURRENT.set(_CURRENT.get() or _Survey())
+        try:
+            return command(*arguments, **options)
+        finally:
+            _CURRENT.reset(token)
+
+    return run
+
+
+def look_at(source: Recording, hearing: Hearing | None = None) -> SurveyedFile | None:
+    """Give what a file showed, looking at it if that was not done yet.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As `sfmforensics.audio.read_audio` takes it.
+    hearing : Hearing or None, default=None
+        What is heard of it, if that is asked.
+
+    Returns
+    -------
+    SurveyedFile or None
+        None outside of what is `surveyed`, for a signal, and for what cannot be read.
+    """
+    survey = _CURRENT.get()
+    if survey is None or not is_path(source) or os.name == "nt":
+        return None
+    return survey.look(os.path.abspath(user_name(os.fsdecode(source))), hearing)
+
+
+def hear(source: Recording, hearing: Hearing) -> HeardSignal | None:
+    """Give what was heard of a file; None as `look_at`, and where it is refused."""
+    file = look_at(source, hearing)
+    return None if file is None else file.heard.get(hearing)
+
+
+def stream_heard(
+    source: Recording,
+    hearing: Hearing = USUAL,
+    note: Callable[[Note], object] = lambda _: None,
+    *,
+    min_samples: int = MIN_SAMPLES,
+) -> Iterator[Signal]:
+    """Read a recording block by block, as `stream_audio`, without a warning.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As in `read_audio`.
+    hearing : Hearing, default=USUAL
+        Which channel is heard, and what becomes of a file whose end is missing.
+    note : callable, optional
+        Gets a `Note` of each thing that `stream_audio` would warn of.
+    min_samples : int, default=400
+        Shortest signal accepted, in samples at 16 kHz.
+
+    Yields
+    ------
+    ndarray of shape (n_samples,), float32
+
+    Raises
+    ------
+    AudioError
+        As in `stream_audio`.
+    """
+    heard = hear(source, hearing)
+    if heard is None or heard.signal is None:
+        yield from stream_file(source, hearing, note, min_samples)
+        return
+    for one in heard.notes:
+        note(one)
+    yield heard.signal.copy()  # whoever gets it may write into it
+    heard.seen.check(source, min_samples)
+
+
+def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
+    """Say what is heard of a recording, if that is not all of its only channel.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+        As in `read_audio`.
+    hearing : Hearing, default=USUAL
+
+    Returns
+    -------
+    dict
+        As JSON holds it. Of several channels, "channels" is their number, "heard" those whose mean
+        is heard, counted from 1, and "because" is "mean", "silent", "inverted", "different" or
+        "asked"; of a file whose end is missing, "missing" says in words how much is. Empty for a
+        whole recording of one channel, and for what cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(np.arange(16_000))
+    >>> heard_of((tone, 16_000))
+    {}
+    >>> heard_of((np.column_stack([0 * tone, tone]), 16_000))
+    {'channels': 2, 'heard': [2], 'because': 'silent'}
+    """
+    heard = hear(source, hearing)
+    return _reading.heard_of(source, hearing) if heard is None else dict(heard.told)
+
+
+def audio_info(path: PathLike) -> tuple[int, int, float]:
+    """Rate, channels and duration of a file, from its header.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that libsndfile reads.
+
+    Returns
+    -------
+    rate : int
+        Sampling rate in Hz.
+    channels : int
+        Number of channels.
+    seconds : float
+        Duration in seconds.
+
+    Raises
+    ------
+    AudioError
+        The file is missing or not audio, or its rate is below 2 kHz or above 10 MHz.
+
+    Examples
+    --------
+    >>> audio_info("missing.wav")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
+    """
+    file = look_at(path)
+    return _reading.audio_info(path) if file is None else file.info
+
+
+def content_hash(recording: Recording) -> str | None:
+    """Identify a recording by its decoded samples, whatever its container.
+
+    Parameters
+    ----------
+    recording : path-like or (ndarray, int)
+        As for `read_audio`.
+
+    Returns
+    -------
+    str or None
+        sha256 in hexadecimal of the rate, the number of channels and the samples as float64; None
+        where it cannot be decoded.
+
+    Examples
+    --------
+    >>> content_hash((np.zeros(800), 16000)) == content_hash((np.zeros((800, 1)), 16000))
+    True
+    """
+    file = look_at(recording)
+    return _content_hash(recording) if file is None else file.content
+
+
+def _content_hash(recording: Recording) -> str | None:
+    digest: Any = None
+    try:
+        for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
+            samples = block[:, np.newaxis] if block.ndim == 1 else block
+            digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
+            with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere
+                # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.
+                digest.update(np.ascontiguousarray(samples + 0.0).data)
+    except AudioError:
+        return None
+    return str(digest.hexdigest())
