@@ -99,7 +99,7 @@ class HeardRecording:
 
     @cached_property
     def signal(self) -> Signal | None:
-        """Read when it is asked for, where a survey told the digest: a cache may have the vector."""
+        """Read when asked for, where a survey told the digest: a cache may have its vector."""
         if self.n_pieces > 1:
             return None
         blocks = stream_heard(self._source, self._hearing, min_samples=self._min_samples)

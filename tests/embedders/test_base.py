@@ -411,10 +411,10 @@ def test_an_interrupted_run_stops_at_once_and_keeps_what_it_computed(wavs, tmp_p
             raise KeyboardInterrupt
         return recording(source, **options)
 
-    recording = _passes.Recording
+    recording = _passes.HeardRecording
     stopped = Spy(batch_size=2, cache=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_passes, "Recording", impatient)
+        patch.setattr(_passes, "HeardRecording", impatient)
         with pytest.raises(KeyboardInterrupt):
             stopped.transform(wavs)
     assert stopped.batches == [[16_000, 10_080]]  # the third still waited, and is not run
