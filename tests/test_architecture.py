@@ -219,6 +219,7 @@ STATEMENTS = {
 HEAVY = ("transformers", "speechbrain", "tensorflow", "tensorflow_hub", "torchaudio")
 
 
+@pytest.mark.slow
 def test_no_heavy_library_is_imported_before_it_is_used():
     code = "import sys\n" + "\n".join(
         f"{statement}\nprint([name for name in {HEAVY + more} if name in sys.modules])"
@@ -229,6 +230,7 @@ def test_no_heavy_library_is_imported_before_it_is_used():
     assert imported == dict.fromkeys(STATEMENTS, "[]")
 
 
+@pytest.mark.slow
 def test_the_core_works_where_no_extra_is_installed():
     """The main job, with every package of the extras made impossible to import."""
     code = """

@@ -17,6 +17,7 @@ from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetStratifiedKFold
 
 
+@pytest.mark.slow
 @parametrize_with_checks([PerTask(), PerTask(scale=False, tasks={"y": "classification"})])
 def test_sklearn_checks(estimator, check):
     check(estimator)

@@ -72,6 +72,7 @@ def test_the_script_is_installed_and_knows_its_version():
     assert done.stdout.startswith("sfmforensics ")
 
 
+@pytest.mark.slow
 def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     shared = ["--corpus", "manifest", "--root", manifest, "--cache", "cache", "--epochs", "1"]
     assert main(["describe", "--corpus", "manifest", "--root", manifest]) == 0
@@ -97,6 +98,7 @@ def test_a_table_with_blanks_goes_all_the_way(manifest, here, capsys):
     assert (here / "models" / "tango.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_searches_repeats_and_leaves_out_each_speaker(manifest, here, capsys):
     shared = ["evaluate", "--corpus", "manifest", "--root", manifest, "--cache", "cache"]
     shared += ["--epochs", "1", "--protocol", "disjoint", "--model", "tango,svm"]
@@ -139,6 +141,7 @@ def test_predict_answers_in_three_forms_and_names_what_it_refused(manifest, here
     assert pd.read_csv(StringIO(capsys.readouterr().out)).empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_predict_shows_any_name_harmlessly(manifest, here, corpus, encoding):
     train = ["train", "--corpus", "manifest", "--root", manifest, "--epochs", "1"]
@@ -188,6 +191,7 @@ def test_embedding_twice_computes_once_and_paths_stay_whole(manifest, capsys, mo
     assert "mfcc: 12 recordings, 40 numbers each" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_describe_shows_what_is_wrong_with_a_corpus(here, corpus, capsys):
     rows = [0, 1, 6, 7, 12, 13]
     table = corpus.target.iloc[rows].reset_index(drop=True)
@@ -452,6 +456,7 @@ def test_ctrl_c_is_no_success_and_says_what_is_kept(manifest, capsys, monkeypatc
     assert "in the cache" in refused(capsys, *embed, code=130)
 
 
+@pytest.mark.slow
 def test_debug_shows_where(here):
     command = [SCRIPT, "describe", "--corpus", "baved", "--root", "nowhere"]
     plain = subprocess.run(command, capture_output=True, text=True)

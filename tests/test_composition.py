@@ -36,6 +36,8 @@ from sfmforensics.metrics import task_scorers
 from sfmforensics.model_selection import TargetGroupKFold, TargetStratifiedKFold
 from sfmforensics.nn.runtime import one_thread
 
+pytestmark = pytest.mark.slow
+
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0, "max_epochs": 8}
 

@@ -29,9 +29,10 @@ EXPECTED_FAILURES = {
 }
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
-        *(SingleView(), ConcatFusion(), TANGO()),
+        *(SingleView(max_epochs=2), ConcatFusion(max_epochs=2), TANGO(max_epochs=2)),
         *(SingleView(tasks="classification"), TANGO(tasks="classification")),
         *(SingleView(tasks="regression"), TANGO(tasks="regression")),
     ],

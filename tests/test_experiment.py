@@ -27,6 +27,8 @@ from sfmforensics.model_selection import fold_overlaps, make_splits
 from sfmforensics.model_selection._folds import held_out
 from sfmforensics.presets import make_estimator
 
+pytestmark = pytest.mark.slow
+
 
 def run(table, protocols=("closed", "disjoint"), target=None, folds=3, **options):
     X, y = table

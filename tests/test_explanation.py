@@ -21,6 +21,8 @@ from sfmforensics.explanation import explain
 from sfmforensics.explanation._attribution import attribute, frozen_copy, shapley_values
 from sfmforensics.model_selection import TargetStratifiedKFold
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(240, 20)).astype("float32")
 X[:, 3] += 40  # a mean that is not 0, nor is 0 like any recording

@@ -20,6 +20,8 @@ from sfmforensics.experiment import evaluate
 from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
 
+pytestmark = pytest.mark.slow
+
 SEARCH = {"classifier": [SVC(C=1), SVC(C=10)]}
 
 

@@ -12,6 +12,8 @@ from sfmforensics.estimators import TANGO, ConcatFusion
 from sfmforensics.nn import scaling
 from sfmforensics.nn.network import MultiViewNetwork
 
+pytestmark = pytest.mark.slow
+
 resource = pytest.importorskip("resource", reason="memory is limited by POSIX's setrlimit")
 
 SCRIPT = """

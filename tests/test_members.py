@@ -9,6 +9,8 @@ from sklearn.base import clone
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.nn.runtime import as_tensor
 
+pytestmark = pytest.mark.slow
+
 FAST = {"encoder": "tokens", "hidden": (32,), "max_epochs": 4, "random_state": 0}
 
 

@@ -19,6 +19,8 @@ from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
 from sfmforensics.exceptions import ModelVersionWarning
 from sfmforensics.presets import make_estimator
 
+pytestmark = pytest.mark.slow
+
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0, "max_epochs": 2}
 RICH = {"regression_loss": "distribution", "early_stopping": True, "loss_weighting": "dwa"}

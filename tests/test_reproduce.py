@@ -12,6 +12,8 @@ from sfmforensics.exceptions import CacheWarning, DatasetError, SFMForensicsErro
 from sfmforensics.paper import paper_tables, plan_rows
 from sfmforensics.workflow import _reproduce, reproduce_tables
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 1, "preset": "tuned", "folds": 2}
 

@@ -19,6 +19,8 @@ from sfmforensics.nn.scaling import column_scale
 from sfmforensics.presets import make_estimator
 from sfmforensics.saving import read_model, save_model
 
+pytestmark = pytest.mark.slow
+
 ALL = [SingleView, ConcatFusion, TANGO]
 QUICK = {"encoder": "tokens", "hidden": (), "n_tokens": 2, "token_dim": 8, "random_state": 0}
 

@@ -59,6 +59,7 @@ def test_without_tasks_what_looks_like_no_label_is_told_first(table, capsys):
     assert said.index("looks like no label") < said.index("embedding mfcc")
 
 
+@pytest.mark.slow
 def test_train_describe_embed_and_reproduce_choose(table, capsys):
     views = ["--views", "mfcc"]
     model = ["--model", "single", "--output", "m.safetensors", "--epochs", "1"]
@@ -116,6 +117,7 @@ def test_an_evaluation_learns_the_tasks_alone(table):
         evaluate(X, target, models, splits, tasks=["age"], **options)
 
 
+@pytest.mark.slow
 def test_a_search_keeps_speakers_apart_that_are_not_learnt(table, capsys):
     options = ["--views", "mfcc", "--model", "single", "--epochs", "1", "--folds", "2"]
     search = [
@@ -132,6 +134,7 @@ def test_a_search_keeps_speakers_apart_that_are_not_learnt(table, capsys):
     assert set(pd.read_csv("s/scores.csv")["task"]) == {"emotion", "age"}
 
 
+@pytest.mark.slow
 def test_assess_groups_by_what_was_chosen_and_keeps_the_speakers(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name, seed in (("known", 0), ("strangers", 7)):

@@ -16,6 +16,8 @@ from sfmforensics.datasets import find_copies
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, AudioWarning, ParameterError
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 SECONDS = 4
 FORMS = {

@@ -10,6 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import TargetError
 
+pytestmark = pytest.mark.slow
+
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0, "max_epochs": 15}
 

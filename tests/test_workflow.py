@@ -33,6 +33,8 @@ from sfmforensics.workflow import (
     versions,
 )
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 2, "preset": "tuned"}
 

@@ -11,6 +11,8 @@ import pytest
 from sfmforensics.embedders import CallableEmbedder, MFCCEmbedder, VectorCache
 from sfmforensics.exceptions import CacheWarning, EmbedderError
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = {"embedder": "Demo", "version": 1}
 DIGEST = "ab" * 32
 

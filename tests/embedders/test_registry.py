@@ -186,6 +186,7 @@ def test_what_is_no_view_is_refused(spec, says):
         make_embedder(spec)
 
 
+@pytest.mark.slow
 def test_heavy_libraries_are_imported_when_first_used():
     program = (
         "import sys; from sfmforensics.embedders import REGISTRY, make_embedder;"

@@ -76,6 +76,7 @@ def test_a_partial_plan_moves_its_mass_and_never_more_than_a_token_has(n1, n2, m
     assert (plan >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mass", [0.9, 0.3, 0.1, 0.05])
 @pytest.mark.parametrize("reg", [0.2, 0.1, 0.02])
 def test_the_automatic_number_of_iterations_is_enough(mass, reg):
@@ -124,6 +125,7 @@ def test_plans_that_take_longer_do_not_change_their_neighbours(reg):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reg", [0.1, 0.04])
 def test_gradients_of_plans_that_took_longer_are_those_of_the_optimum(reg):
     cost = torch.rand(8, 5, 5, generator=torch.Generator().manual_seed(5)).double()
@@ -270,6 +272,7 @@ def test_gradients_of_the_cost_equal_those_of_torch_and_none_explodes_where_toke
     assert near.grad.norm(dim=2).max() < 2 / (0.5 * largest)  # a distance has slope 1, no more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grad", ["implicit", "autodiff"])
 @pytest.mark.parametrize(("reg", "mass"), [(0.1, 1.0), (0.04, 1.0), (0.1, 0.6)])
 def test_gradients_equal_finite_differences(reg, mass, grad):
@@ -344,6 +347,7 @@ def test_concatenation_keeps_every_token():
     )
 
 
+@pytest.mark.slow
 def test_transport_does_not_import_tensorflow():
     code = (
         "import sys, os, torch; from sfmforensics.nn.transport import transport_plan;"

@@ -104,6 +104,7 @@ def test_one_thread_gives_the_threads_back_even_after_an_error():
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
 )

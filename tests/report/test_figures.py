@@ -223,6 +223,7 @@ def test_missing_column_is_named(column):
         draw_confusion(predictions)
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_imported():
     code = "import sys, sfmforensics.report; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
