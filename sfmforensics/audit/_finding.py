@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sfmforensics._utils.pages import templates
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -41,7 +43,30 @@ class Finding:
     remedy: str
 
 
-def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+FIELDS = [field.name for field in fields(Finding)]
+
+
+class Findings(pd.DataFrame):
+    """A table of findings, which a notebook shows with whole sentences."""
+
+    @property
+    def _constructor(self) -> type[Findings]:
+        return Findings
+
+    def _repr_html_(self) -> str:
+        """All of it, for a notebook; a table of some of its columns as pandas shows it."""
+        if list(self.columns) != FIELDS:
+            return str(super()._repr_html_())  # type: ignore[misc]  # pandas' stubs lack it
+        rows = [
+            [{"name": row["finding"], "severity": row["severity"]}, *map(row.get, FIELDS[2:])]
+            for row in self.to_dict("records")
+        ]
+        serious = int((self["severity"] == SERIOUS).sum())
+        page = templates("audit").get_template("findings.html")
+        return page.render(rows=rows, serious=serious)
+
+
+def findings_frame(findings: Iterable[Finding]) -> Findings:
     """Put findings into a table, the serious ones first.
 
     Parameters
@@ -50,7 +75,8 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame of shape (n_findings, 5)
+    Findings of shape (n_findings, 5)
+        A DataFrame.
         Columns severity, finding, what, why, remedy, all text.
 
     Examples
@@ -61,7 +87,7 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     ['one label for all', 'rare labels']
     """
     rows = sorted(map(asdict, findings), key=lambda row: row["severity"] != SERIOUS)
-    return pd.DataFrame(rows, columns=[field.name for field in fields(Finding)])
+    return Findings(rows, columns=FIELDS)
 
 
 def counted(number: int, word: str) -> str:

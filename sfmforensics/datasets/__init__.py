@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._utils.entry_points import Additions
-from sfmforensics.datasets._base import choose_tasks, find_copies, get_data_home, make_bunch
+from sfmforensics.datasets._base import Corpus, choose_tasks, find_copies, get_data_home, make_bunch
 from sfmforensics.datasets.baved import fetch_baved, load_baved
 from sfmforensics.datasets.cremad import load_cremad
 from sfmforensics.datasets.emodb import load_emodb
@@ -133,7 +133,7 @@ def _loader_of_a_package(name: str) -> Callable[..., Bunch]:
                 f"corpus {name!r}: its loader gives no Bunch with data, a list of recordings, and "
                 f"target, a DataFrame, but {type(corpus).__name__}; repair the package"
             )
-        return Bunch(
+        return Corpus(
             **corpus
             | make_bunch(
                 corpus.get("data", ()),

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._utils.names import name_few, show_name
+from sfmforensics._utils.names import describe_source, name_few, show_name
+from sfmforensics._utils.pages import templates
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import content_hash
 from sfmforensics.exceptions import DatasetError, DatasetWarning
+from sfmforensics.targets import REGRESSION, task_kind
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
@@ -89,6 +91,39 @@ def label_column(values: Iterable[object]) -> pd.Series:
     return pd.Series(list(values), dtype=object)
 
 
+class Corpus(Bunch):
+    """A corpus as every loader hands it over, which a notebook shows."""
+
+    def _repr_html_(self) -> str:
+        """How many recordings, of whom, with which labels; nothing is read for it."""
+        page = templates("datasets").get_template("corpus.html")
+        target, groups = self["target"], self["groups"]
+        first = [describe_source(source) for source in self["data"][:5]]
+        return page.render(
+            count=len(self["data"]),
+            speakers=None if groups is None else len({*groups} - {UNKNOWN_SPEAKER}),
+            tasks=[_task(target[name]) for name in target],
+            details=[str(name) for name in self["details"]],
+            paths=first + ["..."] * (len(self["data"]) > len(first)),
+            description=self["DESCR"],
+        )
+
+
+def _task(labels: pd.Series) -> tuple[str, str, str, str]:
+    """Name, kind, labels and gaps of a task, for people."""
+    known = labels.dropna()
+    kind = task_kind(labels)
+    if not len(known):
+        told = "none is known"
+    elif kind == REGRESSION:
+        told = f"{known.min():g} to {known.max():g}"
+    else:
+        counts = known.astype(str).value_counts()
+        names = [f"{name} ({count:,})" for name, count in counts.items()]
+        told = f"{len(counts):,}: {name_few(names, 6)}"
+    return str(labels.name), kind, told, f"{len(labels) - len(known):,}"
+
+
 def make_bunch(
     data: Iterable[Recording],
     target: pd.DataFrame,
@@ -141,7 +176,7 @@ def make_bunch(
     lengths = {name: len(part) for name, part in parts.items() if part is not None}
     if set(lengths.values()) != {len(data)}:
         raise DatasetError(f"{len(data)} recordings, but {lengths}; give one row a recording")
-    return Bunch(data=data, target=target, groups=groups, details=details, DESCR=descr)
+    return Corpus(data=data, target=target, groups=groups, details=details, DESCR=descr)
 
 
 def check_tasks(
@@ -221,7 +256,7 @@ def choose_tasks(corpus: Bunch, tasks: Sequence[str] | None, source: str) -> Bun
     named = check_tasks(tasks, list(corpus.target), source)
     others = corpus.target.drop(columns=[*named, *corpus.details.columns], errors="ignore")
     details = pd.concat([others, corpus.details], axis=1)
-    return Bunch(**corpus | {"target": corpus.target[named], "details": details})
+    return Corpus(**corpus | {"target": corpus.target[named], "details": details})
 
 
 def with_speaker(corpus: Bunch) -> Bunch:
@@ -249,7 +284,7 @@ def with_speaker(corpus: Bunch) -> Bunch:
     if "speaker" in corpus.target or details is None or "speaker" not in details:
         return corpus
     speakers = details[["speaker"]].set_axis(corpus.target.index)
-    return Bunch(**corpus | {"target": pd.concat([speakers, corpus.target], axis=1)})
+    return Corpus(**corpus | {"target": pd.concat([speakers, corpus.target], axis=1)})
 
 
 def match_recordings(

@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 
 from sfmforensics._utils.names import name_few, name_on_disk
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._base import check_tasks, label_column, make_bunch
+from sfmforensics.datasets._base import Corpus, check_tasks, label_column, make_bunch
 from sfmforensics.datasets._cells import read_cells
 from sfmforensics.datasets._columns import cut_by_spreadsheet, is_number, read_column
 from sfmforensics.datasets._meanings import is_index, is_nameless, refuse_parts
@@ -193,7 +193,7 @@ def load_table(
         groups=None if speakers is None else speakers.fillna(UNKNOWN_SPEAKER),
         details=pd.DataFrame(details, index=target.index),
     )
-    return Bunch(**bunch, filename=str(table))
+    return Corpus(**bunch, filename=str(table))
 
 
 load_manifest = load_table

@@ -27,6 +27,7 @@ from sfmforensics.estimators._parameters import (
     refuse_changes,
     with_type,
 )
+from sfmforensics.estimators._summary import ShowsFit, task_rows
 from sfmforensics.estimators._weights import (
     class_weights,
     recording_weights,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         Matrix,
         Targets,
     )
+    from sfmforensics.estimators._summary import Rows
 
 
 _LARGE = 1e150
@@ -159,7 +161,7 @@ def mean_score(
 
 
 class ViewsEstimator(
-    CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ShowsFit, CarriesVersions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """An estimator with the parameters of `_parameters`, fitted or not yet."""
 
@@ -240,6 +242,20 @@ class ViewsEstimator(
         tags.non_deterministic = False
         tags.transformer_tags.preserves_dtype = [self._format()]
         return with_type(tags, self.tasks)
+
+    def _tasks_and_facts(self) -> tuple[Rows, Rows]:
+        if not hasattr(self, "module_"):
+            return [], []
+        _, blocks = self._find_views(np.empty((0, self.n_features_in_)))
+        widths = zip(self.views_, map(len, blocks), strict=True)
+        kept = f", weights of epoch {self.best_epoch_}" if self.early_stopping else ""
+        loss = self.history_[-1]["train_loss"]
+        facts = [
+            ("views", ", ".join(f"{view} ({width:,} columns)" for view, width in widths)),
+            ("epochs", f"{self.n_iter_}{kept}; loss at the end {loss:.3f}"),
+            ("networks", f"{len(self._members())}"),
+        ]
+        return task_rows(self.tasks_, self._codec.classes_), facts
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A pickle of an earlier version lacks the parameters that came later.

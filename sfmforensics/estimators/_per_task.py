@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfmforensics._utils.versions import CarriesVersions
 from sfmforensics.estimators._parameters import only_if, with_type
+from sfmforensics.estimators._summary import ShowsFit, task_rows
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from sfmforensics._types import Answers, Array, FloatArray, Matrix, Targets, TaskKind, Tasks
+    from sfmforensics.estimators._summary import Rows
 
 MOST_CLASSES = 10_000
 """Of which an SVM makes 5 * 10^7 machines, one a pair."""
@@ -55,7 +57,7 @@ def _refuse_pairs(estimator: BaseEstimator, labels: Array, name: Hashable) -> No
         )
 
 
-class PerTask(CarriesVersions, BaseEstimator):
+class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
     """Fit a classifier or a regressor for every column of the targets, on its own.
 
     Parameters
@@ -119,6 +121,14 @@ class PerTask(CarriesVersions, BaseEstimator):
         self.regressor = regressor
         self.scale = scale
         self.tasks = tasks
+
+    def _tasks_and_facts(self) -> tuple[Rows, Rows]:
+        if not hasattr(self, "estimators_"):
+            return [], []
+        tasks = dict(zip(self._codec.names_, self._codec.kinds_, strict=True))
+        models = ", ".join(dict.fromkeys(type(one).__name__ for one in self.estimators_))
+        facts = [("inputs", f"{self.n_features_in_:,} columns"), ("one estimator a task", models)]
+        return task_rows(tasks, self._codec.classes_), facts
 
     def fit(self, X: Matrix, y: Targets) -> Self:
         """Fit one estimator a task.

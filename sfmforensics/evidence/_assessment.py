@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sfmforensics._utils.pages import templates
 from sfmforensics.evidence._measures import Comparisons, measure_answers
 from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.metrics._resampling import _resamples
@@ -69,6 +70,26 @@ class Assessment:
     risk: float
     n_known: int
     known_speakers: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """The measures of all recordings with their intervals, for a notebook."""
+        page = templates("evidence").get_template("assessment.html")
+        whole = self.table[self.table["by"] == ""]
+        return page.render(
+            recordings=len(self.voices),
+            speakers=len(self.names),
+            known=self.known_speakers,
+            rows=[_shown(row) for row in whole.to_dict("records")],
+            groups=[by for by in dict.fromkeys(self.table["by"]) if by != ""],
+        )
+
+
+def _shown(row: dict[Any, Any]) -> list[str]:
+    value, low, high = ("" if pd.isna(row[name]) else f"{row[name]:.3f}"
+                        for name in ("value", "low", "high"))  # fmt: skip
+    bounds = f"{low} to {high}" if low and high else ""
+    counts = (f"{row[name]:,}" for name in ("n", "speakers"))
+    return [str(row["task"]), row["measure"].replace("_", " "), value, bounds, *counts]
 
 
 def measured(

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.estimators import TANGO
 from sfmforensics.estimators._parameters import check_y, only_if
+from sfmforensics.estimators._summary import ShowsFit
 from sfmforensics.evidence._calibration_speakers import (
     answered,
     draw_sides,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         Split,
         Targets,
     )
+    from sfmforensics.estimators._summary import Rows
     from sfmforensics.evidence._calibration_speakers import Held
     from sfmforensics.evidence._likelihood_ratio import Comparison
 
@@ -366,7 +368,9 @@ def _delegates(name: str) -> Callable[[Any], bool]:
     return has
 
 
-class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, BaseEstimator):
+class CalibratedModel(
+    ShowsFit, ComparesVoices, UncertainAnswers, MetaEstimatorMixin, BaseEstimator
+):
     """Fit a model to some speakers, and find out from the others how far it can be trusted.
 
     Parameters
@@ -585,6 +589,26 @@ class CalibratedModel(ComparesVoices, UncertainAnswers, MetaEstimatorMixin, Base
         estimator = TANGO() if self.estimator is None else clone(self.estimator)
         own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
         return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
+
+    def _tasks_and_facts(self) -> tuple[Rows, Rows]:
+        if not hasattr(self, "n_calibration_speakers_"):
+            return [], []
+        tasks: Rows = []
+        facts: list[tuple[str, ...]] = []
+        if isinstance(self.estimator_, ShowsFit):
+            tasks, own = self.estimator_._tasks_and_facts()
+            facts += own
+        rows = getattr(self, "calibration_rows_", None)
+        of = "" if rows is None else f", {len(rows):,} recordings"
+        facts.append(("calibrated by", f"{self.n_calibration_speakers_:,} speakers{of}"))
+        if self.likelihood_ratio_ is None:
+            facts.append(("compares voices", "no"))
+        else:
+            cllr = self.likelihood_ratio_._measures(1).cllr
+            facts.append(
+                ("compares voices", f"Cllr {cllr:.2f} on those that calibrated, which flatters")
+            )
+        return tasks, facts
 
     def _warn_of_unheard(self) -> None:
         for task in self.temperatures_:

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from sfmforensics._utils.pages import templates
 from sfmforensics.estimators._parameters import check_y
 from sfmforensics.evidence._calibration import BOUNDS, CALIBRATIONS, Calibration, calibrate
 from sfmforensics.evidence._people import NO_PEOPLE
@@ -24,7 +25,7 @@ from sfmforensics.evidence._trials import (
     pooled_trials,
     trial_weights,
 )
-from sfmforensics.evidence._verbal import verbal_scale
+from sfmforensics.evidence._verbal import log_text, plain_sentences, ratio_text, verbal_scale
 from sfmforensics.exceptions import ModelFileError, ParameterError, TargetError
 from sfmforensics.metrics import Trials, cllr, cllr_min, equal_error_rate
 
@@ -292,6 +293,12 @@ class Comparison:
     def verbal(self) -> str:
         """The ratio in words, see `verbal_scale`."""
         return verbal_scale(self.log10_lr)
+
+    def _repr_html_(self) -> str:
+        """The ratio, its limits and what it rests on, for a notebook."""
+        page = templates("evidence", log=log_text, meaning=plain_sentences, ratio=ratio_text)
+        limited = bool(np.isfinite([self.lower, self.upper]).all())
+        return page.get_template("comparison.html").render(found=self, limited=limited)
 
 
 class LikelihoodRatio(CalibratedScores, BaseEstimator):

@@ -17,6 +17,7 @@ SCALE = (
 """Least likelihood ratio of each grade of support, by ENFSI's guideline. Below 2 neither
 proposition is supported."""
 
+MINUS = "\N{MINUS SIGN}"
 SAME, DIFFERENT = "are of the same speaker", "are of different speakers"
 
 
@@ -153,3 +154,26 @@ def number_of_times(log10_lr: float) -> str:
     if verbal_grade(np.log10(shown)) != verbal_grade(power):
         shown -= step  # or the number would be of a higher grade than the ratio
     return f"{shown:,.1f}" if shown < 9.95 else f"{shown:,.0f}"
+
+
+def ratio_text(log10_lr: float) -> str:
+    """Write a likelihood ratio: below 1 as a fraction.
+
+    Examples
+    --------
+    >>> ratio_text(2.0), ratio_text(-2.0)
+    ('100', '1/100')
+    """
+    times = number_of_times(log10_lr)
+    return times if log10_lr >= 0 or times == number_of_times(0.0) else f"1/{times}"
+
+
+def log_text(value: float) -> str:
+    """Write a logarithm.
+
+    Examples
+    --------
+    >>> log_text(-1.372) == f"{MINUS}1.37"
+    True
+    """
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)

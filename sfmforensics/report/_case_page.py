@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from sfmforensics._utils.names import escape_text, show_name
 from sfmforensics._utils.pages import templates
 from sfmforensics.custody import recorded_in
-from sfmforensics.evidence import ANY_OTHER, number_of_times, plain_sentences, verbal_grade
-from sfmforensics.evidence._verbal import SCALE
+from sfmforensics.evidence import ANY_OTHER, plain_sentences, verbal_grade
+from sfmforensics.evidence._verbal import SCALE, log_text, ratio_text
 from sfmforensics.report._wording import figure_text, plain, unit_of
 from sfmforensics.report.displays._axes import new_axes
 from sfmforensics.report.displays.evidence import TippettDisplay
@@ -45,7 +45,6 @@ CASE_TITLE = "Comparison of voices: "
 MOST_LABELS = 4
 """Labels that cannot be ruled out, of which others are counted alone."""
 
-MINUS = "\N{MINUS SIGN}"
 SOFTWARE = ("sfmforensics", "python", "torch", "numpy", "scikit-learn", "librosa", "transformers")
 
 
@@ -178,29 +177,6 @@ def share_text(share: float, digits: int = 1) -> str:
     else:
         told = f"{percent:g} %"
     return told.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def ratio_text(log10_lr: float) -> str:
-    """Write a likelihood ratio: below 1 as a fraction.
-
-    Examples
-    --------
-    >>> ratio_text(2.0), ratio_text(-2.0)
-    ('100', '1/100')
-    """
-    times = number_of_times(log10_lr)
-    return times if log10_lr >= 0 or times == number_of_times(0.0) else f"1/{times}"
-
-
-def log_text(value: float) -> str:
-    """Write a logarithm.
-
-    Examples
-    --------
-    >>> log_text(-1.372) == f"{MINUS}1.37"
-    True
-    """
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
 
 
 def _recordings(
