@@ -158,6 +158,42 @@ _FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryErro
 """What reading a file with a damaged header raises, besides libsndfile's own errors."""
 
 
+class Refusal(Exception):
+    """What was found of a recording and what to do; whoever knows its name makes it an error."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found, remedy)
+        self.found, self.remedy = found, remedy
+
+
+@contextlib.contextmanager
+def naming(source: Recording) -> Iterator[None]:
+    """Turn a refusal into the error that names the recording.
+
+    Parameters
+    ----------
+    source : path-like or (ndarray, int)
+
+    Raises
+    ------
+    AudioError
+
+    Examples
+    --------
+    >>> with naming("a.wav"):
+    ...     raise Refusal("it holds no samples", "record it again")
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.AudioError: a.wav: it holds no samples; record it again
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        raise AudioError(
+            describe_source(source), refusal.found, refusal.remedy
+        ) from refusal.__cause__
+
+
 def blocks_of(
     source: Recording, dtype: SampleType = "float32", *, to_the_break: bool = False
 ) -> Blocks:
@@ -290,26 +326,24 @@ def open_sound(
     """
     import soundfile
 
-    with _open_file(path) as handle:
+    with _open_file(path) as handle, naming(path):
         start = b""
         try:
             start = _start(handle)
             if start.startswith(_SAMPLE_DUMP):
-                raise AudioError(
-                    describe_source(path), "it is a MIDI sample dump", "convert it to wav"
-                )
+                raise Refusal("it is a MIDI sample dump", "convert it to wav")
             mpeg = may_be_mpeg(start)
             with decoder_silenced(mpeg):
                 file = soundfile.SoundFile(handle, closefd=False)
             with file:
-                check_rate(file.samplerate, path)
+                _check_rate(file.samplerate)
                 yield file, functools.partial(decoder_silenced, mpeg)
         except AudioError:
             raise
         except (soundfile.SoundFileError, *_FAILURES) as error:
             found = f"it cannot be read as sound ({_words_of(error)})"
             remedy = REMEDY_OF_CAF if start.startswith(b"caff") else REMEDY
-            raise AudioError(describe_source(path), found, remedy) from error
+            raise Refusal(found, remedy) from error
 
 
 def check_pair(pair: Any) -> tuple[Array, int]:
@@ -343,58 +377,33 @@ def check_pair(pair: Any) -> tuple[Array, int]:
             "neither a path nor a (signal, rate) pair",
             "pass paths, or pairs such as (signal, 16000)",
         ) from error
-    name = describe_source((signal, rate))
-    if signal.ndim not in (1, 2):
-        raise AudioError(name, "not (n_samples,) or (n_samples, n_channels)", "reshape the signal")
-    if signal.dtype.kind not in "biuf":
-        raise AudioError(
-            name,
-            f"its values are of type {signal.dtype}",
-            "pass an array of floats or integers",
-        )
-    if signal.ndim == 2 and signal.shape[1] > MAX_CHANNELS:
-        raise AudioError(
-            name, f"{signal.shape[1]} channels", "transpose it to (n_samples, n_channels)"
-        )
-    whole = _whole_number(rate)
-    if whole is None:
-        raise AudioError(
-            name, "its rate is not a whole number of Hz", "give its true rate, such as 16000"
-        )
-    check_rate(whole, (signal, rate))
+    with naming((signal, rate)):
+        if signal.ndim not in (1, 2):
+            raise Refusal("not (n_samples,) or (n_samples, n_channels)", "reshape the signal")
+        if signal.dtype.kind not in "biuf":
+            raise Refusal(
+                f"its values are of type {signal.dtype}", "pass an array of floats or integers"
+            )
+        if signal.ndim == 2 and signal.shape[1] > MAX_CHANNELS:
+            raise Refusal(f"{signal.shape[1]} channels", "transpose it to (n_samples, n_channels)")
+        whole = _whole_number(rate)
+        if whole is None:
+            raise Refusal(
+                "its rate is not a whole number of Hz", "give its true rate, such as 16000"
+            )
+        _check_rate(whole)
     return signal, whole
 
 
-def check_rate(rate: int, source: Recording) -> None:
-    """Refuse a rate that no recording of a voice has.
-
-    Parameters
-    ----------
-    rate : int
-        In Hz.
-    source : path-like or (ndarray, int)
-        Whose rate it is.
-
-    Raises
-    ------
-    AudioError
-        It is below 2 kHz or above 10 MHz.
-
-    Examples
-    --------
-    >>> check_rate(1, "a.wav")
-    Traceback (most recent call last):
-    ...
-    sfmforensics.exceptions.AudioError: a.wav: its rate is 1 Hz, where a voice needs 2000 or more;
-    check its rate
-    """
+def _check_rate(rate: int) -> None:
+    """Refuse a rate that no recording of a voice has."""
     if MIN_RATE <= rate <= MAX_RATE:
         return
     expected = (
         f"a voice needs {MIN_RATE} or more" if rate < MIN_RATE else f"{MAX_RATE} is the highest"
     )
     found = f"its rate is {rate} Hz" if abs(rate) < 1e18 else "its rate is beyond 10^18 Hz"
-    raise AudioError(describe_source(source), f"{found}, where {expected}", "check its rate")
+    raise Refusal(f"{found}, where {expected}", "check its rate")
 
 
 def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Blocks:
@@ -404,7 +413,7 @@ def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Bl
             # Its decoder winds to no place in such a file; soundfile does where it may.
             file.seekable = lambda: False
         if file.format == "FLAC":
-            yield from _blocks_of_flac(file, longest, dtype, path, to_the_break)
+            yield from _blocks_of_flac(file, longest, dtype, to_the_break)
             return
         while True:
             with quietly():
@@ -414,9 +423,7 @@ def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Bl
                 return
 
 
-def _blocks_of_flac(
-    file: SoundFile, longest: int, dtype: SampleType, path: PathLike, to_the_break: bool
-) -> Blocks:
+def _blocks_of_flac(file: SoundFile, longest: int, dtype: SampleType, to_the_break: bool) -> Blocks:
     """Of one that breaks off, what comes before: its decoder fails where it does."""
     import soundfile
 
@@ -435,7 +442,7 @@ def _blocks_of_flac(
             found = f"it is cut: only its first {done / file.samplerate:.2f} s can be decoded"
             if file.frames != UNKNOWN_LENGTH:
                 found = missing_words(file.frames / file.samplerate, 1 - done / file.frames)
-            raise AudioError(describe_source(path), found, REMEDY_OF_CUT) from error
+            raise Refusal(found, REMEDY_OF_CUT) from error
         yield block, file.samplerate
         if error is not None or not len(block):
             return
@@ -516,35 +523,34 @@ def keep_open(path: PathLike) -> Iterator[int]:
 def _open_file(path: PathLike) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
     path = user_name(path)
-    kept = _OPEN.get()
-    if kept is not None and not kept.busy and kept.path == os.fsdecode(path):
-        kept.busy = True  # one place in it for all: who comes while it is read opens it anew
-        try:
-            os.lseek(kept.handle, 0, os.SEEK_SET)
-            yield kept.handle
-        finally:
-            kept.busy = False
-        return
-    try:
-        _check_kind(os.stat(path), path)  # before it is opened: some devices act on that
-        if os.name == "nt":  # where libraries do not share open files
-            yield os.fsdecode(path)
+    with naming(path):
+        kept = _OPEN.get()
+        if kept is not None and not kept.busy and kept.path == os.fsdecode(path):
+            kept.busy = True  # one place in it for all: who comes while it is read opens it anew
+            try:
+                os.lseek(kept.handle, 0, os.SEEK_SET)
+                yield kept.handle
+            finally:
+                kept.busy = False
             return
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        if isinstance(error, AudioError):
+        try:
+            _check_kind(os.stat(path))  # before it is opened: some devices act on that
+            if os.name == "nt":  # where libraries do not share open files
+                yield os.fsdecode(path)
+                return
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except AudioError:
             raise
-        found = "a link to a file that is not there" if os.path.islink(path) else "no such file"
-        raise AudioError(describe_source(path), found, "check the path") from error
-    except OSError as error:
-        raise AudioError(
-            describe_source(path), f"it cannot be opened ({error.strerror})", "check the path"
-        ) from error
-    try:
-        _check_kind(os.fstat(handle), path)  # another file may have taken its name
-        yield handle
-    finally:
-        os.close(handle)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+            found = "a link to a file that is not there" if os.path.islink(path) else "no such file"
+            raise Refusal(found, "check the path") from error
+        except OSError as error:
+            raise Refusal(f"it cannot be opened ({error.strerror})", "check the path") from error
+        try:
+            _check_kind(os.fstat(handle))  # another file may have taken its name
+            yield handle
+        finally:
+            os.close(handle)
 
 
 def _words_of(error: BaseException) -> str:
@@ -562,11 +568,11 @@ def _start(handle: int | str) -> bytes:
         return file.read(4)
 
 
-def _check_kind(found: os.stat_result, path: PathLike) -> None:
+def _check_kind(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise AudioError(describe_source(path), "it is a folder", "name a sound file")
+        raise Refusal("it is a folder", "name a sound file")
     if not stat.S_ISREG(found.st_mode):
         # Opening a FIFO or a device could wait for ever.
-        raise AudioError(describe_source(path), "not a regular file", "copy it to a file first")
+        raise Refusal("not a regular file", "copy it to a file first")
     if found.st_size == 0:
-        raise AudioError(describe_source(path), "the file is empty (0 bytes)", REMEDY)
+        raise Refusal("the file is empty (0 bytes)", REMEDY)

@@ -17,10 +17,12 @@ from sfmforensics.audio._decoding import (
     REMEDY,
     REMEDY_OF_CUT,
     UNKNOWN_LENGTH,
+    Refusal,
     blocks_of,
     check_pair,
     missing_part,
     missing_words,
+    naming,
     open_sound,
 )
 from sfmforensics.audio._hearing import CHANNEL, CUT, Hearing, Note, tell_notes
@@ -203,10 +205,11 @@ def heard_blocks(
     source: Recording, hearing: Hearing, note: Callable[[Note], object], seen: Seen
 ) -> Iterator[Signal]:
     """Blocks of what is heard at 16 kHz; what they show is added to `seen`, which may refuse it."""
-    for block in _at_16_khz(_heard(source, hearing, note), seen):
-        if block.size:
-            seen.keep(block)
-            yield np.ascontiguousarray(block, dtype=np.float32)
+    with naming(source):
+        for block in _at_16_khz(_heard(source, hearing, note), seen):
+            if block.size:
+                seen.keep(block)
+                yield np.ascontiguousarray(block, dtype=np.float32)
 
 
 def heard_of(source: Recording, hearing: Hearing) -> dict[str, Any]:
@@ -218,7 +221,7 @@ def heard_of(source: Recording, hearing: Hearing) -> dict[str, Any]:
             choice = _choice(source, count, rate, hearing)
             told = {"channels": count, "heard": list(choice.taken), "because": choice.kind}
         missing = _missing(source, to_the_end=hearing.truncated == "use")
-    except AudioError:
+    except (AudioError, Refusal):
         return told
     return told | ({} if missing is None else {"missing": missing})
 
@@ -329,13 +332,13 @@ def _heard(
             if place == 0 and block.size and is_path(source):
                 missing = _missing_part(source)
                 if missing is not None and not use_cut:
-                    raise AudioError(name, missing, REMEDY_OF_CUT)
+                    raise Refusal(missing, REMEDY_OF_CUT)
                 if missing is not None:
                     note(Note(name, CUT, missing, "what is there was used"))
             if place == 0 and block.ndim == 2 and block.shape[1] > 1:
                 choice = _choice(source, block.shape[1], rate, hearing)
                 if not choice.taken:
-                    raise AudioError(name, choice.found, REMEDY_OF_CHANNELS)
+                    raise Refusal(choice.found, REMEDY_OF_CHANNELS)
                 if choice.kind not in (MEAN, ASKED):
                     note(Note(name, CHANNEL, choice.found, choice.done))
             samples += len(block)
@@ -362,8 +365,7 @@ def _choice(source: Recording, count: int, rate: int, hearing: Hearing) -> Choic
         return Choice(count, everything, ASKED)
     if hearing.channel != "auto":
         if hearing.channel > count:
-            raise AudioError(
-                describe_source(source),
+            raise Refusal(
                 f"it has {count} channels, and channel {hearing.channel} was asked for",
                 f"use 1 to {count}",
             )
