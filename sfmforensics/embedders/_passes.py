@@ -18,25 +18,17 @@ from sfmforensics.audio._recording import HeardRecording
 from sfmforensics.exceptions import AudioError, EmbedderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sfmforensics._types import Advance, Float32Array, OnError, PathLike
-    from sfmforensics.audio._hearing import Note
-    from sfmforensics.embedders.base import BaseEmbedder
-
-
-if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from sfmforensics._types import Advance, Float32Array, OnError, Recording, Signal
+    from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Recording, Signal
     from sfmforensics.audio._hearing import Note
     from sfmforensics.embedders.base import BaseEmbedder
 
     Batch: TypeAlias = list[tuple[int, str, Signal]]
 
 
-class Work:
+class EmbeddingPass:
     """Fill the rows of an array with the vectors of recordings.
 
     Parameters
@@ -134,16 +126,16 @@ class Work:
         indices, digests, signals = zip(*batch, strict=True)
         self._keep(indices, digests, self._embedder._embed(list(signals)))
 
-    def _keep(self, indices: Sequence[int], digests: Sequence[str], found: Any) -> None:
+    def _keep(self, indices: Sequence[int], digests: Sequence[str], vectors: Any) -> None:
         width = self._vectors.shape[1]
-        found = np.asarray(found, dtype=np.float32)
-        if found.shape != (len(indices), width):
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.shape != (len(indices), width):
             raise EmbedderError(
-                f"{self._embedder._name()}: vectors of shape {found.shape[1:]} came out where "
+                f"{self._embedder._name()}: vectors of shape {vectors.shape[1:]} came out where "
                 f"({width},) was expected; check the dimension"
             )
         bad: dict[int, AudioError | EmbedderError] = {}
-        for index, digest, vector in zip(indices, digests, found, strict=True):
+        for index, digest, vector in zip(indices, digests, vectors, strict=True):
             if np.isfinite(vector).all():
                 self._vectors[index] = vector
                 self._cache.put(digest, vector)
@@ -265,12 +257,12 @@ def spread(
     if worker.cache is not None:
         worker.set_params(cache=os.path.abspath(worker.cache))
     starts = range(0, len(recordings), size)
-    found = Parallel(return_as="generator")(
+    chunks = Parallel(return_as="generator")(
         delayed(_embed_chunk)(worker, paths[start : start + size], on_error) for start in starts
     )
     refused: dict[int, AudioError | EmbedderError] = {}
     notes: list[Note] = []
-    for start, (vectors, errors, noted) in zip(starts, found, strict=True):
+    for start, (vectors, errors, noted) in zip(starts, chunks, strict=True):
         out[start : start + len(vectors)] = vectors
         notes += noted
         refused |= {start + index: error for index, error in errors.items()}

@@ -14,7 +14,7 @@ from sfmforensics._utils.progress import progress
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE
 from sfmforensics.audio._hearing import Hearing, tell_notes
 from sfmforensics.embedders._hub import hash_each
-from sfmforensics.embedders._passes import Work, n_jobs_for, spread
+from sfmforensics.embedders._passes import EmbeddingPass, n_jobs_for, spread
 from sfmforensics.embedders.cache import NoCache, VectorCache
 from sfmforensics.exceptions import CustodyError, EmbedderError
 
@@ -321,11 +321,12 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         with progress(f"embedding {self._name()}", len(recordings), self.verbose) as advance:
             if n_jobs > 1:
                 return spread(self, recordings, out, advance, on_error, n_jobs)
-            work = Work(self, recordings, out, advance, on_error)
+            one_pass = EmbeddingPass(self, recordings, out, advance, on_error)
             for index in range(len(recordings)):
-                work.take(index)
-            work.finish()
-        return {index: work.refused[index] for index in sorted(work.refused)}, work.notes
+                one_pass.take(index)
+            one_pass.finish()
+        refused = {index: one_pass.refused[index] for index in sorted(one_pass.refused)}
+        return refused, one_pass.notes
 
     def _transform(
         self, X: Recordings, on_error: OnError
