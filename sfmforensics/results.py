@@ -54,8 +54,8 @@ RECOGNISED: dict[str, Test] = {
 }
 """The same, and what recognises one that was written before."""
 
-COMPARISON_COLUMNS = tuple(_comparison.COMPARISON_COLUMNS)
-"""Columns of `comparisons.csv`: pairs of models, tested fold by fold."""
+COMPARISON_COLUMNS = tuple(n for n in _comparison.COMPARISON_COLUMNS if n not in ("folds", "t"))
+"""Columns of `comparisons.csv` that are read: pairs of models, tested fold by fold."""
 INTERVAL_COLUMNS = (
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
