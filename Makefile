@@ -28,7 +28,7 @@ DOCTESTS ?= sfmforensics tests/test_site.py tests/test_readme.py
 help:
 	@echo "make demo    install the core, then run the main job on synthetic voices (demo/)"
 	@echo "make test    install everything, then run all tests and doctests"
-	@echo "make quick   the tests that take no time: every room, in less than 90 s on two cores"
+	@echo "make quick   the tests that take no time: every room, and a run from end to end"
 	@echo "make docs    install everything, then build the site and test its code (docs/_build/html/index.html)"
 	@echo "make figure  draw the figure of the README anew, by the demo"
 	@echo "make fuzz    try $(FUZZ) hostile recordings (FUZZ=N for others)"

@@ -21,6 +21,8 @@ from sfmforensics.model_selection import TargetStratifiedKFold, make_splits
 from sfmforensics.targets import TargetCodec
 from sfmforensics.workflow import evaluate_corpus, predict_files, train_model
 
+pytestmark = pytest.mark.slow
+
 FAST = {"encoder": "tokens", "hidden": (8,), "max_epochs": 1, "random_state": 0}
 N = 24
 

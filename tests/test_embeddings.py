@@ -18,6 +18,8 @@ from sfmforensics.datasets._base import label_column
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, DatasetError, SFMForensicsError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):

@@ -17,6 +17,8 @@ from sfmforensics.datasets import find_copies, load_manifest, make_speech_corpus
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.workflow import load_model, predict_files, train_model, verify_results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from sfmforensics.evidence import PLDA, CalibratedModel, CosineScorer, Likelihoo
 from sfmforensics.exceptions import EvidenceWarning, ModelFileError, SplitWarning
 from sfmforensics.saving._calibration import calibrated_from, calibration_state
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"encoder": "tokens", "n_tokens": 2, "token_dim": 8, "hidden": (8,), "max_epochs": 3}
 
 

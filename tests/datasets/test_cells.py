@@ -104,6 +104,7 @@ def test_a_table_that_may_not_be_read_is_named(write, monkeypatch):
 PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=8)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.lists(PLAIN, min_size=2, max_size=2), max_size=5))
 def test_what_the_csv_module_writes_comes_back(write, rows):

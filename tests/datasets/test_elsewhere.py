@@ -71,6 +71,7 @@ def test_the_most_common_differences_come_first_and_few_are_named(root):
     assert told.endswith(", 2 in others")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_names_are_explained_in_seconds_each_folder_listed_once(
     root, monkeypatch
 ):

@@ -16,6 +16,8 @@ from sfmforensics.embedders import SpeechBrainEmbedder, _hub, _sb_recipe, make_e
 from sfmforensics.embedders import _sb_checkpoints as module
 from sfmforensics.exceptions import AudioError, EmbedderError, MissingExtraError
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 # After hyperparams.yaml of speechbrain/spkrec-xvect-voxceleb: it points to the hub even if the

@@ -22,6 +22,8 @@ from sfmforensics.embedders import TransformersEmbedder, _hub
 from sfmforensics.embedders import _hf_checkpoints as module
 from sfmforensics.exceptions import EmbedderError
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 TINY = SHARED / "models" / "whisper-tiny.en"

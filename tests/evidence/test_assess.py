@@ -31,6 +31,8 @@ from sfmforensics.metrics import (
 )
 from sfmforensics.metrics._resampling import _resamples
 
+pytestmark = pytest.mark.slow
+
 N_TRAINED, N_SPEAKERS, OF_EACH = 36, 50, 4
 
 

@@ -19,6 +19,8 @@ from sfmforensics.evidence._posteriors import scale
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
 from sfmforensics.saving._calibration import calibrated_from, calibration_state
 
+pytestmark = pytest.mark.slow
+
 N_SPEAKERS, EACH = 30, 6
 
 

@@ -28,6 +28,8 @@ from sfmforensics.report import (
 )
 from sfmforensics.report.tables import MEASURES
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 N = 60

@@ -34,6 +34,8 @@ from sfmforensics.report import (
 from sfmforensics.report.displays.corpus import count_ages
 from sfmforensics.report.displays.regression import error_bands
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 TARGET = pd.DataFrame(

@@ -33,6 +33,8 @@ from sfmforensics.report import (
 from sfmforensics.report.displays.projection import project
 from sfmforensics.report.displays.transport import plan_entropies
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 RNG = np.random.default_rng(0)

@@ -25,6 +25,8 @@ from sfmforensics.report import (
     TippettDisplay,
 )
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 RNG = np.random.default_rng(0)

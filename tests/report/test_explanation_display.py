@@ -15,6 +15,8 @@ from sfmforensics.exceptions import ParameterError, ReportError, TargetError
 from sfmforensics.explanation import explain
 from sfmforensics.report import ExplanationDisplay, TransportPlanDisplay
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 X = np.random.default_rng(0).normal(size=(80, 12)).astype("float32")
