@@ -186,11 +186,10 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
     from sfmforensics.report import format_comparisons, read_run, to_rich
     from sfmforensics.report.tables import UNDEFINED, UNTESTED, untested
 
-    default = {metric.kind: name for name, metric in reversed(METRICS.items())}.values()
     found = read_run(directory).comparisons
     if found is None:
         return
-    found = found[found["metric"].isin(list(default))]
+    found = found[found["metric"].isin(METRICS.defaults)]
     if not len(found):
         return
     lines = format_comparisons(found)

@@ -123,6 +123,9 @@ def assess(
     intervals of these, and of `cllr_cal`, are moved so far that their median is the value. The
     model's own training and calibration are not repeated.
 
+    A metric that another package brings (`sfmforensics.metrics.METRICS`) is measured as well, of
+    recordings weighted so that each speaker counts as much as each other.
+
     This is what guidelines on validation ask for [1]_ [2]_ [3]_: accuracy, discrimination and
     calibration, with their uncertainty, on data that reflect the conditions of the case, which only
     an examiner can choose.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.special import xlogy
 
 from sfmforensics.evidence._conformal import ANY_OTHER
+from sfmforensics.metrics import METRICS
 from sfmforensics.metrics._resampling import AT_ONCE, _bounds
 from sfmforensics.metrics._verification import where_curves_cross
 from sfmforensics.targets import CLASSIFICATION
@@ -158,6 +160,18 @@ def measure_answers(
         truth = places[:, None] == np.arange(probabilities.shape[1])
         return mean(((probabilities - truth) ** 2).sum(axis=1) + (places < 0))
 
+    def others() -> dict[str, Estimate]:
+        """Metrics of the table but those that have a form of their own here."""
+        weights = drawn[:, who] * share
+        estimates = {}
+        for name in METRICS.of(answers.kind):
+            if METRICS[name].in_assessment and name not in ("accuracy", "mae") and len(rows):
+                function: Any = METRICS[name].function
+                score = partial(function, part["truth"], part["predicted"])
+                exact = METRICS[name].proportion
+                estimates[name] = Estimate(score(share), score(weights), units, exact)
+        return estimates
+
     found: dict[str, Estimate] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
         part: Any = {name: _taken(answers, name, rows) for name in vars(answers)}
@@ -166,11 +180,11 @@ def measure_answers(
             within = (part["low"] <= part["truth"]) & (part["truth"] <= part["high"])
             found["interval_coverage"] = mean(within, exact=True)
             found["interval_width"] = mean(part["high"] - part["low"])
-            return Measured(len(rows), units, found)
+            return Measured(len(rows), units, found | others())
         right = np.asarray(part["predicted"] == part["truth"], dtype=bool)
         found["accuracy"] = mean(right, exact=True)
         if answers.labels is None:
-            return Measured(len(rows), units, found)
+            return Measured(len(rows), units, found | others())
         places = answers.places[rows]
         for when in () if own else ("before", "after"):
             found[f"ece_{when}"] = calibration_error(part[when])
@@ -183,7 +197,7 @@ def measure_answers(
         given = part["answered"]
         found["answered"] = mean(given, exact=True)
         found["error_answered"] = ratio(total(given & ~right), total(given)[:, 0])
-    return Measured(len(rows), units, found)
+    return Measured(len(rows), units, found | others())
 
 
 def _taken(answers: TaskAnswers, name: str, rows: IntArray) -> Any:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from sfmforensics.exceptions import SplitWarning, TargetError
 from sfmforensics.experiment._checkpoints import FoldStore
 from sfmforensics.metrics import (
+    METRICS,
     Trials,
     claim_trials,
     equal_error_rate,
@@ -130,7 +131,6 @@ def skill(model: BaseEstimator, X: Matrix, y: pd.DataFrame, tasks: Iterable[Any]
 
 CHOICE_COLUMNS = ["model", "views", "protocol", "fold", "parameter", "value"]
 
-METRICS_OF = {CLASSIFICATION: ("accuracy", "uar", "macro_f1"), "regression": ("rmse", "mae", "ccc")}
 INNER_FOLDS = 3
 
 
@@ -345,7 +345,7 @@ def _fold_scores(
     true = true.reset_index(drop=True)
     for task in true.columns:
         if task in _answered(true, protocol):
-            for metric in METRICS_OF[task_kind(true[task])]:
+            for metric in METRICS.of(task_kind(true[task])):
                 learnt = task in predicted
                 yield task, metric, task_score(true, predicted, task, metric) if learnt else np.nan
         if task == SPEAKER and compared is not None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics.experiment._evaluate import METRICS_OF
-from sfmforensics.metrics import Trials, bootstrap_intervals, eer_interval
+from sfmforensics.metrics import METRICS, Trials, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.model_selection import SPEAKER, joined_groups
 from sfmforensics.results import INTERVAL_COLUMNS
@@ -92,7 +91,7 @@ def score_intervals(
         parts: Any = predictions.groupby(["protocol", "task"], sort=False)
         for (protocol, task), part in parts:
             place = part["row"].to_numpy()
-            metrics = METRICS_OF[task_kind(target[task])]
+            metrics = METRICS.of(task_kind(target[task]))
             for by, labels in groupings.items():
                 of = labels[place]
                 for group in [None] if by == "all" else sorted(set(of[~pd.isna(of)]), key=str):

@@ -30,7 +30,8 @@ from sfmforensics.metrics._likelihood_ratios import (
 )
 from sfmforensics.metrics._regression import ccc, mae, rmse
 from sfmforensics.metrics._resampling import Interval, bootstrap_intervals, eer_interval
-from sfmforensics.metrics._scorers import METRICS, Metric, mean_skill, task_score, task_scorers
+from sfmforensics.metrics._scorers import mean_skill, task_score, task_scorers
+from sfmforensics.metrics._table import METRICS, Metric, MetricTable
 from sfmforensics.metrics._verification import (
     Trials,
     claim_trials,
@@ -43,6 +44,7 @@ __all__ = [
     "METRICS",
     "Interval",
     "Metric",
+    "MetricTable",
     "PairedTest",
     "Trials",
     "accuracy",

@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._classification import known_labels
 from sfmforensics.metrics._regression import known_numbers
-from sfmforensics.metrics._scorers import METRICS
+from sfmforensics.metrics._table import METRICS
 from sfmforensics.metrics._verification import equal_error_rate, where_curves_cross
 from sfmforensics.targets import CLASSIFICATION
 
@@ -135,15 +135,20 @@ def bootstrap_intervals(
         sums, whole = _label_sums(*known_labels(y_true, y_pred), numbers, n_units)
     else:
         sums, whole = _number_sums(*known_numbers(y_true, y_pred), numbers, n_units)
-    blocks = [
-        whole((sums.T @ weights.T).T) for weights in _resamples(n_units, n_resamples, random_state)
-    ]
+    rows = [pd.Series(side)[known] for side in (y_true, y_pred)]
+    blocks = []
+    for weights in _resamples(n_units, n_resamples, random_state):
+        block = whole((sums.T @ weights.T).T)
+        for name in {*metrics} - {*block}:
+            score: Any = METRICS[name].function
+            block[name] = score(*rows, weights[:, numbers])
+        blocks.append(block)
     found = {}
     for name in metrics:
-        score: Any = METRICS[name].function
+        score = METRICS[name].function
         value = score(y_true, y_pred)
         drawn = np.concatenate([[], *(block[name] for block in blocks)])
-        low, high = _bounds(value, drawn, n_units, confidence, exact=name == "accuracy")
+        low, high = _bounds(value, drawn, n_units, confidence, exact=METRICS[name].proportion)
         found[name] = Interval(value, low, high, int(known.sum()), n_units)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,58 +9,23 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
-from sfmforensics.metrics._classification import accuracy, macro_f1, uar
-from sfmforensics.metrics._regression import as_numbers, ccc, mae, rmse
+from sfmforensics.metrics._classification import accuracy
+from sfmforensics.metrics._regression import as_numbers, rmse
+from sfmforensics.metrics._table import METRICS
 from sfmforensics.metrics._verification import speaker_eer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
 from sfmforensics.targets._columns import refuse_odd_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeAlias
 
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Column, Matrix, Targets
+    from sfmforensics._types import Matrix, Targets
 
     Scorer: TypeAlias = Callable[[Any, Matrix, Targets], float]
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a metric is.
-
-    Parameters
-    ----------
-    function : callable or None
-        Takes ``(y_true, y_pred)`` of one dimension and gives a float. None for "eer", which reads
-        scores, not answers: see `speaker_eer`.
-    greater_is_better : bool
-        False for errors, whose scorers are negative.
-    kind : {"classification", "regression"}
-        Kind of task.
-    unit : str
-        "share" (0 to 1), "target" for the unit of the labels, such as years, or "none" for a
-        coefficient.
-    """
-
-    function: Callable[[Column, Column], float] | None
-    greater_is_better: bool
-    kind: str
-    unit: str
-
-
-METRICS = {
-    "accuracy": Metric(accuracy, True, CLASSIFICATION, "share"),
-    "uar": Metric(uar, True, CLASSIFICATION, "share"),
-    "macro_f1": Metric(macro_f1, True, CLASSIFICATION, "share"),
-    "eer": Metric(None, False, CLASSIFICATION, "share"),
-    "rmse": Metric(rmse, False, REGRESSION, "target"),
-    "mae": Metric(mae, False, REGRESSION, "target"),
-    "ccc": Metric(ccc, True, REGRESSION, "none"),
-}
-"""Metrics by name; the first of a kind is its default."""
 
 
 def task_score(y_true: Targets, y_pred: Targets, task: str, metric: str) -> float:
@@ -197,8 +161,7 @@ def task_scorers(
     frame = as_frame(target)
     refuse_odd_labels(frame)
     if metrics is None:
-        default = {metric.kind: name for name, metric in reversed(METRICS.items())}
-        metrics = {str(name): default[task_kind(frame[name])] for name in frame}
+        metrics = {str(name): METRICS.default(task_kind(frame[name])) for name in frame}
     _refuse_unknown(metrics, frame.columns, "task")
     scorers: dict[str, Scorer] = {}
     for task, names in metrics.items():

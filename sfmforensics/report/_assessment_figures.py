@@ -25,7 +25,7 @@ from sfmforensics.report.displays import (
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION
 from sfmforensics.report.figures import save_png
-from sfmforensics.report.tables import MEASURES
+from sfmforensics.report.tables import measure_title
 from sfmforensics.results import file_part, own_figures
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def groups_figure(assessment: Assessment) -> Figure:
             chosen = (table["task"] == task) & (table["measure"] == measure)
             part: Any = table[chosen].set_index(["by", "group"])
             _forest(panel, part, rows, measure, assessment)
-            title, unit = MEASURES[measure]
+            title, unit = measure_title(measure)
             unit = UNITS.get(task, "") if unit == "of task" else unit
             panel.set_title(f"{title} ({unit})" if unit else title, fontsize=9)
         panels[line, 0].set_ylabel(figure_text(task), fontsize=11, fontweight="bold")
@@ -188,7 +188,7 @@ def groups_figure(assessment: Assessment) -> Figure:
 def _forest(
     ax: Axes, part: pd.DataFrame, rows: list[tuple[Any, str]], measure: str, assessment: Assessment
 ) -> None:
-    factor = 100 if MEASURES[measure][1] == "%" else 1
+    factor = 100 if measure_title(measure)[1] == "%" else 1
     promised = {"set_coverage": assessment.confidence, "interval_coverage": assessment.confidence}
     promised |= {"error_answered": assessment.risk, "cllr": 1.0}
     if measure in promised and part["value"].notna().any():

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sfmforensics.metrics import METRICS
 from sfmforensics.report._wording import (
     figure_text,
+    greater_is_better,
     in_order,
     is_defined,
     is_share,
@@ -128,8 +128,7 @@ def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
     for (_, task), found in groups:
         metric = main_metric(list(found["metric"].unique()))
         means = found[found["metric"] == metric].groupby("system")["value"].mean()
-        better = metric not in METRICS or METRICS[metric].greater_is_better
-        ranks.append(means.rank(ascending=not better).rename(task))
+        ranks.append(means.rank(ascending=not greater_is_better(metric)).rename(task))
     best = set(pd.concat(ranks, axis=1).mean(axis=1).nsmallest(most).index)
     return scores[[system in best for system in systems]]
 

@@ -10,8 +10,16 @@ import pandas as pd
 from sfmforensics._utils.files import write_atomically
 from sfmforensics._utils.outputs import check_outputs, own_files
 from sfmforensics._utils.paths import user_path
+from sfmforensics.metrics import METRICS
 from sfmforensics.paper import BEST_OF, paper_figures
-from sfmforensics.report._wording import heading, in_order, is_defined, is_share, plain
+from sfmforensics.report._wording import (
+    greater_is_better,
+    heading,
+    in_order,
+    is_defined,
+    is_share,
+    plain,
+)
 from sfmforensics.report.tables import UNTESTED, format_comparisons, number, to_markdown, untested
 from sfmforensics.results import RECOGNISED, REPRODUCTION_COLUMNS, REPRODUCTION_FILES
 
@@ -111,8 +119,7 @@ def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     ):
         if setup not in ("svst", "svmt", "mvmt-concat", "tango") or found["mean"].isna().all():
             continue
-        less = metric in ("rmse", "mae", "eer")
-        pick = "min" if less else "max"
+        pick = "max" if greater_is_better(metric) else "min"
         row = found.loc[getattr(found["mean"], f"idx{pick}")()].to_dict() | {"table": BEST_OF}
         told = published[(published["setup"] == setup) & (published["metric"] == metric)]
         told = told[told["task"] == task]["value"]
@@ -139,7 +146,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
         (mean ± standard deviation over the folds, and the difference in brackets), and under
         disjoint.
     """
-    metrics = [m for m in ("accuracy", "rmse") if m in set(table["metric"])]
+    metrics = [m for m in METRICS.defaults if m in set(table["metric"])]
     table = table[table["metric"].isin(metrics)]
     tasks = list(dict.fromkeys(table["task"]))
     protocols = in_order(table["protocol"])
@@ -301,7 +308,7 @@ def _markdown(
     for _, title, frame in tables_of(whole):
         parts += [f"## {title}", to_markdown(frame)]
     if comparisons is not None and len(comparisons):
-        shown = comparisons[comparisons["metric"].isin(["accuracy", "rmse"])]
+        shown = comparisons[comparisons["metric"].isin(METRICS.defaults)]
         parts += [
             "## Differences between systems",
             "Paired over the folds, mean ± standard deviation; p by the corrected resampled "

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfmforensics.exceptions import OutputError, ReportError, ReportWarning, TargetError
-from sfmforensics.metrics import METRICS
 from sfmforensics.model_selection import PROTOCOLS, SPEAKER
 from sfmforensics.report import (
     CorpusDisplay,
@@ -20,6 +19,7 @@ from sfmforensics.report import (
     TransportPlanDisplay,
 )
 from sfmforensics.report._bars import leading
+from sfmforensics.report._wording import is_share
 from sfmforensics.report.displays import new_axes, project
 from sfmforensics.report.figures import save_png
 from sfmforensics.results import file_part
@@ -125,7 +125,7 @@ def _gap(keep: Keep, scores: pd.DataFrame) -> None:
     display = ProtocolGapDisplay.from_scores(scores, ax=new_axes(_gap_size(scores)))
     words = []
     for row in display.gaps.drop_duplicates("task").to_dict("records"):
-        share = METRICS[row["metric"]].unit == "share"
+        share = is_share(row["metric"])
         low, high = (f"{row[p] * (100 if share else 1):.{1 if share else 2}f}" for p in PROTOCOLS)
         words.append(f"{row['task']} {low} under closed, {high} under disjoint")
     text = f"Means of the folds under both protocols. {row['model']}: {'; '.join(words)}."

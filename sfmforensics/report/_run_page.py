@@ -212,7 +212,7 @@ def _summary(run: Run) -> list[tuple[str, str, list[Any]]] | None:
     whole = whole[(whole["model"] == model) & (whole["views"] == views)]
     lines = []
     for task in dict.fromkeys(run.scores["task"]):
-        for metric in ("accuracy", "rmse", "eer"):
+        for metric in (*METRICS.defaults, "eer"):
             rows = whole[(whole["task"] == task) & (whole["metric"] == metric)]
             rows = rows.set_index("protocol")
             figures = [
@@ -283,7 +283,7 @@ def _intervals(run: Run) -> dict[str, Any] | None:
     """Scores with their bounds, of all recordings and by group."""
     if run.intervals is None:
         return None
-    main = ["accuracy", "uar", "eer", "rmse", "mae"]
+    main = [name for name, metric in METRICS.items() if metric.in_report]
     model, views = run.shown
     own = run.intervals[(run.intervals["model"] == model) & (run.intervals["views"] == views)]
     groups = ((by, format_groups(own, by)) for by in dict.fromkeys(run.intervals["by"])
@@ -298,7 +298,7 @@ def _differences(run: Run) -> dict[str, Any] | None:
     """Differences between models, and how sure they are."""
     if run.comparisons is None or run.comparisons.empty:
         return None
-    rows = run.comparisons[run.comparisons["metric"].isin(["accuracy", "rmse"])]
+    rows = run.comparisons[run.comparisons["metric"].isin(METRICS.defaults)]
     return {
         "table": _narrow(format_comparisons(rows)),
         "count": len(rows),

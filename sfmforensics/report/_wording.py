@@ -19,28 +19,22 @@ SHORT = {"speaker": "ASR", "emotion": "SER", "gender": "GR", "age": "AE"}
 UNITS = {"age": "years"}
 """Units of regression tasks; the unit of any other column is known only to its owner."""
 
-NAMES = {
-    "accuracy": "accuracy",
-    "uar": "UAR",
-    "macro_f1": "macro F1",
-    "eer": "EER",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "ccc": "CCC",
-}
-"""Metrics as they are written."""
-
 PROTOCOLS = ("closed", "disjoint")
 
 
 def is_share(metric: str | None) -> bool:
     """Tell whether a metric is a share of recordings, shown in percent."""
-    return metric in METRICS and METRICS[metric].unit == "share"
+    return metric is not None and metric in METRICS and METRICS[metric].unit == "share"
 
 
 def is_classification(metric: str) -> bool:
     """Tell whether a metric belongs to tasks with classes."""
     return metric in METRICS and METRICS[metric].kind == CLASSIFICATION
+
+
+def greater_is_better(metric: Any) -> bool:
+    """Tell whether more is better; of a metric that is not known here it is taken to be."""
+    return metric not in METRICS or METRICS[metric].greater_is_better
 
 
 def unit_of(task: Any) -> str:
@@ -81,11 +75,15 @@ def heading(task: Any, metric: Any) -> str:
     ('SER macro F1 %', 'AE CCC')
     """
     name = SHORT.get(task, task)
-    if is_share(metric):
-        return f"{name} %" if metric == "accuracy" else f"{name} {NAMES[metric]} %"
-    if task in UNITS and metric in METRICS and METRICS[metric].unit == "target":
-        return f"{name} {'' if metric == 'rmse' else metric.upper() + ' '}{UNITS[task]}"
-    return f"{name} {NAMES['ccc'] if metric == 'ccc' else metric}"
+    if metric not in METRICS:
+        return f"{name} {metric}"
+    kind, unit, title = (getattr(METRICS[metric], what) for what in ("kind", "unit", "title"))
+    title = "" if metric == METRICS.default(kind) else f"{title} "
+    if unit == "share":
+        return f"{name} {title}%"
+    if unit == "target":
+        return f"{name} {title}{UNITS[task]}" if task in UNITS else f"{name} {metric}"
+    return f"{name} {title}".rstrip()
 
 
 def metric_label(task: Any, metric: str) -> str:
@@ -99,8 +97,8 @@ def metric_label(task: Any, metric: str) -> str:
     if metric not in METRICS:
         return figure_text(metric)
     unit = "%" if is_share(metric) else unit_of(task) if in_units(metric) else "no unit"
-    better = "more" if METRICS[metric].greater_is_better else "less"
-    return f"{NAMES.get(metric, metric)} ({figure_text(unit)}), {better} is better"
+    better = "more" if greater_is_better(metric) else "less"
+    return f"{figure_text(METRICS[metric].title)} ({figure_text(unit)}), {better} is better"
 
 
 def in_units(metric: str) -> bool:

@@ -13,6 +13,7 @@ from sfmforensics.metrics import METRICS
 from sfmforensics.metrics._comparison import ROUNDING
 from sfmforensics.report._wording import (
     SHORT,
+    greater_is_better,
     heading,
     in_order,
     is_defined,
@@ -334,7 +335,7 @@ MEASURES = {
     "interval_coverage": ("truth in interval", "%"),
     "interval_width": ("interval width", "of task"),
 }
-"""How each measure is written, and its unit."""
+"""How each measure of an assessment is written, and its unit; see `METRICS` for others."""
 
 
 def format_assessment(assessment: Assessment, by: str = "") -> pd.DataFrame:
@@ -401,8 +402,16 @@ def format_differences(assessment: Assessment) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["task", "measure", "group", "less the rest"])
 
 
+def measure_title(measure: str) -> tuple[str, str]:
+    """Give how a measure is written, and its unit: "%", "of task", "bits" or none."""
+    if measure in MEASURES or measure not in METRICS:
+        return MEASURES.get(measure, (measure, ""))
+    metric = METRICS[measure]
+    return metric.title, {"share": "%", "target": "of task"}.get(metric.unit, "")
+
+
 def _with_bounds(row: Any, measure: str, *, signed: bool = False) -> str:
-    share = MEASURES[measure][1] == "%"
+    share = measure_title(measure)[1] == "%"
     form = f"{{:{'+' if signed else ''}.{1 if share else 2}f}}"
     texts = [
         "" if pd.isna(row[name]) else form.format(row[name] * (100 if share else 1))
@@ -412,7 +421,7 @@ def _with_bounds(row: Any, measure: str, *, signed: bool = False) -> str:
 
 
 def _titled(measure: str) -> str:
-    title, unit = MEASURES[measure]
+    title, unit = measure_title(measure)
     return f"{title} %" if unit == "%" else title
 
 
@@ -504,7 +513,7 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> row = ["closed", "gender", "accuracy", "a", "v", "b", "v", 0.02, 0.01, 0.03, 0.06]
+    >>> row = ["closed", "gender", "accuracy", "a", "v", "b", "v", 5, 0.02, 0.01, 3, 0.03, 0.06]
     >>> format_comparisons(pd.DataFrame([row], columns=COMPARISON_COLUMNS)).iloc[0].tolist()
     ['GR %', 'a', 'b', '+2.0 ± 1.0', 'a', '0.030', '0.060']
     """
@@ -540,8 +549,7 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 def _compared(row: Any, metric: Any, names: Sequence[str]) -> list[str]:
     difference = float(row["difference"])
-    more = METRICS[metric].greater_is_better if metric in METRICS else True
-    better = names[0] if (difference > 0) == more else names[1]
+    better = names[0] if (difference > 0) == greater_is_better(metric) else names[1]
     return [
         f"{_signed(difference, metric)} ± {number(float(row['sd']), metric)}",
         better if difference and difference == difference else "neither",
