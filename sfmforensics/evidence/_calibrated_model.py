@@ -50,310 +50,12 @@ if TYPE_CHECKING:
         Targets,
     )
     from sfmforensics.estimators._summary import Rows
-    from sfmforensics.evidence._calibration_speakers import Held
     from sfmforensics.evidence._likelihood_ratio import Comparison
 
 
-def _taught(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
+def _scorer_of(ratio: LikelihoodRatio, vectors: FloatArray, voices: IntArray) -> Any:
     """A scorer of its own, fitted to the recordings of which somebody says who speaks."""
     return clone(ratio.new_scorer()).fit(vectors[voices >= 0], voices[voices >= 0])
-
-
-class ComparesVoices:
-    """How `CalibratedModel` tells speakers apart."""
-
-    estimator_: Any
-    likelihood_ratio: LikelihoodRatio | None
-    likelihood_ratio_: LikelihoodRatio | None
-    n_calibration_speakers_: int
-    transform: Any
-
-    def log10_lr(
-        self,
-        questioned: Matrix | Recordings,
-        known: Matrix | Recordings,
-        known_speakers: Column | None = None,
-    ) -> FloatArray:
-        """Weigh the evidence that recordings are of known speakers.
-
-        Parameters
-        ----------
-        questioned, known : array-like of shape (n_questioned, ...) and (n_known, ...)
-            What the estimator takes.
-        known_speakers : array-like of shape (n_known,) or None, default=None
-            Who speaks; None takes each for a speaker of its own.
-
-        Returns
-        -------
-        ndarray of shape (n_questioned, n_known_speakers)
-            Logarithms to base 10 of likelihood ratios, see `LikelihoodRatio.log10_lr`.
-
-        Raises
-        ------
-        TargetError
-            Voices cannot be compared by this model.
-        """
-        ratio = self._ratio()
-        return ratio.log10_lr(self.transform(questioned), self.transform(known), known_speakers)
-
-    def compare(self, questioned: Matrix | Recordings, known: Matrix | Recordings) -> Comparison:
-        """Compare one recording with those of one known speaker, for a report.
-
-        Parameters
-        ----------
-        questioned : array-like of shape (1, ...)
-            The recording whose speaker is in question, as the estimator takes it.
-        known : array-like of shape (n_known, ...)
-            Recordings of one speaker.
-
-        Returns
-        -------
-        Comparison
-
-        Raises
-        ------
-        TargetError
-            Voices cannot be compared by this model.
-        """
-        ratio = self._ratio()
-        return ratio.compare(self.transform(questioned), self.transform(known))
-
-    def identify(
-        self,
-        X: Matrix | Recordings,
-        enrolled: Matrix | Recordings,
-        speakers: Column,
-        *,
-        false_alarm: float = 0.05,
-    ) -> Array:
-        """Tell which enrolled speaker recordings are of, or that they are of none of them.
-
-        Parameters
-        ----------
-        X, enrolled : array-like of shape (n_recordings, ...) and (n_enrolled, ...)
-            What the estimator takes.
-        speakers : array-like of shape (n_enrolled,)
-            Who speaks in the enrolled recordings.
-        false_alarm : float, default=0.05
-            How often a recording of somebody who is not enrolled may be given a name.
-
-        Returns
-        -------
-        ndarray of shape (n_recordings,), object
-            None for "none of them"; see `OpenSetIdentifier`.
-
-        Raises
-        ------
-        TargetError
-            Voices cannot be compared by this model, or it was calibrated by folds.
-        """
-        identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
-        return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
-
-    def _fit_ratio(
-        self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
-    ) -> None:
-        if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
-            return
-        ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
-        vectors: list[list[Any]] = [
-            [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
-            for model, side in zip(models, sides, strict=True)
-        ]
-        fitted = clone(ratio)
-        if vectors[0][0] is None:
-            ((_, held),) = sides
-            copies = None if copies is None else copies[held]
-            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[held], copies)
-            return
-        # Compared by what the speakers trained with have taught, calibrated by the others.
-        parts = []
-        for (train, held), (told, asked) in zip(sides, vectors, strict=True):
-            scorer = _taught(ratio, told, voices[train])
-            parts.append((scorer, held, scorer.project(asked)))
-        if len(parts) > 1:
-            scorer = _taught(ratio, self.estimator_.transform(X), voices)
-        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
-
-    def _ratio(self) -> LikelihoodRatio:
-        check_is_fitted(self)
-        if self.likelihood_ratio_ is None:
-            raise TargetError(
-                "voices cannot be compared by this model: it needs an estimator that gives a "
-                "representation (transform), and at least four speakers to calibrate by, some "
-                f"with several recordings; {self.n_calibration_speakers_} were kept back"
-            )
-        return self.likelihood_ratio_
-
-
-class UncertainAnswers:
-    """What `CalibratedModel` says beside its answers."""
-
-    estimator_: Any
-    temperatures_: dict[Any, float]
-    tasks_: Any
-    _held: dict[Any, Held]
-    predict: Any
-    predict_proba: Any
-
-    def predict_interval(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
-        """Give an interval for each number that holds the true one this often.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_recordings, ...)
-            What the estimator takes.
-        confidence : float, default=0.9
-            Probability, over voices that were never heard, that the truth lies within.
-
-        Returns
-        -------
-        DataFrame of shape (n_recordings, 2 * n_numbers)
-            "TASK_low" and "TASK_high", in the unit of the task; infinite where there are too few
-            calibration speakers. Numbers of which none was negative are not negative.
-
-        Raises
-        ------
-        ParameterError
-            The confidence is not between 0 and 1.
-        """
-        answers = self._answers(X)
-        found = {}
-        for task, held in self._held.items():
-            if self.tasks_[task] != CLASSIFICATION:
-                width = held.quantile(confidence)
-                values = answers[task].to_numpy(dtype=np.float64)
-                found[f"{task}_low"] = np.maximum(values - width, held.floor)
-                found[f"{task}_high"] = np.maximum(values + width, held.floor)
-        return pd.DataFrame(found, index=answers.index)
-
-    def predict_set(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
-        """Give the classes that cannot be ruled out.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_recordings, ...)
-            What the estimator takes.
-        confidence : float, default=0.9
-            Probability, over voices that were never heard, that the true class is among them, or
-            that `ANY_OTHER` is.
-
-        Returns
-        -------
-        DataFrame of shape (n_recordings, n_tasks)
-            A tuple of labels, the most probable first, of each classification task, all that the
-            model knows where there are too few calibration speakers. `ANY_OTHER`,
-            ``"(any other)"``, comes last where the truth may also be a label of which training has
-            heard nothing. There is none for the speakers (see `log10_lr` and `identify`), nor where
-            the estimator gives no probabilities.
-
-        Raises
-        ------
-        ParameterError
-            The confidence is not between 0 and 1.
-
-        Notes
-        -----
-        By the estimator's own probabilities: calibrated ones have learnt from the speakers who
-        calibrate, and only what has not can promise anything whatever the model.
-
-        A new speaker may have a label that training has not, such as an accent of its own, and so
-        may speakers who calibrate, who are drawn without a look at their labels. No list of known
-        labels holds such a truth, so that it counts as infinitely improbable. As long as few
-        enough of the speakers who calibrate have such labels, sets list known ones, and those
-        listed hold the truth as often as was asked, new labels counted as missed. Beyond that
-        nothing can be ruled out: a set is of all known labels and of `ANY_OTHER`, and says that
-        nothing is known at this confidence. `fit` warns, and names the confidence up to which sets
-        are of known labels alone.
-        """
-        found = {}
-        index = self._answers(X).index
-        for task, probabilities, labels in self._posteriors(self.estimator_, X):
-            held = self._held[task]
-            quantile = held.quantile(confidence)
-            sets = class_sets(probabilities, quantile)
-            order = np.argsort(-probabilities, axis=1, kind="stable")
-            beyond = (ANY_OTHER,) if held.is_open(confidence) else ()
-            found[task] = [
-                (*labels[row_order[row[row_order]]], *beyond)
-                for row, row_order in zip(sets, order, strict=True)
-            ]
-        return pd.DataFrame(found, index=index)
-
-    def predict_or_abstain(self, X: Matrix | Recordings, risk: float = 0.1) -> pd.DataFrame:
-        """Answer where few enough answers are wrong, and abstain elsewhere.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_recordings, ...)
-            What the estimator takes.
-        risk : float, default=0.1
-            Share of the answers, over voices that were never heard, that may be wrong.
-
-        Returns
-        -------
-        DataFrame of shape (n_recordings, n_tasks)
-            As `predict`, with None for "inconclusive" in the classification tasks other than the
-            speaker. Numbers are answered; see `predict_interval` for how sure they are.
-
-        Raises
-        ------
-        ParameterError
-            The risk is not between 0 and 1.
-
-        Notes
-        -----
-        The share is estimated from the calibration speakers, with a margin for their number; see
-        `least_confidence`. Where confidence says nothing about strangers, nothing is answered.
-        """
-        answers = self._answers(X).copy()
-        for task, probabilities, _ in self._posteriors(self, X):
-            unsure = probabilities.max(axis=1) < self.least_confidence(task, risk)
-            answers[task] = answers[task].astype(object).where(~unsure, None)
-        return answers
-
-    def least_confidence(self, task: Hashable, risk: float) -> float:
-        """Find how probable an answer must be, lest more than a share of the answers be wrong.
-
-        Parameters
-        ----------
-        task : str
-            A classification task other than the speaker.
-        risk : float
-            The share.
-
-        Returns
-        -------
-        float
-            Infinite where no answer is sure enough.
-
-        Raises
-        ------
-        ParameterError
-            The risk is not between 0 and 1.
-        TargetError
-            There is no such task that was calibrated.
-        """
-        if task not in self.temperatures_:
-            raise TargetError(
-                f"{task!r} is no classification task that was calibrated; use one of "
-                f"{list(self.temperatures_)}"
-            )
-        held = self._held[task]
-        return least_confidence(held.correct, held.confidence, risk, held.speakers)
-
-    def _answers(self, X: Any) -> pd.DataFrame:
-        """Answers by task, which those to 1-D targets have lost the name of."""
-        return as_frame(self.predict(X)).set_axis(list(self.tasks_), axis=1)
-
-    def _posteriors(self, model: Any, X: Any) -> list[tuple[Any, FloatArray, Array]]:
-        """Of each task that was calibrated: its name, a model's probabilities, and labels."""
-        if not self.temperatures_:
-            return []
-        found = model.predict_proba(X)
-        parts = found if isinstance(found, list) else [found]
-        named = zip(task_classes(self.estimator_), parts, strict=True)
-        return [(task, part, labels) for (task, labels), part in named if task in self._held]
 
 
 PER_SPEAKER = ("one", "all")
@@ -368,9 +70,7 @@ def _delegates(name: str) -> Callable[[Any], bool]:
     return has
 
 
-class CalibratedModel(
-    ShowsFit, ComparesVoices, UncertainAnswers, MetaEstimatorMixin, BaseEstimator
-):
+class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
     """Fit a model to some speakers, and find out from the others how far it can be trusted.
 
     Parameters
@@ -510,16 +210,7 @@ class CalibratedModel(
         EvidenceWarning
             Speakers who calibrate have labels that training has not, or voices cannot be compared.
         """
-        folds = isinstance(self.calibration, Integral)
-        if not (self.calibration >= 2 if folds else 0 < self.calibration < 1):
-            raise ParameterError(
-                f"calibration is {self.calibration}; use a share of the speakers between 0 and 1, "
-                "or a number of folds, 2 or more"
-            )
-        if self.per_speaker not in PER_SPEAKER:
-            raise ParameterError(
-                f"per_speaker is {self.per_speaker!r}; use one of {list(PER_SPEAKER)}"
-            )
+        self._check_parameters()
         y = check_y(self, y)
         self.__dict__.pop("holds_people_", None)
         X, y, groups = indexable(X, y, groups)
@@ -540,7 +231,8 @@ class CalibratedModel(
                 stacklevel=2,
             )
         rng = check_random_state(self.random_state)
-        if isinstance(self.estimator, FrozenEstimator):
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        if frozen:
             self.estimator_, sides = self.estimator, [(named[:0], named)]
             models = [self.estimator_]
         else:
@@ -548,32 +240,22 @@ class CalibratedModel(
             models = [self._trained(X, y, voices, train) for train, _ in sides]
             for model in models:
                 refuse_one_class(model, frame.iloc[named], self.speaker)
-            self.estimator_ = self._trained(X, y, voices, named) if folds else models[0]
-        held = [rows for _, rows in sides]
-        frozen = isinstance(self.estimator, FrozenEstimator)
+            by_folds = isinstance(self.calibration, Integral)
+            self.estimator_ = self._trained(X, y, voices, named) if by_folds else models[0]
+        train, calibrating = (np.concatenate(rows) for rows in zip(*sides, strict=True))
         self.speakers_ = remembered_speakers(
-            frame,
-            self.speaker,
-            None if frozen else np.concatenate([train for train, _ in sides]),
-            np.concatenate(held),
-            self.estimator_,
+            frame, self.speaker, None if frozen else train, calibrating, self.estimator_
         )
         if frozen:
             warn_of_heard(self.speakers_)
-        self.calibration_rows_ = np.sort(np.concatenate(held))
+        self.calibration_rows_ = np.sort(calibrating)
         self.n_calibration_speakers_ = len(np.unique(voices[self.calibration_rows_]))
-        parts = list(zip(models, held, strict=True))
-        self._held = answered(
-            parts, X, frame, voices, self.speaker, rng if self.per_speaker == "one" else None
-        )
+        parts = [(model, rows) for model, (_, rows) in zip(models, sides, strict=True)]
+        drawn_by = rng if self.per_speaker == "one" else None
+        self._held = answered(parts, X, frame, voices, self.speaker, drawn_by)
         self._remember_temperatures()
         self._warn_of_unheard()
-        copies = None
-        if groups is not None and self.speaker in frame:
-            copies = copy_numbers(groups, len(frame))
-            # Groups of whole speakers tell voices, not copies of recordings.
-            if len(np.unique(copies)) == len(np.unique(voices)):
-                copies = None
+        copies = self._copies(groups, frame, voices)
         self.likelihood_ratio_ = None
         try:
             self._fit_ratio(X, voices, copies, models, sides)
@@ -581,54 +263,9 @@ class CalibratedModel(
             if self.likelihood_ratio is not None:
                 raise
             self.likelihood_ratio_ = None
-            told = f"voices cannot be compared by this model: {error}"
-            warnings.warn(told, EvidenceWarning, stacklevel=2)
+            reason = f"voices cannot be compared by this model: {error}"
+            warnings.warn(reason, EvidenceWarning, stacklevel=2)
         return self
-
-    def _trained(self, X: Any, y: Any, voices: IntArray, rows: IntArray) -> Any:
-        estimator = TANGO() if self.estimator is None else clone(self.estimator)
-        own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
-        return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
-
-    def _tasks_and_facts(self) -> tuple[Rows, Rows]:
-        if not hasattr(self, "n_calibration_speakers_"):
-            return [], []
-        tasks: Rows = []
-        facts: list[tuple[str, ...]] = []
-        if isinstance(self.estimator_, ShowsFit):
-            tasks, own = self.estimator_._tasks_and_facts()
-            facts += own
-        rows = getattr(self, "calibration_rows_", None)
-        of = "" if rows is None else f", {len(rows):,} recordings"
-        facts.append(("calibrated by", f"{self.n_calibration_speakers_:,} speakers{of}"))
-        if self.likelihood_ratio_ is None:
-            facts.append(("compares voices", "no"))
-        else:
-            cllr = self.likelihood_ratio_._measures(1).cllr
-            facts.append(
-                ("compares voices", f"Cllr {cllr:.2f} on those that calibrated, which flatters")
-            )
-        return tasks, facts
-
-    def _warn_of_unheard(self) -> None:
-        for task in self.temperatures_:
-            held = self._held[task]
-            if held.unheard:
-                warnings.warn(
-                    f"{held.unheard} of {len(np.unique(held.speakers))} speakers who calibrate "
-                    f"have a label of {task!r} that training has not, and so may new ones: up to a "
-                    f"confidence of {np.floor(1000 * held.most_closed) / 10:.1f} % sets are of "
-                    f"known labels, beyond that also of {ANY_OTHER!r}",
-                    EvidenceWarning,
-                    stacklevel=3,
-                )
-
-    def _remember_temperatures(self) -> None:
-        self.temperatures_ = {
-            task: found.temperature
-            for task, found in self._held.items()
-            if self.tasks_[task] == CLASSIFICATION
-        }
 
     def predict(self, X: Matrix | Recordings) -> Answers:
         """Answer all tasks, as the estimator does.
@@ -663,11 +300,239 @@ class CalibratedModel(
             Those of the speakers, whom no calibration speaker is, are as the estimator gives them.
         """
         check_is_fitted(self)
-        found = self.estimator_.predict_proba(X)
-        parts = found if isinstance(found, list) else [found]
+        posteriors = self.estimator_.predict_proba(X)
+        parts = posteriors if isinstance(posteriors, list) else [posteriors]
         named = zip(task_classes(self.estimator_), parts, strict=True)
-        kept = [scale(part, self.temperatures_.get(task, 1.0)) for (task, _), part in named]
-        return kept if isinstance(found, list) else kept[0]
+        scaled = [scale(part, self.temperatures_.get(task, 1.0)) for (task, _), part in named]
+        return scaled if isinstance(posteriors, list) else scaled[0]
+
+    def predict_interval(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
+        """Give an interval for each number that holds the true one this often.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        confidence : float, default=0.9
+            Probability, over voices that were never heard, that the truth lies within.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, 2 * n_numbers)
+            "TASK_low" and "TASK_high", in the unit of the task; infinite where there are too few
+            calibration speakers. Numbers of which none was negative are not negative.
+
+        Raises
+        ------
+        ParameterError
+            The confidence is not between 0 and 1.
+        """
+        answers = self._answers(X)
+        bounds = {}
+        for task, held in self._held.items():
+            if self.tasks_[task] != CLASSIFICATION:
+                width = held.quantile(confidence)
+                values = answers[task].to_numpy(dtype=np.float64)
+                bounds[f"{task}_low"] = np.maximum(values - width, held.floor)
+                bounds[f"{task}_high"] = np.maximum(values + width, held.floor)
+        return pd.DataFrame(bounds, index=answers.index)
+
+    def predict_set(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
+        """Give the classes that cannot be ruled out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        confidence : float, default=0.9
+            Probability, over voices that were never heard, that the true class is among them, or
+            that `ANY_OTHER` is.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, n_tasks)
+            A tuple of labels, the most probable first, of each classification task, all that the
+            model knows where there are too few calibration speakers. `ANY_OTHER`,
+            ``"(any other)"``, comes last where the truth may also be a label of which training has
+            heard nothing. There is none for the speakers (see `log10_lr` and `identify`), nor where
+            the estimator gives no probabilities.
+
+        Raises
+        ------
+        ParameterError
+            The confidence is not between 0 and 1.
+
+        Notes
+        -----
+        By the estimator's own probabilities: calibrated ones have learnt from the speakers who
+        calibrate, and only what has not can promise anything whatever the model.
+
+        A new speaker may have a label that training has not, such as an accent of its own, and so
+        may speakers who calibrate, who are drawn without a look at their labels. No list of known
+        labels holds such a truth, so that it counts as infinitely improbable. As long as few
+        enough of the speakers who calibrate have such labels, sets list known ones, and those
+        listed hold the truth as often as was asked, new labels counted as missed. Beyond that
+        nothing can be ruled out: a set is of all known labels and of `ANY_OTHER`, and says that
+        nothing is known at this confidence. `fit` warns, and names the confidence up to which sets
+        are of known labels alone.
+        """
+        answers = {}
+        index = self._answers(X).index
+        for task, probabilities, labels in self._posteriors(self.estimator_, X):
+            held = self._held[task]
+            quantile = held.quantile(confidence)
+            sets = class_sets(probabilities, quantile)
+            order = np.argsort(-probabilities, axis=1, kind="stable")
+            beyond = (ANY_OTHER,) if held.is_open(confidence) else ()
+            answers[task] = [
+                (*labels[row_order[row[row_order]]], *beyond)
+                for row, row_order in zip(sets, order, strict=True)
+            ]
+        return pd.DataFrame(answers, index=index)
+
+    def predict_or_abstain(self, X: Matrix | Recordings, risk: float = 0.1) -> pd.DataFrame:
+        """Answer where few enough answers are wrong, and abstain elsewhere.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_recordings, ...)
+            What the estimator takes.
+        risk : float, default=0.1
+            Share of the answers, over voices that were never heard, that may be wrong.
+
+        Returns
+        -------
+        DataFrame of shape (n_recordings, n_tasks)
+            As `predict`, with None for "inconclusive" in the classification tasks other than the
+            speaker. Numbers are answered; see `predict_interval` for how sure they are.
+
+        Raises
+        ------
+        ParameterError
+            The risk is not between 0 and 1.
+
+        Notes
+        -----
+        The share is estimated from the calibration speakers, with a margin for their number; see
+        `least_confidence`. Where confidence says nothing about strangers, nothing is answered.
+        """
+        answers = self._answers(X).copy()
+        for task, probabilities, _ in self._posteriors(self, X):
+            unsure = probabilities.max(axis=1) < self.least_confidence(task, risk)
+            answers[task] = answers[task].astype(object).where(~unsure, None)
+        return answers
+
+    def least_confidence(self, task: Hashable, risk: float) -> float:
+        """Find how probable an answer must be, lest more than a share of the answers be wrong.
+
+        Parameters
+        ----------
+        task : str
+            A classification task other than the speaker.
+        risk : float
+            The share.
+
+        Returns
+        -------
+        float
+            Infinite where no answer is sure enough.
+
+        Raises
+        ------
+        ParameterError
+            The risk is not between 0 and 1.
+        TargetError
+            There is no such task that was calibrated.
+        """
+        if task not in self.temperatures_:
+            raise TargetError(
+                f"{task!r} is no classification task that was calibrated; use one of "
+                f"{list(self.temperatures_)}"
+            )
+        held = self._held[task]
+        return least_confidence(held.correct, held.confidence, risk, held.speakers)
+
+    def log10_lr(
+        self,
+        questioned: Matrix | Recordings,
+        known: Matrix | Recordings,
+        known_speakers: Column | None = None,
+    ) -> FloatArray:
+        """Weigh the evidence that recordings are of known speakers.
+
+        Parameters
+        ----------
+        questioned, known : array-like of shape (n_questioned, ...) and (n_known, ...)
+            What the estimator takes.
+        known_speakers : array-like of shape (n_known,) or None, default=None
+            Who speaks; None takes each for a speaker of its own.
+
+        Returns
+        -------
+        ndarray of shape (n_questioned, n_known_speakers)
+            Logarithms to base 10 of likelihood ratios, see `LikelihoodRatio.log10_lr`.
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model.
+        """
+        ratio = self._ratio()
+        return ratio.log10_lr(self.transform(questioned), self.transform(known), known_speakers)
+
+    def compare(self, questioned: Matrix | Recordings, known: Matrix | Recordings) -> Comparison:
+        """Compare one recording with those of one known speaker, for a report.
+
+        Parameters
+        ----------
+        questioned : array-like of shape (1, ...)
+            The recording whose speaker is in question, as the estimator takes it.
+        known : array-like of shape (n_known, ...)
+            Recordings of one speaker.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model.
+        """
+        ratio = self._ratio()
+        return ratio.compare(self.transform(questioned), self.transform(known))
+
+    def identify(
+        self,
+        X: Matrix | Recordings,
+        enrolled: Matrix | Recordings,
+        speakers: Column,
+        *,
+        false_alarm: float = 0.05,
+    ) -> Array:
+        """Tell which enrolled speaker recordings are of, or that they are of none of them.
+
+        Parameters
+        ----------
+        X, enrolled : array-like of shape (n_recordings, ...) and (n_enrolled, ...)
+            What the estimator takes.
+        speakers : array-like of shape (n_enrolled,)
+            Who speaks in the enrolled recordings.
+        false_alarm : float, default=0.05
+            How often a recording of somebody who is not enrolled may be given a name.
+
+        Returns
+        -------
+        ndarray of shape (n_recordings,), object
+            None for "none of them"; see `OpenSetIdentifier`.
+
+        Raises
+        ------
+        TargetError
+            Voices cannot be compared by this model, or it was calibrated by folds.
+        """
+        identifier = OpenSetIdentifier(self._ratio(), false_alarm=false_alarm)
+        return identifier.fit(self.transform(enrolled), speakers).predict(self.transform(X))
 
     @only_if(_delegates("score"))
     def score(self, X: Matrix | Recordings, y: Targets, **options: Any) -> float:
@@ -688,8 +553,7 @@ class CalibratedModel(
         float
         """
         check_is_fitted(self)
-        found: float = self.estimator_.score(X, y, **options)
-        return found
+        return float(self.estimator_.score(X, y, **options))
 
     @only_if(_delegates("transform"))
     def transform(self, X: Matrix | Recordings) -> Array:
@@ -705,8 +569,8 @@ class CalibratedModel(
         ndarray of shape (n_recordings, width), float32
         """
         check_is_fitted(self)
-        found: Array = self.estimator_.transform(X)
-        return found
+        vectors: Array = self.estimator_.transform(X)
+        return vectors
 
     @only_if(_delegates("transform"))
     def fit_transform(
@@ -725,17 +589,6 @@ class CalibratedModel(
         """
         return self.fit(X, y, groups).transform(X)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a pickled state, and say so where 0.1.0 trained with recordings of nobody known."""
-        super().__setstate__(state)
-        ratio = state.get("likelihood_ratio_")
-        if ratio is not None and "left_out_rows_" not in state and holds_people(self):
-            warn_of_unnamed(ratio._voices)
-
-    def __sklearn_tags__(self) -> Tags:
-        inner: Any = TANGO() if self.estimator is None else self.estimator
-        return get_tags(inner)
-
     @property
     def n_features_in_(self) -> int:
         """How many columns the estimator takes, where it takes columns."""
@@ -752,5 +605,128 @@ class CalibratedModel(
     def classes_(self) -> list[Array] | Array:
         """Labels of each classification column; the array itself for 1-D targets."""
         last: Any = last_step(self.estimator_)[0]
-        found: list[Array] | Array = last.classes_
-        return found
+        classes: list[Array] | Array = last.classes_
+        return classes
+
+    def __sklearn_tags__(self) -> Tags:
+        inner: Any = TANGO() if self.estimator is None else self.estimator
+        return get_tags(inner)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state, and say so where 0.1.0 trained with recordings of nobody known."""
+        super().__setstate__(state)
+        ratio = state.get("likelihood_ratio_")
+        if ratio is not None and "left_out_rows_" not in state and holds_people(self):
+            warn_of_unnamed(ratio._voices)
+
+    def _check_parameters(self) -> None:
+        folds = isinstance(self.calibration, Integral)
+        if not (self.calibration >= 2 if folds else 0 < self.calibration < 1):
+            raise ParameterError(
+                f"calibration is {self.calibration}; use a share of the speakers between 0 and 1, "
+                "or a number of folds, 2 or more"
+            )
+        if self.per_speaker not in PER_SPEAKER:
+            raise ParameterError(
+                f"per_speaker is {self.per_speaker!r}; use one of {list(PER_SPEAKER)}"
+            )
+
+    def _copies(self, groups: Any, frame: pd.DataFrame, voices: IntArray) -> IntArray | None:
+        """Copies of recordings that groups tell; groups of whole speakers tell voices."""
+        if groups is None or self.speaker not in frame:
+            return None
+        copies = copy_numbers(groups, len(frame))
+        return None if len(np.unique(copies)) == len(np.unique(voices)) else copies
+
+    def _tasks_and_facts(self) -> tuple[Rows, Rows]:
+        if not hasattr(self, "n_calibration_speakers_"):
+            return [], []
+        tasks: Rows = []
+        facts: list[tuple[str, ...]] = []
+        if isinstance(self.estimator_, ShowsFit):
+            tasks, own = self.estimator_._tasks_and_facts()
+            facts += own
+        rows = getattr(self, "calibration_rows_", None)
+        of = "" if rows is None else f", {len(rows):,} recordings"
+        facts.append(("calibrated by", f"{self.n_calibration_speakers_:,} speakers{of}"))
+        if self.likelihood_ratio_ is None:
+            facts.append(("compares voices", "no"))
+        else:
+            cllr = self.likelihood_ratio_._measures(1).cllr
+            facts.append(
+                ("compares voices", f"Cllr {cllr:.2f} on those that calibrated, which flatters")
+            )
+        return tasks, facts
+
+    def _trained(self, X: Any, y: Any, voices: IntArray, rows: IntArray) -> Any:
+        estimator = TANGO() if self.estimator is None else clone(self.estimator)
+        own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
+        return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
+
+    def _fit_ratio(
+        self, X: Any, voices: IntArray, copies: Any, models: list[Any], sides: list[Split]
+    ) -> None:
+        if not hasattr(self.estimator_, "transform") or self.n_calibration_speakers_ < 4:
+            return
+        ratio = LikelihoodRatio() if self.likelihood_ratio is None else self.likelihood_ratio
+        vectors: list[list[Any]] = [
+            [model.transform(_safe_indexing(X, rows)) if len(rows) else None for rows in side]
+            for model, side in zip(models, sides, strict=True)
+        ]
+        fitted = clone(ratio)
+        if vectors[0][0] is None:
+            ((_, rows),) = sides
+            copies = None if copies is None else copies[rows]
+            self.likelihood_ratio_ = fitted.fit(vectors[0][1], voices[rows], copies)
+            return
+        # Compared by what the speakers trained with have taught, calibrated by the others.
+        parts = []
+        for (train, calibrating), (taught_by, scored) in zip(sides, vectors, strict=True):
+            scorer = _scorer_of(ratio, taught_by, voices[train])
+            parts.append((scorer, calibrating, scorer.project(scored)))
+        if len(parts) > 1:
+            scorer = _scorer_of(ratio, self.estimator_.transform(X), voices)
+        self.likelihood_ratio_ = fitted.fit_parts(scorer, parts, voices, copies)
+
+    def _ratio(self) -> LikelihoodRatio:
+        check_is_fitted(self)
+        if self.likelihood_ratio_ is None:
+            raise TargetError(
+                "voices cannot be compared by this model: it needs an estimator that gives a "
+                "representation (transform), and at least four speakers to calibrate by, some "
+                f"with several recordings; {self.n_calibration_speakers_} were kept back"
+            )
+        return self.likelihood_ratio_
+
+    def _remember_temperatures(self) -> None:
+        self.temperatures_ = {
+            task: held.temperature
+            for task, held in self._held.items()
+            if self.tasks_[task] == CLASSIFICATION
+        }
+
+    def _warn_of_unheard(self) -> None:
+        for task in self.temperatures_:
+            held = self._held[task]
+            if held.unheard:
+                warnings.warn(
+                    f"{held.unheard} of {len(np.unique(held.speakers))} speakers who calibrate "
+                    f"have a label of {task!r} that training has not, and so may new ones: up to a "
+                    f"confidence of {np.floor(1000 * held.most_closed) / 10:.1f} % sets are of "
+                    f"known labels, beyond that also of {ANY_OTHER!r}",
+                    EvidenceWarning,
+                    stacklevel=3,
+                )
+
+    def _answers(self, X: Any) -> pd.DataFrame:
+        """Answers by task, which those to 1-D targets have lost the name of."""
+        return as_frame(self.predict(X)).set_axis(list(self.tasks_), axis=1)
+
+    def _posteriors(self, model: Any, X: Any) -> list[tuple[Any, FloatArray, Array]]:
+        """Of each task that was calibrated: its name, a model's probabilities, and labels."""
+        if not self.temperatures_:
+            return []
+        probabilities = model.predict_proba(X)
+        parts = probabilities if isinstance(probabilities, list) else [probabilities]
+        named = zip(task_classes(self.estimator_), parts, strict=True)
+        return [(task, part, labels) for (task, labels), part in named if task in self._held]
