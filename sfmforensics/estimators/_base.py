@@ -41,7 +41,7 @@ from sfmforensics.nn.network import Ensemble, MultiViewNetwork, joined_histories
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec, as_frame
-from sfmforensics.targets._columns import numbers_of
+from sfmforensics.targets._columns import TargetTable, numbers_of
 from sfmforensics.views import find_views
 
 if TYPE_CHECKING:
@@ -210,6 +210,10 @@ class ViewsEstimator(
     _made_with: dict[str, Any]
     _split_seed: int
 
+    _saved = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_")
+    _saved += ("n_features_in_", "feature_names_in_", "_made_with", "_split_seed")
+    """Attributes that a file of a fitted one holds, besides parameters, network and targets."""
+
     def _members(self) -> Any:
         return getattr(self.module_, "members", [self.module_])
 
@@ -281,14 +285,14 @@ class _NoNumber(Exception):
     """An answer is not finite: some input is too far from all that was learnt."""
 
 
-def _told(output: torch.Tensor) -> torch.Tensor:
+def _finite(output: torch.Tensor) -> torch.Tensor:
     if not output.isfinite().all():
         raise _NoNumber
     return output.cpu()
 
 
 def _scores(network: Any, block: torch.Tensor) -> list[FloatArray]:
-    return [_told(output).double().numpy() for output in network(block)]
+    return [_finite(output).double().numpy() for output in network(block)]
 
 
 class MultiTaskEstimator(ViewsEstimator):
@@ -367,22 +371,8 @@ class MultiTaskEstimator(ViewsEstimator):
         if going_on:
             split_seed = self._split_seed  # what was kept back is kept back again
             refuse_changes(self._made_with, made_with)
-        sides = [np.arange(len(X)) if weight is None else np.flatnonzero(weight)]
-        if self.early_stopping:
-            split_rng = check_random_state(split_seed)
-            sides = held_out(X, y, self.validation, groups, split_rng, sides[0])
+        codec, encoded, sides = self._targets(X, y, weight, groups, split_seed, going_on)
         whole = weight is None and not self.early_stopping
-        labels = y if whole else _safe_indexing(y, sides[0])
-        codec = TargetCodec(
-            self.tasks, self.regression_loss == "distribution", self.age_scale, self._format()
-        )
-        if going_on:
-            codec = self._codec.like(labels, codec.distribution, codec.precision)
-        else:
-            codec.fit(labels, None if weight is None else weight[sides[0]])
-        used = np.unique(np.concatenate(sides))
-        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=codec.precision)
-        encoded[used] = codec.encode(y if whole else _safe_indexing(y, used))
         data, *validation = (
             Labelled(
                 as_tensor(X),
@@ -412,21 +402,58 @@ class MultiTaskEstimator(ViewsEstimator):
                 loss = self._loss(codec, encoded[sides[0]], data.weight).to(self._dtype())
                 histories.append(self._train(network, loss, data, *validation))
             members.append(network)
-        history = joined_histories(histories)
-        before = self.history_ if going_on else []
-        best = [
-            np.argmin([row.get("valid_loss", -row["epoch"]) for row in rows]) for rows in histories
-        ]
-        self.best_epoch_ = len(before) + 1 + int(np.median(best))
-        self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
+        self._remember_history(histories, self.history_ if going_on else [])
         scored = [width > 1 for width in codec.widths_]
         self.module_ = Ensemble(members, scored) if len(members) > 1 else members[0]
         self._codec, self.views_ = codec, views
         self._made_with, self._split_seed = made_with, split_seed
-        self.n_iter_ = len(self.history_)
         self.tasks_ = dict(zip(codec.names_, codec.kinds_, strict=True))
         self._remember_versions()
         return self
+
+    def _targets(
+        self,
+        X: Array,
+        y: Targets,
+        weight: FloatArray | None,
+        groups: Column | None,
+        split_seed: int,
+        going_on: bool,
+    ) -> tuple[TargetCodec, Float32Array | FloatArray, list[IntArray]]:
+        """What the targets are, as numbers, and the rows to learn from and to judge by."""
+        rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        places = np.arange(len(X))  # of rows in the table
+        if self.early_stopping:
+            table = TargetTable.of(y)
+            rng = check_random_state(split_seed)
+            sides = list(held_out(X, table, self.validation, groups, rng, rows))
+        else:
+            table, sides = TargetTable.of(y if weight is None else _safe_indexing(y, rows)), [rows]
+            places[rows] = np.arange(len(rows))
+        labels = table.take(places[sides[0]])
+        if going_on:
+            distribution = self.regression_loss == "distribution"
+            codec = self._codec.like(labels, distribution, self._format())
+        else:
+            codec = TargetCodec(
+                self.tasks, self.regression_loss == "distribution", self.age_scale, self._format()
+            )
+            codec.fit(labels, None if weight is None else weight[sides[0]])
+        used = np.unique(np.concatenate(sides))
+        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=codec.precision)
+        encoded[used] = codec.encode(table.take(places[used]))
+        return codec, encoded, sides
+
+    def _remember_history(
+        self, histories: list[list[dict[str, float]]], before: list[dict[str, float]]
+    ) -> None:
+        best = [
+            np.argmin([row.get("valid_loss", -row["epoch"]) for row in rows]) for rows in histories
+        ]
+        self.best_epoch_ = len(before) + 1 + int(np.median(best))
+        history = joined_histories(histories)
+        self.history_ = before + [row | {"epoch": len(before) + row["epoch"]} for row in history]
+        self.n_iter_ = len(self.history_)
 
     def _train(
         self, network: Any, loss: MultiTaskLoss, data: Labelled, validation: Labelled | None = None
@@ -573,7 +600,7 @@ class MultiTaskEstimator(ViewsEstimator):
             task, their hidden layers side by side. Recordings can be compared by it, voices that
             were never heard as well.
         """
-        parts = self._ask(X, lambda network, block: _told(network.embed(block)).numpy())
+        parts = self._ask(X, lambda network, block: _finite(network.embed(block)).numpy())
         return np.concatenate(parts)[: _num_samples(X)]
 
     def _outputs(self, X: Matrix) -> list[FloatArray]:
@@ -593,13 +620,13 @@ class MultiTaskEstimator(ViewsEstimator):
         if next(module.parameters()).device != torch.device(device):
             module.to(device)  # asked each time, it would be an eighth of one recording's answer
         with one_thread(), torch.inference_mode():
-            found = []
+            answers: list[Any] = []
             for block in filled_blocks(as_tensor(X)):
                 try:
-                    found.append(ask(module, block))
+                    answers.append(ask(module, block))
                 except _NoNumber:
-                    raise self._too_far(block, len(found) * len(block)) from None
-            return found
+                    raise self._too_far(block, len(answers) * len(block)) from None
+            return answers
 
     def _too_far(self, block: torch.Tensor, first: int) -> ViewError:
         """What to say of the input that is furthest from those that were learnt from."""

@@ -41,6 +41,7 @@ class CosineScorer(BaseEstimator):
     """
 
     _learns = False  # whether speakers that it was fitted to are told apart too well
+    _saved: tuple[str, ...] = ()  # arrays that a file of a fitted one holds
 
     def fit(self, X: Matrix, y: Column | None = None) -> Self:
         """Learn nothing but the number of columns.
@@ -154,6 +155,7 @@ class PLDA(CosineScorer):
     """
 
     _learns = True
+    _saved = ("mean_", "components_", "centre_", "axes_", "between_")
 
     def __init__(self, n_components: int = 50, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
@@ -332,6 +334,8 @@ class PairwiseLogistic(PLDA):
     True
     """
 
+    _saved = (*PLDA._saved, "apart_", "alike_")
+
     def __init__(self, n_components: int = 50, shrinkage: float = 0.1, C: float = 0.01) -> None:
         super().__init__(n_components, shrinkage)
         self.C = C
@@ -364,13 +368,14 @@ class PairwiseLogistic(PLDA):
         vectors, who = self.project(X), label_codes(y)[0]
         first, second, same = _pairs(who)
         left, right = vectors[first], vectors[second]
-        told = np.hstack([(left - right) ** 2 / 2, left * right])
+        products = np.hstack([(left - right) ** 2 / 2, left * right])
         weights = balanced_weights(same, who[first], who[second])
         # Components of little variance are to be shrunk as much as the others.
-        spread = np.sqrt(np.average(told**2, axis=0, weights=weights))
+        spread = np.sqrt(np.average(products**2, axis=0, weights=weights))
         spread = np.where(spread > 0, spread, 1)
-        found = LogisticRegression(C=self.C, max_iter=1000).fit(told / spread, same, weights)
-        self.apart_, self.alike_ = np.split(found.coef_[0] / spread, 2)
+        regression = LogisticRegression(C=self.C, max_iter=1000)
+        regression.fit(products / spread, same, weights)
+        self.apart_, self.alike_ = np.split(regression.coef_[0] / spread, 2)
         return self
 
     def match(self, questioned: FloatArray, known: FloatArray, n_known: int = 1) -> FloatArray:

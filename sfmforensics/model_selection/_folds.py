@@ -15,7 +15,12 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
-from sfmforensics.targets._columns import UNKNOWN_SPEAKER, label_codes, refuse_odd_labels
+from sfmforensics.targets._columns import (
+    UNKNOWN_SPEAKER,
+    TargetTable,
+    label_codes,
+    refuse_odd_labels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,7 +193,7 @@ def balance(sizes: IntArray, n_splits: int, rng: np.random.RandomState | None) -
 
 def held_out(
     X: Array,
-    y: Targets,
+    y: Targets | TargetTable,
     validation: Any,
     groups: Column | None,
     rng: np.random.RandomState,
@@ -200,7 +205,7 @@ def held_out(
     ----------
     X : ndarray of shape (n_samples, n_features)
         Passed on to a splitter.
-    y : as in an estimator's `fit`
+    y : TargetTable, or as in an estimator's `fit`
         Targets.
     validation : float or splitter
         Share to keep back: of every label of the column with most labels, or, with groups, whole
@@ -227,12 +232,12 @@ def held_out(
     SplitWarning
         Rows have no group.
     """
-    frame = as_frame(y)
-    refuse_odd_labels(frame)
+    table = TargetTable.of(y)
+    frame = table.frame
     if groups is not None:
         used = _grouped(groups, used)
     if hasattr(validation, "split"):
-        sides = [_first_split(X, y, validation, groups, rng, used)]
+        sides = [_first_split(X, table.given, validation, groups, rng, used)]
     else:
         groups = None if groups is None else joined_groups(groups)[used]
         sides = _shares(frame.iloc[used], validation, groups, rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 _SCORERS = {kind.__name__: kind for kind in (CosineScorer, PLDA, PairwiseLogistic)}
 KNOWN_SCORERS = tuple(_SCORERS.values())
 """Of which it is known what they keep."""
-_LEARNT = ("mean_", "components_", "centre_", "axes_", "between_", "apart_", "alike_")
-_OF_CALIBRATION = ("centre", "scale", "lower", "upper")
-_OF_HELD = ("scores", "speakers", "drawn", "correct", "confidence")
+_OF_CALIBRATION = tuple(
+    field.name for field in fields(Calibration) if field.name not in ("calibrator", "trials")
+)
 
 
 def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -56,13 +58,14 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
     if holds_people(model):
         arrays |= {"rows": model.calibration_rows_, "left_out": _left_out(model)}
     held = []
-    for place, (task, found) in enumerate(model._held.items()):
-        held.append({"task": task, "temperature": found.temperature, "floor": found.floor})
-        arrays |= {
-            f"held.{place}.{name}": getattr(found, name)
-            for name in _OF_HELD
-            if len(getattr(found, name))
-        }
+    for place, (task, answers) in enumerate(model._held.items()):
+        numbers: dict[str, Any] = {"task": task}
+        for name, value in vars(answers).items():
+            if not isinstance(value, np.ndarray):
+                numbers[name] = value
+            elif len(value):
+                arrays[f"held.{place}.{name}"] = value
+        held.append(numbers)
     plain = {
         "calibration": model.calibration,
         "speaker": model.speaker,
@@ -131,12 +134,12 @@ def calibrated_from(
     if plain.get("speakers") is not None:  # 0.1.0 kept no names
         model.speakers_ = plain["speakers"]
     model._held = {}
-    for place, told in enumerate(plain["held"]):
-        names = _OF_HELD if f"held.{place}.correct" in arrays else _OF_HELD[:3]
-        model._held[told["task"]] = Held(
-            **{name: arrays[f"held.{place}.{name}"] for name in names},
-            temperature=float(told["temperature"]),
-            floor=float(told["floor"]),
+    for place, numbers in enumerate(plain["held"]):
+        names = [field.name for field in fields(Held)]
+        columns = {name: arrays.get(f"held.{place}.{name}") for name in names}
+        model._held[numbers["task"]] = Held(
+            **{name: column for name, column in columns.items() if column is not None},
+            **{name: float(numbers[name]) for name in names if name in numbers},
         )
     model._remember_temperatures()
     model.likelihood_ratio_ = None
@@ -148,8 +151,8 @@ def calibrated_from(
         if "left_out" not in arrays:
             warn_of_unnamed(voices)
         states = [
-            _scorer_from(told, f"scorer.{place}", arrays)
-            for place, told in enumerate(plain["ratio"]["parts"])
+            _scorer_from(described, f"scorer.{place}", arrays)
+            for place, described in enumerate(plain["ratio"]["parts"])
         ]
         parts = [
             (scorer, arrays[f"part.{place}.rows"], arrays[f"part.{place}.projected"])
@@ -171,19 +174,19 @@ def _left_out(model: CalibratedModel) -> Array:
 
 def _told_state(ratio: LikelihoodRatio, arrays: dict[str, Array]) -> list[dict[str, Any]]:
     """Calibrations and measures of a ratio that holds no people, by number of recordings."""
-    found = []
+    states = []
     for n_known, measures in (ratio._told or {}).items():
         calibration = ratio._calibrations[n_known]
         calibrator: Any = calibration.calibrator
-        told = {name: getattr(calibration, name) for name in _OF_CALIBRATION}
-        told |= {"n_known": n_known, "measures": dict(vars(measures))}
+        state = {name: getattr(calibration, name) for name in _OF_CALIBRATION}
+        state |= {"n_known": n_known, "measures": dict(vars(measures))}
         if isinstance(calibrator, Line):
-            told["line"] = [calibrator.slope, calibrator.offset]
+            state["line"] = [calibrator.slope, calibrator.offset]
         else:
             for name in ("scores", "shares"):
                 arrays[f"told.{n_known}.{name}"] = getattr(calibrator, name)
-        found.append(told)
-    return found
+        states.append(state)
+    return states
 
 
 def _told_from(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> LikelihoodRatio:
@@ -193,42 +196,34 @@ def _told_from(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Likelih
     ratio.n_speakers_ = int(plain["n_speakers"])
     ratio._one_space = bool(plain["one_space"])
     calibrations, measured = {}, {}
-    for told in plain["told"]:
-        n_known = int(told["n_known"])
+    for state in plain["told"]:
+        n_known = int(state["n_known"])
         calibrator: Any = (
-            Line(*told["line"])
-            if "line" in told
+            Line(*state["line"])
+            if "line" in state
             else Steps(*(arrays[f"told.{n_known}.{name}"] for name in ("scores", "shares")))
         )
-        numbers = {name: float(told[name]) for name in _OF_CALIBRATION}
+        numbers = {name: float(state[name]) for name in _OF_CALIBRATION}
         calibrations[n_known] = Calibration(calibrator, **numbers, trials=no_trials())
-        measured[n_known] = Measures(**told["measures"])
+        measured[n_known] = Measures(**state["measures"])
     ratio._forget(calibrations, measured)
     return ratio
 
 
 def _parameters(ratio: LikelihoodRatio) -> dict[str, Any]:
-    scorer = ratio.scorer
-    if not isinstance(scorer, str):
-        scorer = _plain_scorer(scorer)
-    return {
-        "scorer": scorer,
-        "calibration": ratio.calibration,
-        "bounds": ratio.bounds,
-        "random_state": ratio.random_state,
-    }
+    parameters: dict[str, Any] = ratio.get_params(deep=False)
+    if not isinstance(ratio.scorer, str):
+        parameters["scorer"] = _plain_scorer(ratio.scorer)
+    return parameters
 
 
 def _template(plain: Mapping[str, Any]) -> LikelihoodRatio:
-    scorer = plain["scorer"]
-    if not isinstance(scorer, str):
-        scorer = _SCORERS[scorer["kind"]](**scorer["parameters"])
-    return LikelihoodRatio(
-        scorer,
-        calibration=plain["calibration"],
-        bounds=plain["bounds"],
-        random_state=plain["random_state"],
-    )
+    names = signature(LikelihoodRatio).parameters
+    ratio = LikelihoodRatio(**{name: plain[name] for name in names if name in plain})
+    if not isinstance(ratio.scorer, str):
+        described = plain["scorer"]
+        ratio.scorer = _SCORERS[described["kind"]](**described["parameters"])
+    return ratio
 
 
 def _plain_scorer(scorer: Any) -> dict[str, Any]:
@@ -243,16 +238,14 @@ def _plain_scorer(scorer: Any) -> dict[str, Any]:
 
 
 def _scorer_state(scorer: Any, place: str, arrays: dict[str, Array]) -> dict[str, Any]:
-    for name in _LEARNT:
-        if hasattr(scorer, name):
-            arrays[f"{place}.{name}"] = getattr(scorer, name)
-    return _plain_scorer(scorer) | {"n_features": int(scorer.n_features_in_)}
+    plain = _plain_scorer(scorer)
+    arrays |= {f"{place}.{name}": getattr(scorer, name) for name in scorer._saved}
+    return plain | {"n_features": int(scorer.n_features_in_)}
 
 
 def _scorer_from(plain: Mapping[str, Any], place: str, arrays: Mapping[str, Array]) -> Any:
     scorer: Any = _SCORERS[plain["kind"]](**plain["parameters"])
     scorer.n_features_in_ = plain["n_features"]
-    for name in _LEARNT:
-        if f"{place}.{name}" in arrays:
-            setattr(scorer, name, np.asarray(arrays[f"{place}.{name}"]))
+    for name in scorer._saved:
+        setattr(scorer, name, np.asarray(arrays[f"{place}.{name}"]))
     return scorer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import copy
 from hashlib import sha256
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,11 +47,7 @@ _MANIFEST = "manifest"
 _ARRAYS = "calibration."
 """With which names of a calibration's arrays begin."""
 _ESTIMATORS = {kind.__name__: kind for kind in (SingleView, ConcatFusion, TANGO)}
-_FITTED = ("history_", "n_iter_", "best_epoch_", "tasks_", "versions_", "views_", "n_features_in_")
-_FITTED += ("feature_names_in_", "_made_with", "_split_seed")
-_CODEC = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
-_CODEC += ("center_", "scale_")
-_OF_CODEC = ("tasks", "distribution", "age_scale", "precision")
+_OF_CODEC = tuple(signature(TargetCodec).parameters)
 
 
 def save_model(
@@ -117,11 +114,11 @@ def save_model(
     unions = [view for view in views if isinstance(view, FeatureUnion)]
     read = {"views": [file for union in unions for file in files_of_views(union)]}
     check_outputs({"path": {path: is_model}}, read, overwrite=overwrite)
-    told: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
     arrays: dict[str, Array] = {}
     if type(estimator) is CalibratedModel:
         check_is_fitted(estimator)
-        told, arrays = calibration_state(estimator)
+        calibration, arrays = calibration_state(estimator)
         estimator = estimator.estimator_
         if isinstance(estimator, FrozenEstimator):
             estimator = estimator.estimator
@@ -135,18 +132,18 @@ def save_model(
     check_is_fitted(estimator)
     codec = estimator._codec
     content = {
-        "format": _FORMAT if told is None else _CALIBRATED if people else _NOBODY,
+        "format": _FORMAT if calibration is None else _CALIBRATED if people else _NOBODY,
         "views": _views(views[0]) if views else None,
         "estimator": kind,
         "parameters": pack(estimator.get_params(deep=False), kind),
-        "fitted": pack(_attributes(estimator, _FITTED), kind),
-        "targets": pack(_attributes(codec, _CODEC), "the targets"),
+        "fitted": pack(_attributes(estimator, estimator._saved), kind),
+        "targets": pack(_attributes(codec, codec._saved), "the targets"),
         "codec": pack(_attributes(codec, _OF_CODEC), kind),
     }
     if not people:
         content["people"] = False
-    if told is not None:
-        content["calibration"] = pack(told, "the calibration")
+    if calibration is not None:
+        content["calibration"] = pack(calibration, "the calibration")
     text = json.dumps(content, sort_keys=True)
     # Members share what tells their columns; a file must not.
     state = estimator.module_.state_dict()
@@ -314,14 +311,11 @@ def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
     estimator = _ESTIMATORS[content["estimator"]](**unpack(content["parameters"]))
     estimator._validate_params()
     codec = TargetCodec(**unpack(content["codec"]))
-    for target, names, part in (
-        (estimator, _FITTED, content["fitted"]),
-        (codec, _CODEC, content["targets"]),
-    ):
+    for fitted, part in ((estimator, content["fitted"]), (codec, content["targets"])):
         values = unpack(part)
-        for name in names:
+        for name in fitted._saved:
             if name in values:
-                setattr(target, name, values[name])
+                setattr(fitted, name, values[name])
     estimator._codec = codec
     arrays = {
         name.removeprefix(_ARRAYS): tensors.pop(name).numpy()
@@ -334,8 +328,8 @@ def _model(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
             member.fusion.until_it_holds = False
     estimator._compare_versions()
     if content["format"] != _FORMAT:
-        told = unpack(content["calibration"])
-        estimator = calibrated_from(estimator, clone(estimator), told, arrays)
+        calibration = unpack(content["calibration"])
+        estimator = calibrated_from(estimator, clone(estimator), calibration, arrays)
     if not content.get("people", True):
         estimator.holds_people_ = False
     if content["views"] is None:
@@ -397,9 +391,9 @@ def _attributes(fitted: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
-    found = sha256(text.encode())
+    checksum = sha256(text.encode())
     for name in sorted(tensors):
         value = tensors[name]
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        checksum.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        checksum.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()

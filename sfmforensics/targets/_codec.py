@@ -11,15 +11,14 @@ from scipy.special import softmax
 
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets._columns import (
+    TargetTable,
     as_frame,
     as_text,
-    form_of,
     mean_and_deviation,
     numbers_of,
     plain,
     points_of,
     refuse_numbered_speakers,
-    refuse_odd_labels,
     sorted_labels,
     to_polars,
 )
@@ -107,6 +106,10 @@ class TargetCodec:
     0      f  30.0
     """
 
+    _saved = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
+    _saved += ("center_", "scale_")
+    """Attributes that a file of a fitted one holds, besides its parameters."""
+
     def __init__(
         self,
         tasks: t.Tasks = "auto",
@@ -119,12 +122,12 @@ class TargetCodec:
         self.age_scale = age_scale
         self.precision = precision
 
-    def fit(self, y: t.Targets, sample_weight: t.FloatArray | None = None) -> Self:
+    def fit(self, y: t.Targets | TargetTable, sample_weight: t.FloatArray | None = None) -> Self:
         """Learn classes, means and deviations.
 
         Parameters
         ----------
-        y : array-like or DataFrame of shape (n_samples,) or (n_samples, n_tasks)
+        y : array-like, DataFrame or TargetTable of shape (n_samples,) or (n_samples, n_tasks)
             Targets; missing labels (None, NaN) do not count.
         sample_weight : ndarray of shape (n_samples,) or None, default=None
             Weights of the rows in means and deviations.
@@ -139,11 +142,10 @@ class TargetCodec:
             There is no column, one has no label at all or such as `refuse_odd_labels` refuses, two
             have one name, a kind is unknown, or speakers are floats and nobody says what kind.
         """
-        frame = as_frame(y)
-        refuse_odd_labels(frame)
-        self.form_, self.flat_ = form_of(y, frame)
+        table = TargetTable.of(y)
+        frame = table.frame
+        self.form_, self.flat_, self.schema_ = table.form, table.flat, table.schema
         self.names_ = list(frame.columns)
-        self.schema_ = getattr(y, "schema", None) if self.form_ == "polars" else None
         self.kinds_ = self._kinds(frame)
         self._classes: list[t.Array | None] = []
         self.points_: list[t.Float32Array | t.FloatArray | None] = []
@@ -184,7 +186,7 @@ class TargetCodec:
 
     def like(
         self,
-        y: t.Targets,
+        y: t.Targets | TargetTable,
         distribution: bool,
         precision: Literal["float32", "float64"] = "float32",
     ) -> Self:
@@ -207,8 +209,8 @@ class TargetCodec:
             They have other columns, a label that was not there in `fit`, or their numbers were
             learnt the other way.
         """
-        frame, other = as_frame(y), copy(self)
-        refuse_odd_labels(frame)
+        table, other = TargetTable.of(y), copy(self)
+        frame = table.frame
         if distribution != self.distribution:
             raise TargetError(
                 "warm_start cannot turn a model of numbers into one of distributions, or back; "
@@ -228,8 +230,7 @@ class TargetCodec:
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
         other.precision = precision
-        other.form_, other.flat_ = form_of(y, frame)
-        other.schema_ = getattr(y, "schema", None) if other.form_ == "polars" else None
+        other.form_, other.flat_, other.schema_ = table.form, table.flat, table.schema
         return other
 
     def renamed(self, columns: Collection[Hashable]) -> Self:
@@ -277,7 +278,7 @@ class TargetCodec:
             widths.append(1 if choices is None else len(choices))
         return widths
 
-    def encode(self, y: t.Targets) -> t.Float32Array | t.FloatArray:
+    def encode(self, y: t.Targets | TargetTable) -> t.Float32Array | t.FloatArray:
         """Targets as numbers.
 
         Parameters
@@ -291,7 +292,7 @@ class TargetCodec:
             Index of the class, or standardised number; NaN where the label is missing or was not
             there in `fit`.
         """
-        frame = as_frame(y)
+        frame = y.frame if isinstance(y, TargetTable) else as_frame(y)
         encoded = np.full(frame.shape, np.nan, dtype=self.precision)
         for position, labels in enumerate(self._classes):
             column = frame.iloc[:, position]
@@ -302,8 +303,8 @@ class TargetCodec:
                     position
                 ]
             else:
-                found: Any = plain(column[known])
-                codes = pd.Index(labels).get_indexer(found).astype(self.precision)
+                values: Any = plain(column[known])
+                codes = pd.Index(labels).get_indexer(values).astype(self.precision)
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,6 @@ from sfmforensics.exceptions import TargetError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from typing import Any
 
     from numpy.typing import DTypeLike
 
@@ -81,6 +81,66 @@ def as_frame(y: Targets) -> pd.DataFrame:
     else:
         columns = {"y": column_or_1d(values, warn=True)}
     return pd.DataFrame({name: with_dtype(column) for name, column in columns.items()})
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """Targets that were checked once: as a frame, and the form that answers are given in.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_samples, n_tasks)
+        As `as_frame` gives it.
+    form : {"frame", "polars", "array"}
+        What they were.
+    flat : bool
+        Whether they were 1-D.
+    schema : object
+        Of polars' columns; None for any other form.
+    given : as in an estimator's `fit`, or None
+        As they were; None for a part of them.
+    """
+
+    frame: pd.DataFrame
+    form: str
+    flat: bool
+    schema: Any = None
+    given: Any = None
+
+    @classmethod
+    def of(cls, y: Targets | TargetTable) -> TargetTable:
+        """Check targets, unless they are checked already.
+
+        Parameters
+        ----------
+        y : TargetTable, or as in an estimator's `fit`
+            Targets.
+
+        Returns
+        -------
+        TargetTable
+
+        Raises
+        ------
+        TargetError
+            As by `as_frame` and `refuse_odd_labels`.
+
+        Examples
+        --------
+        >>> TargetTable.of(["a", "b"]).flat
+        True
+        """
+        if isinstance(y, TargetTable):
+            return y
+        frame = as_frame(y)
+        refuse_odd_labels(frame)
+        form, flat = form_of(y, frame)
+        schema = getattr(y, "schema", None) if form == "polars" else None
+        return cls(frame, form, flat, schema, y)
+
+    def take(self, rows: IntArray) -> TargetTable:
+        """Give some rows of them."""
+        return replace(self, frame=self.frame.iloc[rows], given=None)
 
 
 def label_codes(labels: Column) -> tuple[IntArray, Array]:
