@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import PathLike
     from sfmforensics._utils.outputs import Test
-    from sfmforensics.custody import Evidence
+    from sfmforensics.custody import Provenance
 
 _logger = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ def write_tables(
 def finish_results(
     output: Path,
     config: Mapping[str, Any],
-    evidence: Evidence,
+    provenance: Provenance,
     *,
     files: Iterable[str],
     **facts: Any,
@@ -242,17 +242,17 @@ def finish_results(
         Folder that holds what was written before.
     config : dict
         What the run was made of.
-    evidence : Evidence
+    provenance : Provenance
         The recordings as they were at the beginning.
     files : sequence of str
         Names of what was written into the folder before, for the manifest.
     **facts
-        For `Evidence.manifest`.
+        For `Provenance.manifest`.
     """
     settings = as_bytes(json.dumps(config, indent=2, ensure_ascii=False))
     results = {name: file_hash(output / name) for name in dict.fromkeys(files)}
     results[CONFIG] = sha256(settings).hexdigest()
-    manifest = evidence.manifest("evaluation", results=results, **facts)
+    manifest = provenance.manifest("evaluation", results=results, **facts)
     write_manifest(output, manifest, overwrite=True)  # it was asked before
     write_atomically(output / CONFIG, settings)
     event(_logger, "results written", folder=str(output), files=len(results) + 1)

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from sklearn.utils import Bunch
 
-from sfmforensics.custody import Evidence, is_sealed
+from sfmforensics.custody import Provenance, is_sealed
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.exceptions import (
     AudioError,
@@ -303,12 +303,12 @@ class TestAssess:
         soundfile.write(alone, 0.6 * signal[:n], rate)
         record = {"path": str(both), "bytes": both.stat().st_size, "sha256": "0", "content": "0"}
         model.manifest_ = {"recordings": [record], "preprocessing": {"channel": 1}}
-        evidence = Evidence([alone], decoded=True)
-        assert heard_by(model, [str(alone)], evidence).near.tolist() == [True]
+        provenance = Provenance([alone], decoded=True)
+        assert heard_by(model, [str(alone)], provenance).near.tolist() == [True]
         model.manifest_["preprocessing"] = {"channel": 2}
-        assert heard_by(model, [str(alone)], evidence).near.tolist() == [False]
+        assert heard_by(model, [str(alone)], provenance).near.tolist() == [False]
         model.manifest_["preprocessing"] = {"channel": 3}  # which it has not: said
-        assert heard_by(model, [str(alone)], evidence).absent == 1
+        assert heard_by(model, [str(alone)], provenance).absent == 1
 
     def test_a_model_that_does_not_say_what_it_learnt_from(self, model_file, strangers, again):
         model = load_model(model_file)

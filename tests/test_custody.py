@@ -21,7 +21,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from sfmforensics import TANGO, load_embeddings, make_views, read_model, save_embeddings, save_model
 from sfmforensics.cli import main
 from sfmforensics.custody import (
-    Evidence,
+    Provenance,
     check_manifest,
     describe_splits,
     describe_views,
@@ -171,7 +171,9 @@ def test_a_model_carries_its_manifest(model_file, recordings):
 def test_what_is_no_file_is_told_as_what_it_is(tmp_path):
     tone = np.sin(np.arange(800, dtype=np.float32))
     os.mkfifo(tmp_path / "pipe")
-    records = Evidence([(tone, 16_000), tmp_path / "none.wav", tmp_path / "pipe", tmp_path]).records
+    records = Provenance(
+        [(tone, 16_000), tmp_path / "none.wav", tmp_path / "pipe", tmp_path]
+    ).records
     assert records[0]["sha256"] == sha256(tone.tobytes()).hexdigest()
     assert records[0]["shape"] == [800]
     assert [record["found"] for record in records[1:]] == ["no regular file"] * 3
@@ -183,7 +185,7 @@ def test_a_function_that_does_not_say_what_it_is_is_told_as_such(corpus):
     told = describe_views(views)["own"]
     assert told["identity"] is None or told["parameters"] is None
     assert "identity='...'" in told["why"]
-    json.dumps(Evidence(corpus.data).manifest("embeddings", views=views))
+    json.dumps(Provenance(corpus.data).manifest("embeddings", views=views))
 
 
 def test_vectors_are_told_by_their_values():

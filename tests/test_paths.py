@@ -12,7 +12,7 @@ from sfmforensics._utils.log import logging_to
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.audio import audio_info, read_audio
 from sfmforensics.cli import main
-from sfmforensics.custody import Evidence, read_manifest, write_manifest
+from sfmforensics.custody import Provenance, read_manifest, write_manifest
 from sfmforensics.datasets import find_copies, load_manifest, make_speech_corpus
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.workflow import load_model, predict_files, train_model, verify_results
@@ -41,7 +41,7 @@ def test_every_function_that_takes_a_path_finds_it_at_home(home):
     assert len(read_audio(first)) > 0
     assert audio_info(first)[0] == 16_000
     assert find_copies([first, corpus.data[0]]).tolist() == [0, 0]
-    told = Evidence([first]).manifest("demonstration")
+    told = Provenance([first]).manifest("demonstration")
     assert told["recordings"][0]["path"] == corpus.data[0]
     assert write_manifest("~/told", told) == home / "told" / "manifest.json"
     assert read_manifest("~/told/manifest.json") == told

@@ -2,8 +2,8 @@
 
 Examples
 --------
->>> evidence = Evidence([])
->>> manifest = evidence.manifest("demonstration", seed=0)
+>>> provenance = Provenance([])
+>>> manifest = provenance.manifest("demonstration", seed=0)
 >>> manifest["format"], manifest["seed"], is_sealed(manifest)
 ('sfmforensics manifest 1', 0, True)
 """
@@ -11,7 +11,7 @@ Examples
 from sfmforensics.custody._manifest import (
     MANIFEST,
     OF_FILES,
-    Evidence,
+    Provenance,
     check_manifest,
     describe_splits,
     describe_views,
@@ -26,7 +26,7 @@ from sfmforensics.custody._manifest import (
 __all__ = [
     "MANIFEST",
     "OF_FILES",
-    "Evidence",
+    "Provenance",
     "check_manifest",
     "describe_splits",
     "describe_views",

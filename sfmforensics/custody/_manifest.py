@@ -57,7 +57,7 @@ def write_manifest(folder: PathLike, manifest: dict[str, Any], *, overwrite: boo
     folder : path-like
         Where the results are.
     manifest : dict
-        As `Evidence.manifest` gives it.
+        As `Provenance.manifest` gives it.
     overwrite : bool, default=False
         Whether it may take the place of something else than a manifest of its kind.
 
@@ -155,7 +155,7 @@ def manifest_without_people(manifest: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     manifest : dict
-        As `Evidence.manifest` gives it; stays as it is.
+        As `Provenance.manifest` gives it; stays as it is.
 
     Returns
     -------
@@ -303,7 +303,7 @@ if TYPE_CHECKING:
     Stamp: TypeAlias = tuple[int, int, int, int]
 
 
-class Evidence:
+class Provenance:
     """Recordings as they are when a run begins.
 
     Parameters
@@ -423,7 +423,7 @@ def recorded_in(
     Parameters
     ----------
     records : iterable of dict
-        As `Evidence.records` holds them. Samples are compared where both were hashed.
+        As `Provenance.records` holds them. Samples are compared where both were hashed.
     others : iterable of dict, dict or None
         The same; or the manifest of a model, for those that it has learnt from. None has none.
 

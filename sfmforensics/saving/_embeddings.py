@@ -23,7 +23,7 @@ from sfmforensics._utils.outputs import (
     own_files,
 )
 from sfmforensics._utils.paths import user_path
-from sfmforensics.custody import MANIFEST, Evidence, write_manifest
+from sfmforensics.custody import MANIFEST, Provenance, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 from sfmforensics.views import files_of_views, hearing_of
@@ -123,14 +123,14 @@ def save_embeddings(
     read = {"corpus": [table] if table else [], "recordings": corpus.data}
     files = own_files(folder, _RECOGNISED, "embeddings")
     check_outputs({"output": files}, read | {"views": files_of_views(views)}, overwrite=overwrite)
-    evidence = Evidence(corpus.data, hearing=hearing_of(views))
+    provenance = Provenance(corpus.data, hearing=hearing_of(views))
     views.fit(corpus.data)  # says at once if a model is not there
     with begun(folder, _RECOGNISED):
-        return _write(corpus, views, folder, evidence, on_error)
+        return _write(corpus, views, folder, provenance, on_error)
 
 
 def _write(
-    corpus: Bunch, views: FeatureUnion, folder: Path, evidence: Evidence, on_error: OnError
+    corpus: Bunch, views: FeatureUnion, folder: Path, provenance: Provenance, on_error: OnError
 ) -> pd.DataFrame:
     widths = {
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list
@@ -168,7 +168,7 @@ def _write(
     results = {name: file_hash(folder / name) for name in (MATRIX, TABLE)}
     results[DESCRIPTION] = sha256(text.encode()).hexdigest()
     refusals = [{"recording": row, "view": view, "reason": why} for row, view, why in refused]
-    manifest = evidence.manifest("embeddings", views=views, refused=refusals, results=results)
+    manifest = provenance.manifest("embeddings", views=views, refused=refusals, results=results)
     write_manifest(folder, manifest, overwrite=True)  # it was asked before
     write_atomically(folder / DESCRIPTION, text)
     return pd.DataFrame(refused, columns=["recording", "view", "reason"])

@@ -8,7 +8,7 @@ from sfmforensics._utils.files import file_hash, make_folder
 from sfmforensics._utils.outputs import check_outputs, is_manifest, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import MANIFEST, Evidence, write_manifest
+from sfmforensics.custody import MANIFEST, Provenance, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import assess
 from sfmforensics.evidence._people import check_strangers, holds_people
@@ -123,8 +123,8 @@ def assess_corpus(
         check_outputs({"output": written}, read, overwrite=overwrite)
     hearing = hearing_for(channel, on_error)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_samples(model), verbose)
-    evidence = Evidence(corpus.data, verbose, hearing, decoded=True)
-    heard = heard_by(model, corpus.data, evidence, verbose, hearing)
+    provenance = Provenance(corpus.data, verbose, hearing, decoded=True)
+    heard = heard_by(model, corpus.data, provenance, verbose, hearing)
     if not allow_known_speakers:
         refuse_heard(heard, corpus.data)
     if calibrated.speaker in corpus.target:  # before hours of embedding
@@ -146,7 +146,7 @@ def assess_corpus(
     if output is not None:
         make_folder(output)
         paths = save_assessment(output, found, overwrite=True)  # it was asked before
-        manifest = evidence.manifest(
+        manifest = provenance.manifest(
             "assessment",
             views=model[0],
             model_file=getattr(model, "file_", None),

@@ -20,7 +20,7 @@ from sfmforensics._utils.plain import as_json
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import OF_FILES, Evidence, recorded_in
+from sfmforensics.custody import OF_FILES, Provenance, recorded_in
 from sfmforensics.evidence import plain_sentences
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, ViewError, shown
@@ -59,12 +59,12 @@ def seconds_of(model: Pipeline, file: str, hearing: Hearing = USUAL) -> float:
     return sum(len(block) for block in blocks) / SAMPLE_RATE
 
 
-def warn_of_learnt(model: Pipeline, evidence: Evidence) -> None:
+def warn_of_learnt(model: Pipeline, provenance: Provenance) -> None:
     """Say so if the model was trained or calibrated with one of them, or does not know it."""
     if not holds_people(model):
         warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
-    learnt = recorded_in(evidence.records, getattr(model, "manifest_", None))
-    for record, known in zip(evidence.records, learnt, strict=True):
+    learnt = recorded_in(provenance.records, getattr(model, "manifest_", None))
+    for record, known in zip(provenance.records, learnt, strict=True):
         if known:
             warnings.warn(
                 f"{show_name(record['path'])}: the model was trained or calibrated with this "
@@ -222,14 +222,14 @@ def compare_files(
             raise errors[0]
         warn_left_out(list(errors.values()), len(files))
         files = [file for place, file in enumerate(files) if place - 1 not in errors]
-    evidence = Evidence(files, verbose, hearing, decoded=True)
+    provenance = Provenance(files, verbose, hearing, decoded=True)
     seconds = [seconds_of(model, file, hearing) for file in files]
     copies = _refuse_copies(files, allow_copies, hearing)
-    warn_of_learnt(model, evidence)
+    warn_of_learnt(model, provenance)
     X = vectors_of(model, files, verbose, hearing=hearing)
     comparison = calibrated.compare(_rows(X, [0]), _rows(X, range(1, len(files))))
     answers = answers_of(model, files, X, intervals=True, confidence=confidence)
-    told = evidence.manifest(
+    told = provenance.manifest(
         "comparison",
         views=model[0],
         model_file=getattr(model, "file_", None),

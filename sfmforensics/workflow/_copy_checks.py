@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from sfmforensics._types import BoolArray, IntArray, Matrix, Recording
-    from sfmforensics.custody import Evidence
+    from sfmforensics.custody import Provenance
 
 GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the results say so"
 
@@ -187,7 +187,7 @@ class Heard:
 def heard_by(
     model: Pipeline,
     data: Sequence[Recording],
-    evidence: Evidence,
+    provenance: Provenance,
     verbose: bool = False,
     hearing: Hearing = USUAL,
 ) -> Heard:
@@ -200,7 +200,7 @@ def heard_by(
         listened to.
     data : list of length n_recordings
         Paths, or ``(signal, rate)`` pairs.
-    evidence : Evidence
+    provenance : Provenance
         Of the same, decoded.
     verbose : bool, default=False
         Show progress bars.
@@ -212,7 +212,7 @@ def heard_by(
     Heard
     """
     told = _learnt(model)
-    exact = np.asarray(recorded_in(evidence.records, told), dtype=bool)
+    exact = np.asarray(recorded_in(provenance.records, told), dtype=bool)
     there = [record["path"] for record in told if _is_there(record)]
     n, absent = len(there), [record for record in told if not _is_there(record)]
     near = np.zeros(len(data), dtype=bool)

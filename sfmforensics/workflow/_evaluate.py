@@ -10,7 +10,7 @@ from sfmforensics._utils.outputs import check_outputs
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import Evidence
+from sfmforensics.custody import Provenance
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import evaluate, score_intervals
@@ -180,7 +180,7 @@ def evaluate_corpus(
     make_folder(output)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
     spoken = with_speaker(corpus)
-    evidence = Evidence(corpus.data, verbose, hearing)
+    provenance = Provenance(corpus.data, verbose, hearing)
     X = union.transform(corpus.data)
     made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
     splits, copies = made.splits, made.copies
@@ -240,7 +240,7 @@ def evaluate_corpus(
     finish_results(
         output,
         config,
-        evidence,
+        provenance,
         files=[*tables, *(path.name for path in drawn), *kept],
         **custody_of(config, corpus, union, X, splits),
         **told_left_out(left_out),

@@ -15,7 +15,7 @@ from sfmforensics._utils.outputs import check_outputs, is_manifest
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import as_json
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import OF_FILES, Evidence
+from sfmforensics.custody import OF_FILES, Provenance
 from sfmforensics.evidence import OpenSetIdentifier
 from sfmforensics.evidence._people import NO_PEOPLE, holds_people
 from sfmforensics.exceptions import ModelFileError, TargetError
@@ -142,11 +142,11 @@ def identify_files(
         given = [file for place, file in enumerate(given) if place not in errors]
         if not asked:
             raise next(iter(errors.values()))
-    evidence = Evidence([*given, *asked], verbose, hearing, decoded=True)
+    provenance = Provenance([*given, *asked], verbose, hearing, decoded=True)
     for file in (*given, *asked):
         seconds_of(model, file, hearing)
     copies = _refuse_enrolled(given, asked, allow_copies, hearing)
-    warn_of_learnt(model, evidence)
+    warn_of_learnt(model, provenance)
     ratio = calibrated._ratio()
     if not given:
         raise TargetError("nobody is enrolled; give recordings of known speakers")
@@ -166,7 +166,7 @@ def identify_files(
             "threshold": identifier.threshold_,
         }
     )
-    told = evidence.manifest(
+    told = provenance.manifest(
         "identification",
         views=model[0],
         model_file=getattr(model, "file_", None),

@@ -16,7 +16,7 @@ from sfmforensics._utils.names import show_name
 from sfmforensics._utils.outputs import check_outputs, is_manifest
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.audio._hearing import USUAL
-from sfmforensics.custody import OF_FILES, Evidence, describe_views
+from sfmforensics.custody import OF_FILES, Provenance, describe_views
 from sfmforensics.embedders.registry import let_hear
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import CustodyError, ModelFileError, ParameterError
@@ -353,7 +353,7 @@ def predict_files(
     answer_columns(getattr(model[-1], "tasks_", {}), intervals=intervals)
     check_same_views(model)
     hearing = hearing_of_case(model, channel, on_error)
-    evidence = None if manifest is None else Evidence(files, hearing=hearing)
+    provenance = None if manifest is None else Provenance(files, hearing=hearing)
     usable, refused = [], []
     errors = refusals(files, hearing, least_samples(model), stop=on_error == "stop")
     for place, file in enumerate(files):
@@ -368,8 +368,8 @@ def predict_files(
         answers = answers_of(
             model, usable, X, intervals=intervals, confidence=confidence, abstain=abstain
         )
-    if evidence is not None and manifest is not None:
-        told = evidence.manifest(
+    if provenance is not None and manifest is not None:
+        told = provenance.manifest(
             "answers",
             views=model[0],
             model_file=getattr(model, "file_", None),

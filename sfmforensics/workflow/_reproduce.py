@@ -19,7 +19,7 @@ from sfmforensics._utils.progress import progress
 from sfmforensics._utils.store import Kept, digest
 from sfmforensics._utils.versions import versions
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import Evidence
+from sfmforensics.custody import Provenance
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError
 from sfmforensics.experiment import Evaluation, evaluate, score_intervals
@@ -165,7 +165,7 @@ def reproduce_tables(
         make_splits(spoken.target, which, folds=folds, seed=seed)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
     spoken = with_speaker(corpus)
-    evidence = Evidence(corpus.data, verbose, hearing)
+    provenance = Provenance(corpus.data, verbose, hearing)
     X = union.transform(corpus.data)
     made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
     splits, copies = made.splits, made.copies
@@ -237,7 +237,7 @@ def reproduce_tables(
     finish_results(
         output,
         config,
-        evidence,
+        provenance,
         files=[*tables, *(path.name for path in drawn), *REPRODUCTION_FILES, *kept],
         **custody_of(config, corpus, union, X, splits),
         **told_left_out(left_out),

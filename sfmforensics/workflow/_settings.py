@@ -143,7 +143,7 @@ def custody_of(
     X: pd.DataFrame,
     splits: Mapping[str, Sequence[Split]],
 ) -> dict[str, Any]:
-    """What the manifest of a run tells besides its files, see `Evidence.manifest`."""
+    """What the manifest of a run tells besides its files, see `Provenance.manifest`."""
     settings = ("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters")
     return {
         "views": union,

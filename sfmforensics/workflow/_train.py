@@ -12,7 +12,7 @@ from sfmforensics._utils.outputs import check_outputs, is_model
 from sfmforensics._utils.paths import user_path
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import Evidence
+from sfmforensics.custody import Provenance
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
     ModelFileError,
@@ -160,7 +160,7 @@ def train_model(
         {"output": {output: is_model}}, read_of(corpus, union, cache), overwrite=overwrite
     )
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
-    started = Evidence(corpus.data, verbose, hearing, decoded=True)
+    started = Provenance(corpus.data, verbose, hearing, decoded=True)
     make_folder(output.parent)
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)

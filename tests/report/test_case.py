@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from sfmforensics import ConcatFusion
-from sfmforensics.custody import Evidence
+from sfmforensics.custody import Provenance
 from sfmforensics.evidence import Comparison
 from sfmforensics.exceptions import ReportError
 from sfmforensics.explanation import explain
@@ -77,7 +77,7 @@ def answers_of(names=("case/q.wav", "case/k1.wav", "case/k2.wav"), genders=("f",
 
 
 def manifest_of(answers, **facts):
-    told = Evidence(answers["path"].tolist()).manifest("comparison", **facts)
+    told = Provenance(answers["path"].tolist()).manifest("comparison", **facts)
     for place, record in enumerate(told["recordings"]):
         record["sha256"] = f"{place:02d}" * 32
     return told
@@ -275,7 +275,7 @@ class TestWords:
 
     def test_a_recording_that_is_no_file(self):
         answers = answers_of()
-        told = Evidence(answers["path"].tolist()).manifest("comparison")
+        told = Provenance(answers["path"].tolist()).manifest("comparison")
         words = page_of(manifest=told).words
         assert "q.wav (not identified)" in words
         assert "no regular file" in words
