@@ -171,7 +171,7 @@ def result_files(
     names |= own_figures(output, stems)
     files = own_files(output, names, "evaluation")
     for kept in (FOLDS, ROWS):  # nobody else gives a file the name that a fold or a row has here
-        files |= dict.fromkeys((output / kept).glob("*"), anything)
+        files |= {file: anything for file in (output / kept).rglob("*") if file.is_file()}
     return files
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ from sfmforensics._utils.store import digest
 from sfmforensics.cli import main
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import CacheWarning, DatasetError, SFMForensicsError, ViewError
+from sfmforensics.experiment import _evaluate
 from sfmforensics.paper import paper_tables, plan_rows
-from sfmforensics.workflow import _reproduce, reproduce_tables
+from sfmforensics.workflow import _runs, reproduce_tables
 
 pytestmark = pytest.mark.slow
 
@@ -83,26 +85,25 @@ def test_what_is_done_is_kept_and_what_is_missing_computed_to_the_same_bytes(
 ):
     output, _ = done
     again = tmp_path / "again"
-    (again / "rows").mkdir(parents=True)
-    rows = sorted((output / "rows").iterdir())
-    for path in rows:
-        (again / "rows" / path.name).write_bytes(path.read_bytes())
-    (torn,) = (again / "rows").glob("tango_mfcc+prosody_disjoint_*.json")
+    shutil.copytree(output / "rows", again / "rows")
+    (torn,) = (again / "rows").glob("tango_mfcc+prosody_disjoint_*/*_1.json")
     torn.write_text(torn.read_text()[:-30])  # as a crash of the disk would leave it
-    (gone,) = (again / "rows").glob("svmt_mfcc_closed_*.json")
+    (gone,) = (again / "rows").glob("svmt_mfcc_closed_*/*_0.json")
     gone.unlink()
     computed = []
-    compute = _reproduce._Row.compute
+    run_fold = _evaluate._run_fold
 
-    def watched(self, *args, **kwargs):
-        computed.append((self.setup, self.protocol))
-        return compute(self, *args, **kwargs)
+    def watched(model, protocol, *args, **kwargs):
+        computed.append((type(model).__name__, protocol))
+        return run_fold(model, protocol, *args, **kwargs)
 
-    monkeypatch.setattr(_reproduce._Row, "compute", watched)
+    monkeypatch.setattr(_evaluate, "_run_fold", watched)
     with pytest.warns(CacheWarning, match="damaged"):
         reproduce_tables(corpus, VIEWS, again, name="baved", cache=cache, **QUICK)
-    assert computed == [("tango", "disjoint"), ("svmt", "closed")]
+    assert computed == [("TANGO", "disjoint"), ("SingleView", "closed")]
     assert content(again) == content(output)
+    config = json.loads((again / "config.json").read_text())
+    assert config["rows"] == {"in all": 16, "kept from before": 14}
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 2}, {"folds": 3}, {"preset": "paper"}])
@@ -110,10 +111,8 @@ def test_rows_of_another_experiment_are_not_mixed_in(
     done, corpus, cache, tmp_path, monkeypatch, change
 ):
     output, _ = done
-    (tmp_path / "rows").mkdir()
-    (path,) = (output / "rows").glob("svmt_mfcc_closed_*")
-    row = tmp_path / "rows" / path.name
-    row.write_bytes(path.read_bytes())
+    shutil.copytree(output / "rows", tmp_path / "rows")
+    paths = [p.relative_to(output) for p in (output / "rows").glob("svmt_mfcc_closed_*/*.json")]
     reproduce_tables(
         corpus,
         ["mfcc"],
@@ -124,7 +123,9 @@ def test_rows_of_another_experiment_are_not_mixed_in(
         cache=cache,
         **QUICK | change,
     )
-    assert row.read_bytes() != path.read_bytes()
+    assert len(paths) == 2
+    for path in paths:
+        assert (tmp_path / path).read_bytes() != (output / path).read_bytes()
 
 
 def test_a_protocol_and_a_view_can_be_added_later(corpus, cache, tmp_path, monkeypatch):
@@ -167,18 +168,18 @@ def test_more_jobs_give_the_same_files(corpus, cache, tmp_path):
 
 
 def test_a_row_that_fails_loses_no_other(corpus, cache, tmp_path, monkeypatch):
-    compute = _reproduce._Row.compute
+    run_fold = _evaluate._run_fold
 
-    def failing(self, *args, **kwargs):
-        if self.views == ("prosody",):
+    def failing(model, protocol, train, test, *args, X, **kwargs):
+        if X.columns[0].startswith("prosody"):
             raise SFMForensicsError("planted")
-        return compute(self, *args, **kwargs)
+        return run_fold(model, protocol, train, test, *args, X=X, **kwargs)
 
-    monkeypatch.setattr(_reproduce._Row, "compute", failing)
+    monkeypatch.setattr(_evaluate, "_run_fold", failing)
     with pytest.raises(SFMForensicsError, match="planted"):
         reproduce_tables(corpus, VIEWS, tmp_path, name="baved", tables=[2], cache=cache, **QUICK)
-    kept = {path.name.rpartition("_")[0] for path in (tmp_path / "rows").iterdir()}
-    assert kept == {"svmt_mfcc_closed", "svmt_mfcc_disjoint"}
+    done = {path.parent.name.rpartition("_")[0] for path in (tmp_path / "rows").rglob("*.json")}
+    assert done == {"svmt_mfcc_closed", "svmt_mfcc_disjoint"}
 
 
 def test_the_command_says_what_it_found_and_what_is_next(tmp_path, corpus, capsys, monkeypatch):
@@ -214,7 +215,7 @@ def test_the_command_says_what_it_found_and_what_is_next(tmp_path, corpus, capsy
 def test_what_does_not_exist_is_refused_before_anything_is_computed(
     corpus, tmp_path, monkeypatch, views, options, error, says
 ):
-    monkeypatch.setattr(_reproduce, "make_folds", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(_runs, "plan_folds", lambda *_: pytest.fail("too late"))
     with pytest.raises(error, match=says):
         reproduce_tables(corpus, views, tmp_path, name="baved", **options)
     assert not list(tmp_path.iterdir())

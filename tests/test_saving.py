@@ -18,11 +18,12 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sfmforensics import make_views, read_model, save_model, saving
+from sfmforensics import make_views, read_model, save_model
 from sfmforensics.embedders import CallableEmbedder
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.exceptions import ModelFileError, ModelVersionWarning
 from sfmforensics.nn.encoders import TokenEncoder
+from sfmforensics.saving import _models
 
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (32,), "random_state": 0, "max_epochs": 2}
@@ -55,7 +56,7 @@ def parts_of(path):
 def forged(path, tensors, content):
     """A file by somebody who knows how the checksum is made."""
     text = json.dumps(content, sort_keys=True)
-    save_file(tensors, path, {"model": f"{saving._digest(text, tensors)} {text}"})
+    save_file(tensors, path, {"model": f"{_models._digest(text, tensors)} {text}"})
 
 
 @pytest.mark.parametrize("options", [{}, RICH])
@@ -235,3 +236,14 @@ def test_other_versions_are_said(table, tmp_path):
     save_model(model, tmp_path / "m.safetensors")
     with pytest.warns(ModelVersionWarning, match=r"torch 1\.13\.0 \(here"):
         read_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_every_attribute_of_a_fitted_model_is_saved_or_made_anew(estimator, table, tmp_path):
+    """One that `fit` sets and no list names would be lost in silence."""
+    X, y = table
+    model = estimator(**FAST).fit(X, y)
+    save_model(model, tmp_path / "m.safetensors")
+    loaded = read_model(tmp_path / "m.safetensors")
+    assert set(vars(loaded)) == set(vars(model))
+    assert set(vars(loaded._codec)) == set(vars(model._codec))

@@ -155,6 +155,8 @@ class Evaluation:
         fold that was kept from before, if only code could have kept the model.
     choices : DataFrame
         Columns model, views, protocol, fold, parameter, value: what a nested search chose.
+    kept : int
+        Number of folds that were taken from `keep`.
     """
 
     scores: pd.DataFrame
@@ -163,6 +165,7 @@ class Evaluation:
     trials: dict[tuple[str, str], list[Trials]] = field(default_factory=dict)
     fitted: dict[tuple[str, str], BaseEstimator] = field(default_factory=dict)
     choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOICE_COLUMNS))
+    kept: int = 0
 
 
 def evaluate(
@@ -180,6 +183,7 @@ def evaluate(
     n_jobs: int = 1,
     advance: Advance | None = None,
     keep: PathLike | None = None,
+    keep_fitted: bool = True,
 ) -> Evaluation:
     """Fit and score models over the folds of each protocol.
 
@@ -218,6 +222,8 @@ def evaluate(
         Folder that keeps each fold as soon as it is done. A fold that is there, whole and of the
         same vectors, labels, recordings, parameters and versions, is not computed again, and its
         results are the same to the last bit.
+    keep_fitted : bool, default=True
+        Whether to give, and to keep, what was fitted in each first fold.
 
     Returns
     -------
@@ -280,16 +286,22 @@ def evaluate(
     kept_before = [store.read(*job) for job in jobs]
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_run_fold)(
-            models[name], protocol, train, test, fold == 0, inner[protocol, fold], **shared
+            models[name],
+            protocol,
+            train,
+            test,
+            keep_fitted and fold == 0,
+            inner[protocol, fold],
+            **shared,
         )
-        for (name, protocol, fold, train, test), found in zip(jobs, kept_before, strict=True)
-        if found is None
+        for (name, protocol, fold, train, test), outcome in zip(jobs, kept_before, strict=True)
+        if outcome is None
     )
     scores, choices = [], []
     predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
     tested: dict[str, list[IntArray]] = {name: [] for name in models}
     trials: dict[tuple[str, str], list[Trials]] = {}
-    kept = {}
+    fitted_first = {}
     for job, outcome in zip(jobs, kept_before, strict=True):
         if outcome is None:
             outcome = next(computed)
@@ -300,7 +312,7 @@ def evaluate(
         scores += [[*row, *score] for score in _fold_scores(asked.iloc[test], protocol, outcome)]
         choices += [[*row, parameter, value] for parameter, value in chosen.items()]
         if fitted is not None:
-            kept[name, protocol] = fitted
+            fitted_first[name, protocol] = fitted
         if compared is not None:
             trials.setdefault((name, protocol), []).append(compared)
         for task in _answered(asked, protocol):
@@ -328,8 +340,9 @@ def evaluate(
         },
         {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},
         trials,
-        kept,
+        fitted_first,
         pd.DataFrame(choices, columns=CHOICE_COLUMNS),
+        sum(outcome is not None for outcome in kept_before),
     )
 
 

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from sfmforensics._utils.files import make_folder
-from sfmforensics._utils.outputs import check_outputs
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import Provenance
-from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import evaluate, score_intervals
 from sfmforensics.metrics import compare_models
-from sfmforensics.model_selection import SPEAKER, make_splits, protocols_of
+from sfmforensics.model_selection import SPEAKER, protocols_of
 from sfmforensics.presets import MODELS
-from sfmforensics.report import save_figures
-from sfmforensics.report._run_figures import draw_figures
-from sfmforensics.results import (
-    FOLDS,
-    begin_results,
-    finish_results,
-    result_files,
-    write_tables,
-)
-from sfmforensics.views import make_views
-from sfmforensics.workflow._checks import (
-    build_estimator,
-    check_corpus,
-    least_of,
-    read_of,
-    recording_names,
-    warn_of_no_labels,
-)
-from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._settings import custody_of, make_folds, plain_value, settings_of
+from sfmforensics.results import FOLDS
+from sfmforensics.workflow._checks import build_estimator, check_corpus, warn_of_no_labels
+from sfmforensics.workflow._runs import make_heard_views, prepare_run
+from sfmforensics.workflow._selection import hearing_for
+from sfmforensics.workflow._settings import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,7 +126,6 @@ def evaluate_corpus(
     cache and folds from ``folds/``, if they were computed of the same vectors, labels, folds,
     settings and versions. What is written then is the same, byte for byte, but for times.
     """
-    started = time.monotonic()
     protocols = protocols_of(protocol)
     models = list(dict.fromkeys(models))
     if not models:
@@ -163,97 +142,69 @@ def evaluate_corpus(
         )
     check_corpus(corpus)
     warn_of_no_labels(corpus)
-    spoken = with_speaker(corpus)
     hearing = hearing_for(channel, on_error)
-    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
-    union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
-    output = user_path(output)
-    check_outputs(
-        {"output": result_files(output, corpus.target, protocols, models)},
-        read_of(corpus, union, cache) | {"root": [root] if root else []},
+    run = prepare_run(
+        corpus,
+        make_heard_views(views, hearing, cache=cache, device=device, verbose=verbose),
+        user_path(output),
+        protocols,
+        hearing,
+        specs=views,
+        folds=folds,
+        seed=seed,
+        repeats=repeats,
+        cache=cache,
+        root=root,
+        on_error=on_error,
         overwrite=overwrite,
+        verbose=verbose,
+        files={"models": models},
+        command=command,
+        name=name,
+        models=models,
+        preset=preset,
     )
-    union.fit(corpus.data)  # says at once if a model is not there
-    # With as little as can be, so that a protocol that the labels do not allow is refused now.
-    for name_ in protocols:
-        make_splits(spoken.target, name_, folds=folds, seed=seed)
-    make_folder(output)
-    corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
-    spoken = with_speaker(corpus)
-    provenance = Provenance(corpus.data, verbose, hearing)
-    X = union.transform(corpus.data)
-    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
-    splits, copies = made.splits, made.copies
-    names = [view for view, _ in union.transformer_list]
+    splits, copies, joined_views = run.plan.splits, run.plan.copies, "+".join(run.views)
     fits = len(models) * sum(map(len, splits.values()))
     with progress("evaluating", fits, verbose) as advance:
-        found = evaluate(
-            X,
-            spoken.target,
+        evaluation = evaluate(
+            run.X,
+            run.target,
             estimators,
             splits,
-            views="+".join(names),
-            paths=recording_names(corpus.data),
-            tasks=None if spoken is corpus else list(corpus.target),
+            views=joined_views,
+            paths=run.names,
+            tasks=run.tasks,
             copies=copies,
             search=search,
             seed=seed,
             n_jobs=n_jobs,
             advance=advance,
-            keep=output / FOLDS,
+            keep=run.output / FOLDS,
         )
-    intervals = score_intervals(
-        found, spoken.target, views="+".join(names), copies=copies, seed=seed
-    )
-    config = settings_of(
-        corpus,
-        X,
-        names,
-        views,
-        made,
-        command=command,
-        name=name,
-        root=root,
-        models=models,
-        preset=preset,
-        parameters={model: estimator.get_params() for model, estimator in estimators.items()},
-        folds=folds,
-        repeats=repeats,
-        seed=seed,
-        seconds=time.monotonic() - started,
-        hearing=hearing,
-    )
-    config |= told_left_out(left_out)
+    facts: dict[str, Any] = {}
     if search:
-        config["search"] = {name: plain_value(list(values)) for name, values in search.items()}
-        config["chosen"] = found.choices.astype(str).to_dict("records")
-    compared = compare_models(found.scores, test_over_train=made.test_over_train)
-    begin_results(output)
-    shown = found.fitted.get((models[0], list(splits)[-1]))
-    config["figures"] = draw_figures(
-        output, corpus.target, X, splits, found.scores, shown, models[0]
+        facts["search"] = {name: plain_value(list(values)) for name, values in search.items()}
+        facts["chosen"] = evaluation.choices.astype(str).to_dict("records")
+    run.finish(
+        evaluation.scores,
+        evaluation.predictions,
+        score_intervals(evaluation, run.target, views=joined_views, copies=copies, seed=seed),
+        compare_models(evaluation.scores, test_over_train=run.plan.test_over_train),
+        parameters={model: estimator.get_params() for model, estimator in estimators.items()},
+        fitted=evaluation.fitted.get((models[0], list(splits)[-1])),
+        model=models[0],
+        facts=facts,
     )
-    tables = write_tables(output, found.scores, found.predictions, intervals, compared)
-    shown = next(iter(found.predictions.values()))
-    drawn = save_figures(output, found.scores, shown, overwrite=True)
-    kept = [figure["file"] for figure in config["figures"]]
-    finish_results(
-        output,
-        config,
-        provenance,
-        files=[*tables, *(path.name for path in drawn), *kept],
-        **custody_of(config, corpus, union, X, splits),
-        **told_left_out(left_out),
-    )
-    return found
+    return evaluation
 
 
 def _check_search(search: Mapping[str, Sequence[Any]] | None, model: str, estimator: Any) -> None:
     for parameter, values in (search or {}).items():
         if parameter not in estimator.get_params():
-            found = ", ".join(sorted(estimator.get_params()))
+            names = ", ".join(sorted(estimator.get_params()))
             raise SFMForensicsError(
-                f"{model} has no parameter {parameter!r} to search; there are {found}"
+                f"{model} has no parameter {parameter!r} to search; there are {names}"
             )
         if not isinstance(values, (list, tuple)) or not values:
             raise SFMForensicsError(

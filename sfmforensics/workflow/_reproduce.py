@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from io import StringIO
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,45 +12,27 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from sfmforensics._utils.log import event
-from sfmforensics._utils.outputs import check_outputs
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
-from sfmforensics._utils.store import Kept, digest
-from sfmforensics._utils.versions import versions
+from sfmforensics._utils.store import digest
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import Provenance
-from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import ViewError
 from sfmforensics.experiment import Evaluation, evaluate, score_intervals
 from sfmforensics.metrics import compare_models
-from sfmforensics.model_selection import make_splits, protocols_of
+from sfmforensics.model_selection import protocols_of
 from sfmforensics.paper import plan_rows
 from sfmforensics.presets import make_estimator
-from sfmforensics.report import save_figures
-from sfmforensics.report._run_figures import draw_figures
-from sfmforensics.results import (
-    ROWS,
-    begin_results,
-    finish_results,
-    result_files,
-    write_tables,
-)
-from sfmforensics.views import make_views
-from sfmforensics.workflow._checks import (
-    check_corpus,
-    check_model,
-    least_of,
-    read_of,
-    recording_names,
-    warn_of_no_labels,
-)
-from sfmforensics.workflow._selection import hearing_for, told_left_out, usable_part
-from sfmforensics.workflow._settings import custody_of, make_folds, settings_of
+from sfmforensics.report import write_reproduction
+from sfmforensics.results import REPRODUCTION_FILES, ROWS
+from sfmforensics.workflow._checks import check_corpus, check_model, warn_of_no_labels
+from sfmforensics.workflow._runs import make_heard_views, prepare_run
+from sfmforensics.workflow._selection import hearing_for
 
 _logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from sklearn.utils import Bunch
@@ -96,8 +77,8 @@ def reproduce_tables(
         Specs for `make_views`. The paper's figures are found by the names of the views.
     output : path-like
         Folder for ``reproduction.csv``, ``.md`` and ``.tex``, for what `evaluate_corpus` writes
-        (``predictions.csv`` is of one system, TANGO if it is there), and for ``rows/``: the scores
-        and the answers of each row that is done.
+        (``predictions.csv`` is of one system, TANGO if it is there), and for ``rows/``: the folds
+        of each row that are done, as `sfmforensics.experiment.evaluate` keeps them.
     tables : sequence of int or None, default=None
         Numbers of the paper's tables; by default all that tell of the corpus.
     preset : {"paper", "tuned"}, default="paper"
@@ -135,112 +116,100 @@ def reproduce_tables(
 
     Notes
     -----
-    A row is taken from ``rows/`` if it was computed of the same vectors, labels, folds, settings
-    and versions, and computed anew otherwise: what is written never mixes two experiments. Another
-    protocol or view may be added later.
+    A fold is taken from ``rows/`` if it was computed of the same vectors, labels, recordings,
+    settings and versions, and computed anew otherwise: what is written never mixes two experiments.
+    Another protocol or view may be added later.
     """
-    from sfmforensics.report import write_reproduction
-    from sfmforensics.results import REPRODUCTION_FILES
-
-    started = time.monotonic()
     protocols = protocols_of(protocol)
     check_corpus(corpus)
     warn_of_no_labels(corpus)
-    spoken = with_speaker(corpus)
     hearing = hearing_for(channel, on_error)
-    heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
-    union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
-    names = [view for view, _ in union.transformer_list]
-    plan = plan_rows(name, names, tables)
-    for setup in dict.fromkeys(setup for _, setup, _ in plan):
+    union = make_heard_views(views, hearing, cache=cache, device=device, verbose=verbose)
+    plan = plan_rows(name, [view for view, _ in union.transformer_list], tables)
+    setups = list(dict.fromkeys(setup for _, setup, _ in plan))
+    for setup in setups:
         check_model(setup, preset, device)
-    output = user_path(output)
-    check_outputs(
-        {"output": result_files(output, corpus.target, protocols, reproduction=True)},
-        read_of(corpus, union, cache) | {"root": [root] if root else []},
-        overwrite=overwrite,
-    )
-    union.fit(corpus.data)  # says at once if a model is not there
-    for which in protocols:  # refused now, if the labels do not allow it
-        make_splits(spoken.target, which, folds=folds, seed=seed)
-    corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
-    spoken = with_speaker(corpus)
-    provenance = Provenance(corpus.data, verbose, hearing)
-    X = union.transform(corpus.data)
-    made = make_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
-    splits, copies = made.splits, made.copies
-    overrides = {"random_state": seed, "device": device or "auto"}
+    overrides: dict[str, Any] = {"random_state": seed, "device": device or "auto"}
     if epochs is not None:
         overrides["max_epochs"] = epochs
-    rows = [
-        _Row(setup, of, which, preset, overrides) for _, setup, of in plan for which in protocols
-    ]
-    data = {"X": X, "target": spoken.target, "copies": copies, "splits": splits}
-    data["tasks"] = list(corpus.target)
-    chosen = () if spoken is corpus else (data["tasks"],)
-    common = digest(spoken.target, copies, versions(), *chosen)
-    store = Kept(output / ROWS)
-    keys = {row.name: row.key(common, X, splits) for row in rows}
-    done = {name: store.read(name, key) for name, key in keys.items()}
-    missing = [row for row in rows if done[row.name] is None]
-    missing.sort(key=lambda row: COSTLY_FIRST.index(row.setup))
-    with progress("rows of the tables", len(rows), verbose) as advance:
-        advance(len(rows) - len(missing), "kept from before")
-        computed = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(row.compute)(seed=seed, **data) for row in missing
-        )
-        for row, content in computed:
-            store.write(row.name, keys[row.name], content)
-            event(_logger, "row computed", row=row.title)
-            done[row.name] = content
-            advance(1, row.title)
-    kept: list[Any] = [row.read(done[row.name]) for row in rows]
-    scores, intervals = (
-        pd.concat([part[place] for part in kept], ignore_index=True) for place in (0, 1)
-    )
-    config = settings_of(
+    estimators = {setup: make_estimator(setup, preset, **overrides) for setup in setups}
+    run = prepare_run(
         corpus,
-        X,
-        names,
-        views,
-        made,
-        name=name,
-        root=root,
-        command=command,
-        preset=preset,
-        models=list(dict.fromkeys(row.setup for row in rows)),
-        parameters={row.setup: row.estimator().get_params() for row in rows},
-        seed=seed,
+        union,
+        user_path(output),
+        protocols,
+        hearing,
+        specs=views,
         folds=folds,
+        seed=seed,
         repeats=repeats,
-        seconds=time.monotonic() - started,
-        hearing=hearing,
+        cache=cache,
+        root=root,
+        on_error=on_error,
+        overwrite=overwrite,
+        verbose=verbose,
+        files={"reproduction": True},
+        command=command,
+        name=name,
+        preset=preset,
+        models=setups,
     )
-    config |= told_left_out(left_out)
-    begin_results(output)
-    config["figures"] = draw_figures(output, corpus.target, X, splits, scores)
-    config["rows"] = {"in all": len(rows), "kept from before": len(rows) - len(missing)}
+    rows = [_Row(setup, of, which) for _, setup, of in plan for which in protocols]
+    costly_first = sorted(rows, key=lambda row: COSTLY_FIRST.index(row.setup))
+    done: dict[_Row, _Results] = {}
+    with progress("rows of the tables", len(rows), verbose) as advance:
+        computed = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_results_of)(
+                row,
+                estimators[row.setup],
+                X=run.X[row.columns(run.X)],
+                target=run.target,
+                tasks=run.tasks or list(run.target),
+                names=run.names,
+                splits=run.plan.splits[row.protocol],
+                copies=run.plan.copies,
+                seed=seed,
+                folder=run.output / ROWS,
+            )
+            for row in costly_first
+        )
+        for row, results in computed:
+            event(_logger, "row computed", row=row.title, kept=results.kept)
+            done[row] = results
+            advance(1, row.title)
+    scores, intervals = (
+        pd.concat([getattr(done[row], table) for row in rows], ignore_index=True)
+        for table in ("scores", "intervals")
+    )
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
-    config["predictions"] = {"model": shown.setup, "views": "+".join(shown.views)}
-    answers = [
-        part[2]
-        for row, part in zip(rows, kept, strict=True)
-        if (row.setup, row.views) == (shown.setup, shown.views)
-    ]
-    answers = pd.concat(answers, ignore_index=True)
-    answers["path"] = np.array(recording_names(corpus.data), dtype=object)[answers.pop("row")]
-    compared = compare_models(scores, pairs=_rivals(plan), test_over_train=made.test_over_train)
-    whole = write_reproduction(output, scores, intervals, plan, config, compared, overwrite=True)
-    tables = write_tables(output, scores, {shown.setup: answers}, intervals, compared)
-    drawn = save_figures(output, scores, answers, overwrite=True)
-    kept = [figure["file"] for figure in config["figures"]]
-    finish_results(
-        output,
-        config,
-        provenance,
-        files=[*tables, *(path.name for path in drawn), *REPRODUCTION_FILES, *kept],
-        **custody_of(config, corpus, union, X, splits),
-        **told_left_out(left_out),
+    answers = pd.concat(
+        [done[row].answers for row in rows if (row.setup, row.views) == (shown.setup, shown.views)],
+        ignore_index=True,
+    )
+    compared = compare_models(scores, pairs=_rivals(plan), test_over_train=run.plan.test_over_train)
+    whole = pd.DataFrame()
+
+    def write(config: dict[str, Any]) -> Sequence[str]:
+        nonlocal whole
+        whole = write_reproduction(
+            run.output, scores, intervals, plan, config, compared, overwrite=True
+        )
+        return REPRODUCTION_FILES
+
+    run.finish(
+        scores,
+        {shown.setup: answers},
+        intervals,
+        compared,
+        parameters={setup: estimator.get_params() for setup, estimator in estimators.items()},
+        write=write,
+        facts={
+            "rows": {
+                "in all": len(rows),
+                "kept from before": sum(results.kept for results in done.values()),
+            },
+            "predictions": {"model": shown.setup, "views": shown.joined_views},
+        },
     )
     return whole
 
@@ -267,102 +236,82 @@ def _rivals(
     return pairs
 
 
+@dataclass(frozen=True)
 class _Row:
-    """One system, its views and a protocol: what is computed as a whole, and kept as a file."""
+    """One system, its views and a protocol."""
 
-    def __init__(
-        self,
-        setup: str,
-        views: tuple[str, ...],
-        protocol: str,
-        preset: str,
-        overrides: Mapping[str, Any],
-    ) -> None:
-        self.setup, self.views, self.protocol = setup, views, protocol
-        self.preset, self.overrides = preset, overrides
+    setup: str
+    views: tuple[str, ...]
+    protocol: str
 
-    def estimator(self) -> Any:
-        return make_estimator(self.setup, self.preset, **self.overrides)
+    @property
+    def joined_views(self) -> str:
+        return "+".join(self.views)
 
     @property
     def title(self) -> str:
-        return f"{self.setup}, {'+'.join(self.views)}, {self.protocol}"
-
-    @property
-    def name(self) -> str:
-        name = f"{self.setup}_{'+'.join(self.views)}_{self.protocol}"
-        # Names of views may differ in what a file's name cannot hold.
-        told_apart = digest(self.setup, self.views, self.protocol)[:8]
-        return f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}"
+        return f"{self.setup}, {self.joined_views}, {self.protocol}"
 
     def columns(self, X: pd.DataFrame) -> list[str]:
         """Columns of its views, x1 first."""
-        found = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
-        if not found:
+        columns = [c for view in self.views for c in X.columns if c.rpartition("__")[0] == view]
+        if not columns:
             raise ViewError(f"there is no column of {' or '.join(self.views)} in the vectors")
-        return found
+        return columns
 
-    def key(self, common: str, X: pd.DataFrame, splits: Mapping[str, Sequence[Split]]) -> str:
-        """What the row depends on; another key is another experiment."""
-        own = X[self.columns(X)], splits[self.protocol]
-        return digest(common, *own, self.setup, self.views, self.protocol, self.estimator())
+    def folder(self, tasks: Sequence[Any]) -> str:
+        """Name of a folder for its folds, of some tasks."""
+        name = f"{self.setup}_{self.joined_views}_{self.protocol}"
+        # Names of views may differ in what a file's name cannot hold.
+        told_apart = digest(self.setup, self.views, self.protocol, *map(str, tasks))[:8]
+        return f"{re.sub(r'[^A-Za-z0-9+-]', '_', name)[:150]}_{told_apart}"
 
-    def read(self, content: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Scores, intervals and answers, as `compute` gave them."""
-        scores, intervals = (pd.DataFrame(**content[part]) for part in ("scores", "intervals"))
-        answers = pd.read_csv(
-            StringIO(content["answers"]), dtype=str, keep_default_na=False, na_values=[""]
+
+@dataclass(frozen=True)
+class _Results:
+    """Tables of a row, and whether all of its folds were kept from before."""
+
+    scores: pd.DataFrame
+    intervals: pd.DataFrame
+    answers: pd.DataFrame
+    kept: bool
+
+
+def _results_of(
+    row: _Row,
+    estimator: Any,
+    *,
+    X: pd.DataFrame,
+    target: pd.DataFrame,
+    tasks: Sequence[Any],
+    names: Sequence[str],
+    splits: Sequence[Split],
+    copies: Column,
+    seed: int,
+    folder: Path,
+) -> tuple[_Row, _Results]:
+    """Evaluate a row: of the single-task system each task by itself."""
+    parts = [
+        evaluate(
+            X,
+            target[list(some)],
+            {row.setup: estimator},
+            {row.protocol: splits},
+            views=row.joined_views,
+            paths=names,
+            copies=copies,
+            seed=seed,
+            keep=folder / row.folder(some),
+            keep_fitted=False,
         )
-        scores["value"] = pd.to_numeric(scores["value"])
-        return (
-            scores,
-            intervals.astype({"value": float, "low": float, "high": float}),
-            answers.astype({"row": int, "fold": int}),
-        )
-
-    def compute(
-        self,
-        *,
-        X: pd.DataFrame,
-        target: pd.DataFrame,
-        tasks: Sequence[str],
-        copies: Column,
-        splits: Mapping[str, Sequence[Split]],
-        seed: int,
-    ) -> tuple[_Row, dict[str, Any]]:
-        """Fit and score every fold: the row itself, and what was found, as JSON holds it."""
-        X, views = X[self.columns(X)], "+".join(self.views)
-        alone = self.setup == "svst"
-        found = [
-            evaluate(
-                X,
-                target[list(asked)],
-                {self.setup: self.estimator()},
-                {self.protocol: splits[self.protocol]},
-                views=views,
-                copies=copies,
-                seed=seed,
-            )
-            for asked in ([[task] for task in tasks] if alone else [tasks])
-        ]
-        whole = Evaluation(
-            pd.concat([part.scores for part in found], ignore_index=True),
-            {self.setup: pd.concat([f.predictions[self.setup] for f in found], ignore_index=True)},
-            {self.setup: np.concatenate([f.rows[self.setup] for f in found])},
-            {key: folds for f in found for key, folds in f.trials.items()},
-        )
-        intervals = score_intervals(whole, target, views=views, copies=copies, seed=seed)
-        answers = whole.predictions[self.setup].assign(row=whole.rows[self.setup])
-        return self, {
-            "scores": _portable(whole.scores),
-            "intervals": _portable(intervals),
-            "answers": answers.to_csv(index=False),
-        }
-
-
-def _portable(frame: pd.DataFrame) -> dict[str, Any]:
-    """A frame as JSON holds it, to be handed to `DataFrame` as it is; NaN becomes null."""
-    return {
-        "columns": list(frame.columns),
-        "data": frame.astype(object).where(frame.notna(), None).to_numpy().tolist(),
-    }
+        for some in ([[task] for task in tasks] if row.setup == "svst" else [tasks])
+    ]
+    whole = Evaluation(
+        pd.concat([part.scores for part in parts], ignore_index=True),
+        {row.setup: pd.concat([p.predictions[row.setup] for p in parts], ignore_index=True)},
+        {row.setup: np.concatenate([part.rows[row.setup] for part in parts])},
+        {key: trials for part in parts for key, trials in part.trials.items()},
+    )
+    intervals = score_intervals(whole, target, views=row.joined_views, copies=copies, seed=seed)
+    kept = all(part.kept == len(splits) for part in parts)
+    return row, _Results(whole.scores, intervals, whole.predictions[row.setup], kept)

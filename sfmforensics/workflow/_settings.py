@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Folds as NumberOfFolds
-    from sfmforensics._types import Split
+    from sfmforensics._types import Folds, Split
     from sfmforensics.audio._hearing import Hearing
 
 
 @dataclass(frozen=True)
-class Folds:
+class FoldPlan:
     """Folds of each protocol, and what they keep together.
 
     Parameters
@@ -62,36 +61,36 @@ class Folds:
         }
 
 
-def make_folds(
+def plan_folds(
     corpus: Bunch,
     X: pd.DataFrame,
     protocols: Iterable[str],
-    folds: NumberOfFolds,
+    folds: Folds,
     seed: int,
     repeats: int,
     verbose: bool,
     hearing: Hearing = USUAL,
-) -> Folds:
+) -> FoldPlan:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
-    found = copies_among(corpus.data, X, verbose=verbose, hearing=hearing)
+    copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing)
     splits = {
         protocol: make_splits(
-            corpus.target, protocol, folds=folds, seed=seed, copies=found.joined, repeats=repeats
+            corpus.target, protocol, folds=folds, seed=seed, copies=copies.joined, repeats=repeats
         )
         for protocol in protocols
     }
-    return Folds(splits, found.joined, found.exact, found.near)
+    return FoldPlan(splits, copies.joined, copies.exact, copies.near)
 
 
 def settings_of(
     corpus: Bunch,
     X: pd.DataFrame,
     names: Sequence[str],
-    specs: Sequence[object],
-    made: Folds,
+    plan: FoldPlan,
     *,
+    specs: Sequence[object],
     parameters: Mapping[str, Mapping[str, Any]],
-    folds: NumberOfFolds,
+    folds: Folds,
     seed: int,
     seconds: float,
     hearing: Hearing = USUAL,
@@ -103,14 +102,14 @@ def settings_of(
     findings = audit_corpus(
         spoken,
         X=X,
-        copies=made.exact,
-        near=made.near,
+        copies=plan.exact,
+        near=plan.near,
         folds=folds if isinstance(folds, int) else 5,
         seed=seed,
         channel=hearing.channel,
         truncated=hearing.truncated,
     )
-    found = fold_overlaps(target, made.copies, made.splits)
+    overlaps = fold_overlaps(target, plan.copies, plan.splits)
     return {
         "command": more.pop("command"),
         "corpus": more.pop("name"),
@@ -122,14 +121,14 @@ def settings_of(
             model: {key: plain_value(value) for key, value in settings.items()}
             for model, settings in parameters.items()
         },
-        "protocols": list(made.splits),
+        "protocols": list(plan.splits),
         "folds": folds,
-        "splits": {protocol: len(folds) for protocol, folds in made.splits.items()},
+        "splits": {protocol: len(folds) for protocol, folds in plan.splits.items()},
         "seed": seed,
         "recordings": len(corpus.data),
         "speakers": int(target[SPEAKER].nunique()) if SPEAKER in target else None,
         "tasks": {str(task): task_kind(target[task]) for task in corpus.target},
-        "audit": found | {"findings": findings.to_dict("records")},
+        "audit": overlaps | {"findings": findings.to_dict("records")},
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
