@@ -16,6 +16,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sfmforensics._utils.moved_modules import install as _install
+
 if TYPE_CHECKING:
     from sfmforensics.estimators import TANGO, ConcatFusion, PerTask, SingleView
     from sfmforensics.saving import load_embeddings, read_model, save_embeddings, save_model
@@ -34,6 +36,8 @@ _HOMES = {
     "save_embeddings": "sfmforensics.saving",
     "save_model": "sfmforensics.saving",
 }
+
+_install()  # joblib's files of earlier versions name modules as they were
 
 # Silent, unless whoever uses the package listens: `sfmforensics --log FILE` does.
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -185,6 +185,11 @@ def begin_results(output: Path) -> None:
     ----------
     output : Path
         Folder; made if need be.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made, or a file in it cannot be removed.
     """
     make_folder(output)
     for name in (MANIFEST, CONFIG):

@@ -4,6 +4,7 @@ The files and what that version said of them are in ``fixtures/VERSION``, made b
 ``fixtures/make.py``; none is ever made again. Another version gets a folder of its own.
 """
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from sfmforensics import load_embeddings, make_views, read_model
+from sfmforensics._utils.moved_modules import MOVED
 from sfmforensics._utils.versions import versions
 from sfmforensics.cli import main
 from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
@@ -323,3 +325,12 @@ def test_the_fixtures_tell_of_no_machine():
             content = file.read_bytes()
             for place in ("home", "root", "tmp", "work"):
                 assert f"/{place}/".encode() not in content, file
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_what_an_old_pickle_names_is_there_though_it_has_moved(name):
+    old, new = (importlib.import_module(f"sfmforensics.{part}") for part in (name, MOVED[name]))
+    classes = [n for n, v in vars(new).items() if getattr(v, "__module__", "") == new.__name__]
+    assert classes
+    assert all(getattr(old, n) is getattr(new, n) for n in classes)
+    assert importlib.import_module(f"sfmforensics.{MOVED[name]}").__spec__.name == new.__name__
