@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Targets,
     )
     from sfmforensics.estimators._summary import Rows
+    from sfmforensics.evidence._calibration_speakers import Held
     from sfmforensics.evidence._likelihood_ratio import Comparison
 
 
@@ -157,6 +158,15 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
     >>> bool(np.mean((found["age_low"] <= age[120:]) & (age[120:] <= found["age_high"])) > 0.7)
     True
     """
+
+    estimator_: Any
+    likelihood_ratio_: LikelihoodRatio | None
+    temperatures_: dict[Any, float]
+    n_calibration_speakers_: int
+    calibration_rows_: IntArray
+    left_out_rows_: IntArray
+    speakers_: dict[str, list[str]]
+    _held: dict[Any, Held]
 
     _answers_by = "estimator_"  # for sfmforensics._utils.pipelines
 

@@ -428,7 +428,7 @@ class LikelihoodRatio(BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a pickled state; limits of 0.1.0, which were too wide, are found anew when asked."""
-        super().__setstate__(state)  # type: ignore[misc]  # BaseEstimator's
+        super().__setstate__(state)
         if "_calibrations" in state and "_told" not in state:
             self._calibrations = {}
 

@@ -155,7 +155,7 @@ class PLDA(CosineScorer):
     """
 
     _learns = True
-    _saved = ("mean_", "components_", "centre_", "axes_", "between_")
+    _saved: tuple[str, ...] = ("mean_", "components_", "centre_", "axes_", "between_")
 
     def __init__(self, n_components: int = 50, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
@@ -334,7 +334,7 @@ class PairwiseLogistic(PLDA):
     True
     """
 
-    _saved = (*PLDA._saved, "apart_", "alike_")
+    _saved: tuple[str, ...] = (*PLDA._saved, "apart_", "alike_")
 
     def __init__(self, n_components: int = 50, shrinkage: float = 0.1, C: float = 0.01) -> None:
         super().__init__(n_components, shrinkage)

@@ -135,12 +135,13 @@ def calibrated_from(
         model.speakers_ = plain["speakers"]
     model._held = {}
     for place, numbers in enumerate(plain["held"]):
-        names = [field.name for field in fields(Held)]
-        columns = {name: arrays.get(f"held.{place}.{name}") for name in names}
-        model._held[numbers["task"]] = Held(
-            **{name: column for name, column in columns.items() if column is not None},
-            **{name: float(numbers[name]) for name in names if name in numbers},
-        )
+        content: dict[str, Any] = {}
+        for name in (field.name for field in fields(Held)):
+            if f"held.{place}.{name}" in arrays:
+                content[name] = arrays[f"held.{place}.{name}"]
+            elif name in numbers:
+                content[name] = float(numbers[name])
+        model._held[numbers["task"]] = Held(**content)
     model._remember_temperatures()
     model.likelihood_ratio_ = None
     if plain["ratio"] is not None and "told" in plain["ratio"]:
