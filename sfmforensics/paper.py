@@ -88,8 +88,8 @@ def load_paper_results(
         if wanted is not None:
             plain = results[column].map(_plain)
             if _plain(wanted) not in set(plain):
-                found = ", ".join(results[column].unique())
-                raise DatasetError(f"the paper has no {column} {wanted!r}; there are {found}")
+                choices = ", ".join(results[column].unique())
+                raise DatasetError(f"the paper has no {column} {wanted!r}; there are {choices}")
             keep &= plain == _plain(wanted)
     if views is not None:
         named, wanted = _views_of(results), _in_order(views)
@@ -241,15 +241,15 @@ def plan_rows(
     (4, 'tango', ('whisper', 'mfcc'))
     """
     known = paper_tables(corpus_name)
-    asked = list(known) if tables is None else list(dict.fromkeys(tables))
-    for number in asked:
+    numbers = list(known) if tables is None else list(dict.fromkeys(tables))
+    for number in numbers:
         if number not in known:
             raise DatasetError(
                 f"the paper's table {number} does not tell of {corpus_name}; there are "
                 f"{', '.join(map(str, known))}"
             )
-    if BEST_OF in asked:
-        asked = list(known)
+    if BEST_OF in numbers:
+        numbers = list(known)
     results = load_paper_results()
     ordered = {
         frozenset(pair): pair for pair in zip(results["view_1"], results["view_2"], strict=True)
@@ -257,13 +257,13 @@ def plan_rows(
     both = combinations(dict.fromkeys(views), 2)
     pairs: list[tuple[str, ...]] = [ordered.get(frozenset(pair), pair) for pair in both]
     rows: list[tuple[int, str, tuple[str, ...]]] = []
-    for number in asked:
+    for number in numbers:
         for setup in known[number]:
             of = [(view,) for view in dict.fromkeys(views)] if setup in ("svst", "svmt") else pairs
             rows += [(number, setup, chosen) for chosen in of]
     if not rows:
         raise ViewError(
-            f"tables {', '.join(map(str, asked))} are of pairs of views, but only "
+            f"tables {', '.join(map(str, numbers))} are of pairs of views, but only "
             f"{', '.join(views)} was given; add another (--views mfcc,prosody), or a table of "
             "single views (--tables 1,2)"
         )
@@ -306,9 +306,9 @@ def paper_rows_of(scores: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     0  tango  mfcc+whisper  speaker  0.8307
     1  tango  mfcc+whisper  emotion  0.6951
     """
-    found = [
+    parts = [
         paper_rows(corpus_name, views.split("+"), model).assign(model=model, views=views)
         for model, views in scores[["model", "views"]].drop_duplicates().itertuples(index=False)
     ]
-    filled = [rows for rows in found if not rows.empty]
-    return pd.concat(filled, ignore_index=True) if filled else found[0]
+    filled = [rows for rows in parts if not rows.empty]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]

@@ -170,8 +170,8 @@ def result_files(
         stems += [f"regression-{task}-{name}" for name in protocols]
     names |= own_figures(output, stems)
     files = own_files(output, names, "evaluation")
-    for kept in (FOLDS, ROWS):  # nobody else gives a file the name that a fold or a row has here
-        files |= {file: anything for file in (output / kept).rglob("*") if file.is_file()}
+    for folder in (FOLDS, ROWS):  # nobody else gives a file the name that a fold or a row has here
+        files |= {file: anything for file in (output / folder).rglob("*") if file.is_file()}
     return files
 
 
@@ -301,10 +301,10 @@ class Run:
         if isinstance(named, dict) and {"model", "views"} <= set(named):
             return str(named["model"]), str(named["views"])
         models = self.config.get("models")
-        found = self.scores[["model", "views"]].drop_duplicates()
-        if isinstance(models, list) and models and str(models[0]) in set(found["model"]):
-            found = found[found["model"] == str(models[0])]
-        return tuple(found.iloc[0])
+        systems = self.scores[["model", "views"]].drop_duplicates()
+        if isinstance(models, list) and models and str(models[0]) in set(systems["model"]):
+            systems = systems[systems["model"] == str(models[0])]
+        return tuple(systems.iloc[0])
 
 
 def read_run(directory: PathLike) -> Run:
@@ -335,8 +335,8 @@ def read_run(directory: PathLike) -> Run:
     """
     directory = user_path(directory)
     if not directory.is_dir():
-        found = "is not a folder" if directory.exists() else "does not exist"
-        raise ReportError(f"{directory} {found}; {_remedy(directory)}")
+        problem = "is not a folder" if directory.exists() else "does not exist"
+        raise ReportError(f"{directory} {problem}; {_remedy(directory)}")
     scores = _read_table(directory / "scores.csv", SCORE_COLUMNS)
     try:
         scores["value"] = pd.to_numeric(scores["value"])
@@ -375,12 +375,12 @@ def _read_numbers(
         frame = _read_table(path, columns, empty=True)
     except ReportError as error:
         raise ReportError(f"{error}; remove the file to leave it out") from error
-    given = [name for name in numbers if name in frame]
+    present = [name for name in numbers if name in frame]
     try:
-        return frame.assign(**{name: pd.to_numeric(frame[name]) for name in given})
+        return frame.assign(**{name: pd.to_numeric(frame[name]) for name in present})
     except (TypeError, ValueError) as error:
         raise ReportError(
-            f"{path}: columns {', '.join(given)} hold numbers, but: {error}"
+            f"{path}: columns {', '.join(present)} hold numbers, but: {error}"
         ) from error
 
 

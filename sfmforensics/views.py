@@ -135,14 +135,14 @@ def hearing_of(views: FeatureUnion) -> Hearing:
     >>> hearing_of(make_views("mfcc", "prosody", channel=2)).channel
     2
     """
-    found = {name: embedder._hearing for name, embedder in views.transformer_list}
-    if len(set(found.values())) > 1:
-        told = ", ".join(f"{name} {hearing.channel!r}" for name, hearing in found.items())
+    hearings = {name: embedder._hearing for name, embedder in views.transformer_list}
+    if len(set(hearings.values())) > 1:
+        listed = ", ".join(f"{name} {hearing.channel!r}" for name, hearing in hearings.items())
         raise ViewError(
-            f"the views do not hear the same of a recording (channel: {told}); give channel= to "
+            f"the views do not hear the same of a recording (channel: {listed}); give channel= to "
             "make_views, not to one of them"
         )
-    return next(iter(found.values()))
+    return next(iter(hearings.values()))
 
 
 def files_of_views(union: FeatureUnion) -> list[Path]:
@@ -163,12 +163,12 @@ def files_of_views(union: FeatureUnion) -> list[Path]:
     >>> files_of_views(make_views("mfcc"))
     []
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for _, embedder in union.transformer_list:
         model = getattr(embedder, "model", None)
         if is_path(model) and (folder := user_path(model)).is_dir():
-            found += [file for pattern in ("*", "*/*") for file in folder.glob(pattern)]
-    return found
+            files += [file for pattern in ("*", "*/*") for file in folder.glob(pattern)]
+    return files
 
 
 def find_views(

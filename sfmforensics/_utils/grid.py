@@ -54,9 +54,9 @@ class Screen(Console):
         """Columns and lines."""
         if self._width is not None:
             return super().size
-        asked = os.environ.get("COLUMNS", "")
-        if asked.isdigit() and int(asked):
-            return ConsoleDimensions(int(asked), 25)
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isdigit() and int(columns):
+            return ConsoleDimensions(int(columns), 25)
         if not self.is_terminal:
             return ConsoleDimensions(UNLIMITED, 25)
         return super().size
@@ -243,9 +243,9 @@ class Record:
 def _wrapped(text: str, width: int, whole: bool) -> list[str]:
     """Lines of a text, broken between words; a word that is too long stays, or is continued."""
     lines = []
-    for given in text.split("\n"):
+    for paragraph in text.split("\n"):
         line = ""
-        for word in given.split(" "):
+        for word in paragraph.split(" "):
             longer = f"{line} {word}" if line else word
             if line and cell_len(longer) > width:
                 lines.append(line)

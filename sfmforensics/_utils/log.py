@@ -54,7 +54,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as JSON; what is not ASCII is escaped, so that nothing breaks a line."""
-        told = {
+        line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname if record.levelno else "NOTSET",
             "module": record.name,
@@ -62,8 +62,8 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
 def _is_log(path: Path) -> bool:

@@ -154,9 +154,9 @@ def _refuse_taken(name: str, path: Path, test: Test, overwrite: bool, hint: str 
         )
     if overwrite or is_replaceable(path, test):
         return
-    found = "a link to a file that is not there" if not path.exists() else "a file"
+    what = "a link to a file that is not there" if not path.exists() else "a file"
     raise OutputError(
-        f"{show_name(path)}: {found} is there already, and it is none that {name} writes; name "
+        f"{show_name(path)}: {what} is there already, and it is none that {name} writes; name "
         f"another place, or let it be replaced: {hint or 'overwrite=True'}"
     )
 
@@ -164,12 +164,12 @@ def _refuse_taken(name: str, path: Path, test: Test, overwrite: bool, hint: str 
 def is_replaceable(path: Path, test: Test) -> bool:
     """Whether nothing is lost where a file takes this place, or what this package wrote itself."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return not path.is_symlink()
     except OSError:
         return False
-    if not stat.S_ISREG(found.st_mode) or not found.st_size:
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return True
     try:
         return test(path)
@@ -186,14 +186,14 @@ def _place(path: Path) -> Key:
 def _keys(path: Path) -> list[Key]:
     """What tells that two paths are of one file; nothing for devices, which may be read by many."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         try:
             return [_place(path)]
         except (OSError, ValueError):
             return []
-    if stat.S_ISREG(found.st_mode):
-        return [(found.st_dev, found.st_ino), _place(path)]
+    if stat.S_ISREG(status.st_mode):
+        return [(status.st_dev, status.st_ino), _place(path)]
     return []
 
 
@@ -234,8 +234,8 @@ def is_manifest(*kinds: str) -> Test:
     """Recognise a manifest of some kinds; that of a folder of results is no manifest of answers."""
 
     def test(path: Path) -> bool:
-        found = _MANIFEST.match(_head(path))
-        return found is not None and found[1].decode() in kinds
+        match = _MANIFEST.match(_head(path))
+        return match is not None and match[1].decode() in kinds
 
     return test
 
@@ -245,8 +245,8 @@ def is_page(title: str) -> Test:
 
     def test(path: Path) -> bool:
         head = _head(path)
-        told = re.search(rb"<title>(.*?)</title>", head, re.DOTALL)
-        return _POLICY in head and told is not None and title.encode() in told[0]
+        match = re.search(rb"<title>(.*?)</title>", head, re.DOTALL)
+        return _POLICY in head and match is not None and title.encode() in match[0]
 
     return test
 

@@ -34,8 +34,8 @@ def user_path(path: PathLike) -> Path:
     >>> user_path("./~") == Path.cwd() / "~" == user_path(user_path("./~"))
     True
     """
-    found = Path(user_name(path))
-    return found.absolute() if str(found).startswith("~") else found
+    expanded = Path(user_name(path))
+    return expanded.absolute() if str(expanded).startswith("~") else expanded
 
 
 def user_name(path: PathLike) -> str:

@@ -71,20 +71,20 @@ class Kept:
         except (OSError, ValueError) as error:
             return self._damaged(path, error)
         try:
-            kept = json.loads(text)
-            if kept["sha256"] != _checksum(kept["key"], kept["content"]):
+            record = json.loads(text)
+            if record["sha256"] != _checksum(record["key"], record["content"]):
                 raise ValueError("its checksum does not fit")
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             return self._damaged(path, error)
-        return kept["content"] if kept["key"] == key else None
+        return record["content"] if record["key"] == key else None
 
     def write(self, name: str, key: str, content: Any) -> None:
         """Keep a result."""
         if not self._writable:
             return
-        kept = {"key": key, "sha256": _checksum(key, content), "content": content}
+        record = {"key": key, "sha256": _checksum(key, content), "content": content}
         try:
-            write_atomically(self.path(name), json.dumps(kept))
+            write_atomically(self.path(name), json.dumps(record))
         except OSError as error:
             self._writable = False
             warnings.warn(
@@ -123,22 +123,22 @@ def digest(*parts: Any) -> str:
     >>> digest(pd.DataFrame({"a": [1.0]})) == digest(pd.DataFrame({"a": [1.5]}))
     False
     """
-    found = hashlib.sha256()
+    content = hashlib.sha256()
     for part in parts:
         if isinstance(part, pd.DataFrame):
-            found.update(repr(list(part.columns)).encode())
-            found.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+            content.update(repr(list(part.columns)).encode())
+            content.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
         elif isinstance(part, np.ndarray):
-            found.update(f"{part.dtype} {part.shape}".encode())
-            found.update(np.ascontiguousarray(part).tobytes())
+            content.update(f"{part.dtype} {part.shape}".encode())
+            content.update(np.ascontiguousarray(part).tobytes())
         elif isinstance(part, dict):
             for key, value in part.items():
-                found.update(f"{key!r}: {digest(value)}".encode())
+                content.update(f"{key!r}: {digest(value)}".encode())
         elif isinstance(part, (list, tuple)) and not all(isinstance(x, str) for x in part):
-            found.update("".join(map(digest, part)).encode())
+            content.update("".join(map(digest, part)).encode())
         elif hasattr(part, "get_params"):
-            found.update(f"{type(part).__name__} {sorted(part.get_params().items())}".encode())
+            content.update(f"{type(part).__name__} {sorted(part.get_params().items())}".encode())
         else:
-            found.update(repr(part).encode())
-        found.update(b";")
-    return found.hexdigest()
+            content.update(repr(part).encode())
+        content.update(b";")
+    return content.hexdigest()

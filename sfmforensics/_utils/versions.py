@@ -109,17 +109,19 @@ class CarriesVersions:
         self._compare_versions()
 
     def _compare_versions(self) -> None:
-        made = getattr(self, "versions_", {})
-        if not made and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
+        recorded = getattr(self, "versions_", {})
+        if not recorded and any(name.endswith("_") and name[0] != "_" for name in vars(self)):
             warnings.warn(
                 f"this {type(self).__name__} was fitted before models carried their versions, and "
                 "may not answer; fit it again",
                 ModelVersionWarning,
                 stacklevel=3,
             )
-        here = versions([name for name in made if name != "python"])
+        here = versions([name for name in recorded if name != "python"])
         differ = [
-            f"{name} {made[name]} (here {here[name]})" for name in made if made[name] != here[name]
+            f"{name} {recorded[name]} (here {here[name]})"
+            for name in recorded
+            if recorded[name] != here[name]
         ]
         if differ:
             warnings.warn(

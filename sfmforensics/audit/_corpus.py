@@ -53,17 +53,17 @@ def hearing_findings(
     ['channels differ']
     """
     hearing = Hearing(channel, truncated)
-    told = [heard_of(recording, hearing) for recording in data]
+    facts = [heard_of(recording, hearing) for recording in data]
     names = names_of(data)
 
     def of(key: str, value: str | None = None) -> list[str]:
         return [
             name
-            for name, one in zip(names, told, strict=True)
+            for name, one in zip(names, facts, strict=True)
             if key in one and value in (None, one[key])
         ]
 
-    found = []
+    findings = []
     for named, severity, finding, why, remedy in (
         (
             of("because", DIFFERENT),
@@ -97,8 +97,8 @@ def hearing_findings(
     ):
         if named:
             what = f"{counted(len(named), 'recording')} ({name_few(sorted(named))})"
-            found.append(Finding(severity, finding, what, why, remedy))
-    return found
+            findings.append(Finding(severity, finding, what, why, remedy))
+    return findings
 
 
 def audit_corpus(
@@ -197,14 +197,14 @@ def audit_corpus(
 
 
 def _unreadable(data: Sequence[Recording], details: pd.DataFrame) -> Iterator[Finding]:
-    found = unreadable(data, details)["found"]
-    if len(found):
+    reasons = unreadable(data, details)["found"]
+    if len(reasons):
         bad = details["found"].notna()
         names = [name for name, refused in zip(names_of(data), bad, strict=True) if refused]
         yield Finding(
             SERIOUS,
             "cannot be read",
-            f"{counted(len(found), 'recording')} ({name_few(sorted(names))})",
+            f"{counted(len(reasons), 'recording')} ({name_few(sorted(names))})",
             "evaluate and train stop at such a recording.",
             "Leave it out of the corpus, or replace it.",
         )

@@ -80,8 +80,8 @@ def not_labels(target: pd.DataFrame, names: Sequence[str] = ()) -> list[tuple[Ha
     take has 12 labels for 12 recordings, such as 0: what tells recordings apart is no label
     day holds dates or times, such as '2024-03-30'
     """
-    found = ((column, _found(target[column], column, names)) for column in target)
-    return [(column, said) for column, said in found if said]
+    reasons = ((column, _found(target[column], column, names)) for column in target)
+    return [(column, said) for column, said in reasons if said]
 
 
 def _found(column: pd.Series, name: Hashable, names: Sequence[str]) -> str:
@@ -100,7 +100,9 @@ def _found(column: pd.Series, name: Hashable, names: Sequence[str]) -> str:
     if kind:
         return f"holds {kind}, such as {shown(str(labels[0]))}"
     if len(names) == len(column):
-        paths = [str(path) for path, given in zip(names, labelled, strict=True) if given]
+        paths = [
+            str(path) for path, is_labelled in zip(names, labelled, strict=True) if is_labelled
+        ]
         if len(known) > 1 and any(
             all(change(path) == str(label) for path, label in zip(paths, known, strict=True))
             for change in _CHANGES
@@ -210,7 +212,7 @@ def constant_labels(target: pd.DataFrame) -> list[str]:
     """
     if SPEAKER not in target:
         return []
-    found = []
+    columns = []
     for column in target.columns.drop(SPEAKER):
         several = _values_of_speakers(target, column)
         several = several[several["labels"] > 1]
@@ -218,8 +220,8 @@ def constant_labels(target: pd.DataFrame) -> list[str]:
             continue
         share = (several["values"] == 1).mean()
         if column in _BODY or share == 1 or (share >= _MOSTLY and len(several) >= _ENOUGH_SPEAKERS):
-            found.append(column)
-    return found
+            columns.append(column)
+    return columns
 
 
 def speaker_conflicts(target: pd.DataFrame) -> pd.DataFrame:
@@ -263,11 +265,11 @@ def _alike(target: pd.DataFrame) -> Iterator[Finding]:
     for column in target:
         if task_kind(target[column]) != CLASSIFICATION:
             continue
-        found: dict[str, list[str]] = {}
+        by_letters: dict[str, list[str]] = {}
         for label in target[column].dropna().unique():
             if isinstance(label, str):
-                found.setdefault(_bare(label), []).append(label)
-        several = [sorted(labels) for labels in found.values() if len(labels) > 1]
+                by_letters.setdefault(_bare(label), []).append(label)
+        several = [sorted(labels) for labels in by_letters.values() if len(labels) > 1]
         if several:
             named = [" = ".join(map(repr, labels)) for labels in sorted(several)]
             yield Finding(
@@ -334,13 +336,13 @@ def _constant(target: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _no_labels(no_labels: Sequence[tuple[Hashable, str]]) -> Iterator[Finding]:
-    for column, found in no_labels:
-        if found.startswith(ONE_LABEL):
+    for column, reason in no_labels:
+        if reason.startswith(ONE_LABEL):
             continue  # told already
         yield Finding(
             SERIOUS,
             "looks like no label",
-            f"{column} {found}",
+            f"{column} {reason}",
             "Nothing can be learnt from it that holds for another recording, and it takes part in "
             "learning the others.",
             f"Leave the column {column} out: --tasks, or load_corpus(..., tasks=[...]), names those"

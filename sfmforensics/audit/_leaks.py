@@ -72,11 +72,11 @@ def find_leaks(
     joined = copies if near is None else join_copies(copies, near)
     rows = []
     for protocol in PROTOCOLS:
-        for kept, title in ((None, "ignored"), (joined, "kept together")):
+        for together, title in ((None, "ignored"), (joined, "kept together")):
             row: dict[str, Any] = {"protocol": protocol, "copies are": title}
             rows.append(row)
             try:
-                splits = make_splits(target, protocol, folds=folds, seed=seed, copies=kept)
+                splits = make_splits(target, protocol, folds=folds, seed=seed, copies=together)
             except SFMForensicsError as error:
                 row["split"] = str(error)
                 break
@@ -89,7 +89,7 @@ def find_leaks(
         | {"speakers on both sides": float}
     )
     absent = {"near copies in training": near, "alike voices on both sides": alike}
-    return frame.drop(columns=[name for name, given in absent.items() if given is None])
+    return frame.drop(columns=[name for name, value in absent.items() if value is None])
 
 
 def _shared(

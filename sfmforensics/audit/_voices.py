@@ -109,7 +109,7 @@ def alike_voices(
         first, second = first + start, second + start
         expected = np.sqrt(reliability[first] * reliability[second])
         above = (_fisher(similar) - middle) / spread
-        found = np.flatnonzero((similar >= least * expected) & (above >= limit))
+        suspects = np.flatnonzero((similar >= least * expected) & (above >= limit))
         rows += [
             (
                 names[first[pair]],
@@ -119,7 +119,7 @@ def alike_voices(
                 float(above[pair]),
                 f"{counts[first[pair]]} / {counts[second[pair]]}",
             )
-            for pair in found
+            for pair in suspects
         ]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["above_others", "first", "second"], ascending=[False, True, True], ignore_index=True

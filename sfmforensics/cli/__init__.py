@@ -44,8 +44,8 @@ _TILDE = re.compile(r"(--[a-z-]+=)?(\./~.*)", re.DOTALL)
 _logger = logging.getLogger(__name__)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(f"sfmforensics {sfmforensics.__version__}")
         raise typer.Exit
 
@@ -85,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 on success, 1 if something was refused, 2 if the command was misspelt, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    given, log = _without_log(arguments)
-    debug = "--debug" in given
-    given = [_not_at_home(argument) for argument in given if argument != "--debug"]
+    rest, log = _without_log(arguments)
+    debug = "--debug" in rest
+    rest = [_not_at_home(argument) for argument in rest if argument != "--debug"]
     with ExitStack() as stack:
         stack.enter_context(any_encoding())
         try:
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(error)
             return 1
         event(_logger, "begun", arguments=arguments, version=sfmforensics.__version__)
-        code = _run(given, debug)
+        code = _run(rest, debug)
         event(_logger, "ended", code=code)
         return code
 
@@ -116,8 +116,8 @@ def _without_log(arguments: list[str]) -> tuple[list[str], str | None]:
 
 def _not_at_home(argument: str) -> str:
     """What is called ``./~`` stands for no home, and would without its first part."""
-    found = _TILDE.fullmatch(argument)
-    return f"{found[1] or ''}{os.path.abspath(found[2])}" if found else argument
+    parts = _TILDE.fullmatch(argument)
+    return f"{parts[1] or ''}{os.path.abspath(parts[2])}" if parts else argument
 
 
 def _run(arguments: list[str], debug: bool) -> int:

@@ -102,10 +102,10 @@ def compare(
     if format is Format.json:
         print_json(case.to_dict())
     elif format is Format.csv:
-        told = case.to_dict()
-        told["known"] = " | ".join(map(keep_name, told["known"]))
-        told["questioned"] = keep_name(told["questioned"])
-        print_csv(DataFrame([told]))
+        line = case.to_dict()
+        line["known"] = " | ".join(map(keep_name, line["known"]))
+        line["questioned"] = keep_name(line["questioned"])
+        print_csv(DataFrame([line]))
     else:
         show_comparison(case.questioned, case.known, case.comparison)
     if report is not None:
@@ -160,7 +160,7 @@ def identify(
             f"{enrolled}: it has no column 'speaker'; add one that says who speaks in each "
             "recording"
         )
-    found = identify_files(
+    answers = identify_files(
         load_model(model, trust=trust),
         files,
         table.data,
@@ -174,15 +174,15 @@ def identify(
         overwrite=overwrite,
     )
     if format is Format.table:
-        shown, folder = in_folder(found.assign(speaker=found["speaker"].fillna("none of them")))
-        least = found["threshold"].iloc[0]
+        shown, folder = in_folder(answers.assign(speaker=answers["speaker"].fillna("none of them")))
+        least = answers["threshold"].iloc[0]
         show_frame(shown.drop(columns="threshold"), folder)
         explain(
             f"A name is given above a log10 LR of {least:.2f} without bounds. That only ranks: the "
             "ratio to report is the one within them."
         )
     else:
-        print_answers(found, format)
+        print_answers(answers, format)
     if manifest is not None:
         say(f"chain of custody: {hashed(manifest)}")
 
@@ -228,7 +228,7 @@ def assess(
     from sfmforensics.report import format_assessment, format_differences
     from sfmforensics.workflow import assess_corpus, load_model
 
-    found = assess_corpus(
+    assessment = assess_corpus(
         load_model(model, trust=trust),
         load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
         output,
@@ -243,19 +243,22 @@ def assess(
         on_error=on_error.value,
         overwrite=overwrite,
     )
-    for by in found.table["by"].unique():
-        show_frame(format_assessment(found, by), f"by {by}" if by else "all recordings", keys=2)
-    differing = format_differences(found)
+    for by in assessment.table["by"].unique():
+        show_frame(
+            format_assessment(assessment, by), f"by {by}" if by else "all recordings", keys=2
+        )
+    differing = format_differences(assessment)
     if len(differing):
         show_frame(differing, "groups whose interval of the difference does not hold 0")
         explain(
             "Of twenty differences one is such by chance; nothing is corrected for their number."
         )
     explain("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
-    if found.known_speakers:
+    if assessment.known_speakers:
         explain(
-            f"{len(found.known_speakers)} of {len(found.names)} speakers have names that the model "
-            f"knows ({name_few(list(found.known_speakers))}): of strangers it is worse than this."
+            f"{len(assessment.known_speakers)} of {len(assessment.names)} speakers have names that "
+            f"the model knows ({name_few(list(assessment.known_speakers))}): of strangers it is "
+            "worse than this."
         )
     if output is not None:
         tell(f"Tables and figures: {output}")

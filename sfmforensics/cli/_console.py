@@ -111,35 +111,35 @@ def _interval(low: float, high: float) -> str:
     return "anything" if high == float("inf") else f"{low:.0f} to {high:.0f}"
 
 
-def show_comparison(questioned: str, known: list[str], found: Comparison) -> None:
+def show_comparison(questioned: str, known: list[str], comparison: Comparison) -> None:
     """Print a likelihood ratio, its bounds, what it rests on and what it means."""
     from sfmforensics.evidence import number_of_times, plain_sentences
 
-    ends = [f"1/{number_of_times(found.lower)}", number_of_times(found.upper)]
+    ends = [f"1/{number_of_times(comparison.lower)}", number_of_times(comparison.upper)]
     limits = f"the calibration data support ratios from {ends[0]} to {ends[1]}"
-    if found.at_bound:
+    if comparison.at_bound:
         limits += "; without them it would be more extreme, by extrapolation"
-    if not (math.isfinite(found.lower) and math.isfinite(found.upper)):
+    if not (math.isfinite(comparison.lower) and math.isfinite(comparison.upper)):
         limits = "none were set; what lies beyond the calibration data is extrapolation"
-    ratio = number_of_times(found.log10_lr)
+    ratio = number_of_times(comparison.log10_lr)
     lines = [
         ("questioned", show_name(questioned)),
         ("known", ", ".join(map(show_name, known))),
         (
             "likelihood ratio",
-            f"{ratio if found.log10_lr >= 0 else f'1/{ratio}'} "
-            f"(log10 {found.log10_lr:.2f})".replace("-", "\N{MINUS SIGN}"),
+            f"{ratio if comparison.log10_lr >= 0 else f'1/{ratio}'} "
+            f"(log10 {comparison.log10_lr:.2f})".replace("-", "\N{MINUS SIGN}"),
         ),
-        ("in words", found.verbal),
+        ("in words", comparison.verbal),
         ("limits", limits),
         (
             "rests on",
-            f"{found.n_speakers} speakers, {found.n_same:,} comparisons of one speaker and "
-            f"{found.n_different:,} of two, each with {found.n_known} known recording"
-            f"{'s' if found.n_known > 1 else ''}; Cllr {found.cllr:.2f} (at best "
-            f"{found.cllr_min:.2f}), equal error rate {found.eer:.1%}",
+            f"{comparison.n_speakers} speakers, {comparison.n_same:,} comparisons of one speaker "
+            f"and {comparison.n_different:,} of two, each with {comparison.n_known} known recording"
+            f"{'s' if comparison.n_known > 1 else ''}; Cllr {comparison.cllr:.2f} (at best "
+            f"{comparison.cllr_min:.2f}), equal error rate {comparison.eer:.1%}",
         ),
-        ("meaning", plain_sentences(found.log10_lr)),
+        ("meaning", plain_sentences(comparison.log10_lr)),
     ]
     out.print(Record((name, escape_text(text)) for name, text in lines), soft_wrap=True)
 
@@ -186,13 +186,13 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
     from sfmforensics.report import format_comparisons, read_run, to_rich
     from sfmforensics.report.tables import UNDEFINED, UNTESTED, untested
 
-    found = read_run(directory).comparisons
-    if found is None:
+    comparisons = read_run(directory).comparisons
+    if comparisons is None:
         return
-    found = found[found["metric"].isin(METRICS.defaults)]
-    if not len(found):
+    comparisons = comparisons[comparisons["metric"].isin(METRICS.defaults)]
+    if not len(comparisons):
         return
-    lines = format_comparisons(found)
+    lines = format_comparisons(comparisons)
     protocols = list(dict.fromkeys(name.partition(": ")[0] for name in lines.columns[3:]))
     parts = [
         lines[["task", "first", "second"]].assign(
@@ -212,7 +212,7 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
         "comparisons.",
         console,
     )
-    if untested(found).any():
+    if untested(comparisons).any():
         explain(UNTESTED, console)
 
 

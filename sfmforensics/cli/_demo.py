@@ -84,7 +84,7 @@ def run_demo(
         "epochs": 20,
         "overwrite": overwrite,
     }
-    found = evaluate_corpus(
+    evaluation = evaluate_corpus(
         seen,
         _VIEWS,
         output,
@@ -94,7 +94,7 @@ def run_demo(
         command=f"sfmforensics demo --output {shlex.quote(str(output))} --seed {seed}",
         **settings,
     )
-    show_scores(found.scores, "synthetic", console)
+    show_scores(evaluation.scores, "synthetic", console)
 
     console.print("3. One model of all these recordings")
     file = output / "tango.safetensors"

@@ -120,7 +120,7 @@ def evaluate(
     from sfmforensics.workflow import evaluate_corpus
 
     with on_cluster(cluster):
-        found = evaluate_corpus(
+        evaluation = evaluate_corpus(
             load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
             specs(views),
             output,
@@ -143,7 +143,7 @@ def evaluate(
             on_error=on_error.value,
             overwrite=overwrite,
         )
-    show_scores(found.scores, corpus, out)
+    show_scores(evaluation.scores, corpus, out)
     show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
     tell_manifest(output / MANIFEST)
@@ -222,9 +222,9 @@ def reproduce(
 def _grid(text: str) -> dict[str, Any]:
     """Values to search, from JSON or from a file of it."""
     source = Path(text)
-    given = text.lstrip().startswith("{")
+    is_json = text.lstrip().startswith("{")
     try:
-        found = json.loads(text if given else source.read_text(encoding="utf-8"))
+        grid = json.loads(text if is_json else source.read_text(encoding="utf-8"))
     except OSError as error:
         raise SFMForensicsError(
             f"--search {text}: no such file ({error.strerror}), nor JSON, which begins with {{"
@@ -234,12 +234,12 @@ def _grid(text: str) -> dict[str, Any]:
             f"--search {text}: this is not JSON ({error}); write it as in "
             """'{"reg": [0.05, 0.1]}'"""
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(grid, dict):
         raise SFMForensicsError(
             f"--search {text}: it holds no parameters by name; write it as in "
             """'{"reg": [0.05, 0.1]}'"""
         )
-    return found
+    return grid
 
 
 def _numbers(text: str) -> list[int]:

@@ -115,12 +115,12 @@ def train(
     used = len(loaded.data) - len(trained.manifest_.get("left_out", ()))
     tell(f"{model} of {used} recordings: {output}")
     if calibrate is not None:
-        told = trained.manifest_["calibration"]
+        calibration = trained.manifest_["calibration"]
         people = trained.manifest_.get("people", {})
-        used = people.get("calibrated", len(told.get("recordings", [])))
-        unnamed = people.get("left_out", len(told.get("left_out", [])))
+        used = people.get("calibrated", len(calibration.get("recordings", [])))
+        unnamed = people.get("left_out", len(calibration.get("left_out", [])))
         tell(
-            f"Calibrated by {told['speakers']} speakers ({used} recordings)"
+            f"Calibrated by {calibration['speakers']} speakers ({used} recordings)"
             + (f"; {unnamed} without a speaker left out" if unnamed else "")
         )
     if no_people:
@@ -138,15 +138,15 @@ def _share_or_folds(text: str | None) -> float | int | None:
     if text is None:
         return None
     try:
-        found = float(text) if "." in text else int(text)
+        value = float(text) if "." in text else int(text)
     except ValueError:
-        found = 0
-    if not (0 < found < 1 or (isinstance(found, int) and found >= 2)):
+        value = 0
+    if not (0 < value < 1 or (isinstance(value, int) and value >= 2)):
         raise ParameterError(
             f"--calibrate {text}: give a share of the speakers between 0 and 1, such as 0.33, or a "
             "number of folds, 2 or more"
         )
-    return found
+    return value
 
 
 def predict(
@@ -244,24 +244,24 @@ def verify(
     """Compute again what a manifest says of a result, and say what differs."""
     from sfmforensics.workflow import verify_results
 
-    found = verify_results(
+    checks = verify_results(
         path, root=root, sha256=sha256, vectors=vectors, trust=trust, verbose=True
     )
     if format is Format.csv:
-        print_csv(found)
+        print_csv(checks)
     elif format is Format.json:
-        print_json(found.to_dict(orient="records"))
+        print_json(checks.to_dict(orient="records"))
     else:
-        counts = found.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
+        counts = checks.groupby(["what", "verdict"], sort=False).size().unstack(fill_value=0)
         show_frame(counts.reset_index(), "looked at")
-        differing = found[found["verdict"] != "same"]
+        differing = checks[checks["verdict"] != "same"]
         if len(differing):
             show_frame(differing, "not as recorded")
-    bad = found["verdict"].isin(["differs", "missing"]).sum()
+    bad = checks["verdict"].isin(["differs", "missing"]).sum()
     if bad:
-        say(f"{path}: {bad} of {len(found)} things are not as they were recorded")
+        say(f"{path}: {bad} of {len(checks)} things are not as they were recorded")
         raise typer.Exit(1)
     # Behind data it is no data.
     (tell if format is Format.table else say)(
-        f"{path}: {(found['verdict'] == 'same').sum()} things are as they were recorded"
+        f"{path}: {(checks['verdict'] == 'same').sum()} things are as they were recorded"
     )

@@ -142,9 +142,9 @@ def check_manifest(manifest: object, path: PathLike) -> None:
         raise _no_manifest(path, "a recording or a view is not told of by names")
 
 
-def _no_manifest(path: PathLike, found: object) -> CustodyError:
+def _no_manifest(path: PathLike, reason: object) -> CustodyError:
     return CustodyError(
-        f"{path}: it is no manifest of this version ({found}); take it from where it was written, "
+        f"{path}: it is no manifest of this version ({reason}); take it from where it was written, "
         "or run again"
     )
 
@@ -173,12 +173,12 @@ def manifest_without_people(manifest: dict[str, Any]) -> dict[str, Any]:
         "left_out": len(calibration.get("left_out", [])),
         "sha256": manifest.get("sha256"),
     }
-    told = {name: manifest[name] for name in _OF_NOBODY if name in manifest} | {
+    reduced = {name: manifest[name] for name in _OF_NOBODY if name in manifest} | {
         "recordings": [],
         "calibration": {name: calibration[name] for name in _OF_CALIBRATION if name in calibration},
         "people": manifest.get("people", counts),
     }
-    return told | {"sha256": seal(told)}
+    return reduced | {"sha256": seal(reduced)}
 
 
 def is_sealed(manifest: dict[str, Any]) -> bool:
@@ -219,19 +219,19 @@ def describe_views(views: FeatureUnion) -> dict[str, dict[str, Any]]:
 
 def _view(name: str, embedder: BaseEmbedder) -> dict[str, Any]:
     try:
-        told = embedder.provenance()
+        description = embedder.provenance()
     except EmbedderError as error:  # a function that does not say what it is
-        told = {"embedder": type(embedder).__name__, "identity": None, "why": str(error)}
-    given = embedder.get_params(deep=False)
+        description = {"embedder": type(embedder).__name__, "identity": None, "why": str(error)}
+    values = embedder.get_params(deep=False)
     try:
         parameters = {
             key: pack(value, f"{key} of view {name!r}")
-            for key, value in given.items()
+            for key, value in values.items()
             if key not in _HERE_ALONE
         }
-        return told | {"parameters": parameters}
+        return description | {"parameters": parameters}
     except ModelFileError:
-        return told | {"parameters": None}
+        return description | {"parameters": None}
 
 
 def describe_splits(
@@ -284,11 +284,11 @@ def matrix_hash(X: pd.DataFrame | Array) -> str:
     '910238ea'
     """
     values = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
-    found = sha256(f"{values.shape}".encode())
+    content = sha256(f"{values.shape}".encode())
     for start in range(0, len(values), 4096):
         block = np.ascontiguousarray(values[start : start + 4096], dtype="<f4")
-        found.update(block.data)
-    return found.hexdigest()
+        content.update(block.data)
+    return content.hexdigest()
 
 
 if TYPE_CHECKING:
@@ -393,7 +393,7 @@ class Provenance:
             A recording has changed since the run began.
         """
         self.check()
-        told = {
+        content = {
             "format": FORMAT,
             "kind": kind,
             "started": self.started,
@@ -411,7 +411,7 @@ class Provenance:
             **facts,
             "recordings": self.records,
         }
-        return told | {"sha256": seal(told)}
+        return content | {"sha256": seal(content)}
 
 
 def recorded_in(
@@ -469,12 +469,12 @@ def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any
 def _stamp(path: PathLike) -> Stamp | None:
     """Changes whenever a file does; None for what is no file, and may block whoever opens it."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _now() -> str:

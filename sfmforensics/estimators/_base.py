@@ -500,7 +500,8 @@ class MultiTaskEstimator(ViewsEstimator):
     ) -> MultiTaskLoss:
         dtype = self._dtype()
         points = [
-            None if given is None else torch.from_numpy(given).to(dtype) for given in codec.points_
+            None if numbers is None else torch.from_numpy(numbers).to(dtype)
+            for numbers in codec.points_
         ]
         weight = None if weight is None else weight.numpy()
         return MultiTaskLoss(

@@ -247,8 +247,10 @@ def check_inputs(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     Of either format they are given as they are, so that nothing on disk is copied; what is shorter
     becomes float32, anything else float64: only standardised columns may be rounded.
     """
-    given = getattr(X, "dtype", None)
-    short = isinstance(given, np.dtype) and given.kind in "fiub" and given.itemsize < 3
+    dtype_of_X = getattr(X, "dtype", None)
+    short = (
+        isinstance(dtype_of_X, np.dtype) and dtype_of_X.kind in "fiub" and dtype_of_X.itemsize < 3
+    )
     dtype = [np.float32, np.float64] if short else [np.float64, np.float32]
     return validate_data(estimator, X, dtype=dtype, reset=reset)
 

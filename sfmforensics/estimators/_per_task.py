@@ -35,13 +35,13 @@ MOST_CLASSES = 10_000
 def _classifiers_decide(estimator: Any) -> bool:
     if hasattr(estimator, "estimators_"):
         kinds = estimator._codec.kinds_
-        asked = [
+        estimators = [
             e
             for e, kind in zip(estimator.estimators_, kinds, strict=True)
             if kind != REGRESSION and not isinstance(e, DummyClassifier)
         ]
         return any(kind != REGRESSION for kind in kinds) and all(
-            hasattr(one, "decision_function") for one in asked
+            hasattr(one, "decision_function") for one in estimators
         )
     return estimator.classifier is None or hasattr(estimator.classifier, "decision_function")
 
@@ -220,9 +220,11 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
             if isinstance(estimator, DummyClassifier):
                 scores.append(np.zeros((len(X), 1)))
                 continue
-            found = estimator.decision_function(X)
+            decision = estimator.decision_function(X)
             # Of two classes, scikit-learn gives one score.
-            scores.append(np.column_stack([-found, found]) if found.ndim == 1 else found)
+            scores.append(
+                np.column_stack([-decision, decision]) if decision.ndim == 1 else decision
+            )
         return scores[0] if self._codec.flat_ else scores
 
     @property

@@ -129,7 +129,7 @@ def class_weights(
             class_weight = {names[0]: class_weight}
         _refuse_unknown(class_weight, names, "class_weight", "columns")
         by_task |= class_weight
-    found: list[torch.Tensor | None] = []
+    tensors: list[torch.Tensor | None] = []
     labels = iter(codec.classes_)
     for position, (name, kind) in enumerate(zip(names, codec.kinds_, strict=True)):
         wanted = by_task[name]
@@ -137,7 +137,7 @@ def class_weights(
         if of_task is None and isinstance(class_weight, dict) and wanted is not None:
             raise TargetError(f"class_weight names {name!r}, which has numbers, not classes")
         if of_task is None or wanted is None:
-            found.append(None)
+            tensors.append(None)
         elif isinstance(wanted, dict):
             _refuse_unknown(wanted, list(of_task), f"class_weight of {name!r}", "labels")
             weights = [
@@ -146,7 +146,7 @@ def class_weights(
             ]
             if not any(weights):
                 raise TargetError(f"class_weight of {name!r} holds only zeros")
-            found.append(torch.tensor(weights, dtype=dtype))
+            tensors.append(torch.tensor(weights, dtype=dtype))
         elif wanted == "balanced":
             known = ~np.isnan(encoded[:, position])
             counts = np.bincount(
@@ -155,12 +155,12 @@ def class_weights(
                 minlength=widths[position],
             )
             weights = counts.sum() / (len(counts) * np.where(counts > 0, counts, np.inf))
-            found.append(torch.as_tensor(weights, dtype=dtype))
+            tensors.append(torch.as_tensor(weights, dtype=dtype))
         else:
             raise TargetError(
                 f'class_weight of {name!r} is {wanted!r}; use "balanced" or {{label: weight}}'
             )
-    return found
+    return tensors
 
 
 def task_scales(
@@ -197,9 +197,9 @@ def _weight(weight: Any, what: str) -> float:
 
 
 def _refuse_unknown(
-    given: Iterable[object], known: Sequence[object], what: str, of_what: str
+    names: Iterable[object], known: Sequence[object], what: str, of_what: str
 ) -> None:
-    for name in given:
+    for name in names:
         if name not in known:
             raise TargetError(
                 f"{what} names {name!r}, but the {of_what} are {', '.join(map(str, known))}"

@@ -93,17 +93,17 @@ def calibrate(trials: Trials, voices: IntArray, how: str, bounds: str | None) ->
     standardised = (trials.scores - centre) / scale
     fit = _logistic if how == "logistic" else _isotonic
     calibrator = fit(standardised, trials.same, weights)
-    found = Calibration(calibrator, centre, scale, -np.inf, np.inf, trials)
+    calibration = Calibration(calibrator, centre, scale, -np.inf, np.inf, trials)
     if bounds is None:
-        return found
-    limits = _limits(bounds, found.unbounded(trials.scores), trials.same, first, second)
+        return calibration
+    limits = _limits(bounds, calibration.unbounded(trials.scores), trials.same, first, second)
     return Calibration(calibrator, centre, scale, *limits, trials)
 
 
 def _logistic(scores: FloatArray, same: BoolArray, weights: FloatArray) -> Calibrator:
     # Hardly shrunk at all: where scores tell all apart, the slope would be without end.
-    found = LogisticRegression(C=1e3).fit(scores[:, None], same, weights)
-    slope, offset = float(found.coef_[0, 0]), float(found.intercept_[0])
+    regression = LogisticRegression(C=1e3).fit(scores[:, None], same, weights)
+    slope, offset = float(regression.coef_[0, 0]), float(regression.intercept_[0])
     # Scores that are the lower, the more alike, say nothing: all ratios are 1.
     return Line(slope, offset) if slope > 0 else Line(0.0, 0.0)
 
@@ -124,10 +124,10 @@ def _isotonic(scores: FloatArray, same: BoolArray, weights: FloatArray) -> Calib
     # One misleading comparison more at each end, as in lir: no ratio is infinite.
     ends = [scores.max() + 1, scores.min() - 1]
     scores = np.append(scores, ends)
-    found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+    regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
         scores, np.append(same, [False, True]).astype(float), np.append(weights, [1, 1])
     )
-    return Steps(found.X_thresholds_, found.y_thresholds_)
+    return Steps(regression.X_thresholds_, regression.y_thresholds_)
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,13 @@ def _limits(
     alone = who[:, 0] == who[:, 1]
     one, other = who[~alone].T
     rng, pairing = np.random.RandomState(0), np.random.RandomState(0)
-    found = []
+    limits = []
     for _ in range(DRAWN):
         drawn = order[starts + (rng.uniform(size=len(counts)) * counts).astype(int)]
         lower, _ = bound(ratios[drawn], same[drawn])
         apart = np.flatnonzero(~alone)[disjoint_pairs(one, other, pairing)]
         drawn = np.concatenate([drawn[alone], drawn[apart]])
         _, upper = bound(ratios[drawn], same[drawn])
-        found.append((lower, upper))
-    lower, upper = np.median(np.asarray(found), axis=0)
+        limits.append((lower, upper))
+    lower, upper = np.median(np.asarray(limits), axis=0)
     return float(lower), float(upper)

@@ -262,18 +262,18 @@ def answered(
         No label of a task is known, or the model has a task of which there are no targets.
     """
     frame = _of_tasks(frame, parts[0][0], speaker)
-    told: dict[Any, list[tuple[Array, ...]]] = {}
+    parts_of: dict[Any, list[tuple[Array, ...]]] = {}
     every = _every_label([estimator for estimator, _ in parts])
     for estimator, rows in parts:
-        asked = _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows], every)
-        for task, found in asked.items():
+        answers = _asked(estimator, _safe_indexing(X, rows), frame.iloc[rows], every)
+        for task, columns in answers.items():
             known = frame.iloc[rows][task].notna().to_numpy()
-            told.setdefault(task, []).append(
-                (*(part[known] for part in found), voices[rows][known])
+            parts_of.setdefault(task, []).append(
+                (*(part[known] for part in columns), voices[rows][known])
             )
     held = {}
-    for task, found in told.items():
-        *said, who = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+    for task, columns in parts_of.items():
+        *said, who = (np.concatenate(pieces) for pieces in zip(*columns, strict=True))
         if not len(who):
             raise TargetError(
                 f"no speaker kept back for calibration has a label of {task!r}; label more "
@@ -307,12 +307,12 @@ def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str | None) -> pd.Da
 
 def _every_label(estimators: list[Any]) -> dict[Any, pd.Index]:
     """By task: the labels that any of some models knows."""
-    found: dict[Any, pd.Index] = {}
+    labels_of: dict[Any, pd.Index] = {}
     for estimator in estimators:
         for task, labels in task_classes(estimator):
             own = pd.Index(labels)
-            found[task] = found.get(task, own).append(own).unique()
-    return found
+            labels_of[task] = labels_of.get(task, own).append(own).unique()
+    return labels_of
 
 
 def _asked(
@@ -323,7 +323,7 @@ def _asked(
     A label that this model does not know is as improbable as can be, and no column of the truth.
     """
     last: Any = last_step(estimator)[0]
-    found: dict[Any, tuple[Array, ...]] = {}
+    answers_of: dict[Any, tuple[Array, ...]] = {}
     if hasattr(estimator, "predict_proba"):
         parts = estimator.predict_proba(X)
         parts = parts if isinstance(parts, list) else [parts]
@@ -332,15 +332,20 @@ def _asked(
                 continue
             own, truth = pd.Index(labels), pd.Index(frame[task])
             places = every[task].get_indexer(own)
-            told = np.zeros((len(part), len(every[task])), dtype=part.dtype)
-            told[:, places] = part
-            found[task] = (told, np.where(truth.isin(own), every[task].get_indexer(truth), -1))
+            widened = np.zeros((len(part), len(every[task])), dtype=part.dtype)
+            widened[:, places] = part
+            answers_of[task] = (
+                widened,
+                np.where(truth.isin(own), every[task].get_indexer(truth), -1),
+            )
     answers = as_frame(estimator.predict(X))
     for place, (task, kind) in enumerate(last.tasks_.items()):
         if kind != CLASSIFICATION and task in frame:
             numbers = frame[task].to_numpy(dtype=np.float64)
-            found[task] = (np.abs(answers.iloc[:, place].to_numpy(dtype=np.float64) - numbers),)
-    return {task: found[task] for task in last.tasks_ if task in found}
+            answers_of[task] = (
+                np.abs(answers.iloc[:, place].to_numpy(dtype=np.float64) - numbers),
+            )
+    return {task: answers_of[task] for task in last.tasks_ if task in answers_of}
 
 
 def task_classes(estimator: Any) -> list[tuple[Any, Array]]:
@@ -370,7 +375,7 @@ def _of_classes(task: Hashable, probabilities: Array, truth: IntArray, voices: I
             "more speakers alike, or leave the column out"
         )
     weights = speaker_weights(voices)
-    found = temperature(probabilities, truth, weights)
-    scaled = scale(probabilities, found)
+    warmth = temperature(probabilities, truth, weights)
+    scaled = scale(probabilities, warmth)
     correct = scaled.argmax(axis=1) == truth
-    return Held(class_scores(probabilities, truth), voices, correct, scaled.max(axis=1), found)
+    return Held(class_scores(probabilities, truth), voices, correct, scaled.max(axis=1), warmth)

@@ -174,8 +174,8 @@ def class_scores(probabilities: FloatArray, truth: ArrayLike) -> FloatArray:
     array([1.386])
     """
     truth = np.asarray(truth)
-    found = _surprise(probabilities[np.arange(len(truth)), np.maximum(truth, 0)])
-    return np.where(truth >= 0, found, np.inf)
+    surprise = _surprise(probabilities[np.arange(len(truth)), np.maximum(truth, 0)])
+    return np.where(truth >= 0, surprise, np.inf)
 
 
 def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
@@ -203,12 +203,12 @@ def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
     >>> class_sets(np.array([[0.7, 0.2, 0.1]]), quantile=2.0)
     array([[ True,  True, False]])
     """
-    found = _surprise(probabilities) <= quantile
-    found[np.arange(len(found)), probabilities.argmax(axis=1)] = True
-    return found
+    sets = _surprise(probabilities) <= quantile
+    sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
+    return sets
 
 
 def _surprise(probabilities: FloatArray) -> FloatArray:
     # Of one precision on both sides: a class as probable as the quantile's is in the set.
-    told = np.asarray(probabilities, dtype=np.float64)
-    return -np.log(np.maximum(told, np.finfo(np.float64).tiny))
+    values = np.asarray(probabilities, dtype=np.float64)
+    return -np.log(np.maximum(values, np.finfo(np.float64).tiny))

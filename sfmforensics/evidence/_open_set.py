@@ -171,10 +171,10 @@ class OpenSetIdentifier(BaseEstimator):
             None for "none of them".
         """
         check_is_fitted(self)
-        found = self.likelihood_ratio.log10_lr(X, self._known, self._speakers, bounded=False)
-        best = found.argmax(axis=1)
+        ratios = self.likelihood_ratio.log10_lr(X, self._known, self._speakers, bounded=False)
+        best = ratios.argmax(axis=1)
         names = np.asarray(self.classes_, dtype=object)[best]
-        names[found.max(axis=1) <= self.threshold_] = None
+        names[ratios.max(axis=1) <= self.threshold_] = None
         return names
 
 

@@ -153,8 +153,8 @@ def warn_of_heard(speakers: dict[str, list[str]]) -> None:
 
 def classes_of(estimator: Any, speaker: str | None) -> Column:
     """Give the speakers whom an estimator has learnt to tell apart."""
-    found = [classes for task, classes in task_classes(estimator) if task == speaker]
-    return found[0] if found else []
+    of_speakers = [classes for task, classes in task_classes(estimator) if task == speaker]
+    return of_speakers[0] if of_speakers else []
 
 
 def check_strangers(model: CalibratedModel, speakers: Column, *, allow: bool = False) -> list[str]:
@@ -180,12 +180,12 @@ def check_strangers(model: CalibratedModel, speakers: Column, *, allow: bool = F
         It knows some of them.
     """
     names = speaker_names(speakers)
-    told: dict[str, list[str]] | None = getattr(model, "speakers_", None)
+    remembered: dict[str, list[str]] | None = getattr(model, "speakers_", None)
     if not holds_people(model):
         return []  # its speakers are numbers
-    if told is None:
-        told = {"trained": speaker_names(classes_of(model.estimator_, model.speaker))}
-    known = {role: set(those) & set(names) for role, those in told.items()}
+    if remembered is None:
+        remembered = {"trained": speaker_names(classes_of(model.estimator_, model.speaker))}
+    known = {role: set(those) & set(names) for role, those in remembered.items()}
     every = [name for name in names if any(name in those for those in known.values())]
     if every and not allow:
         numbers = " and ".join(f"{len(those)} {role}" for role, those in known.items() if those)

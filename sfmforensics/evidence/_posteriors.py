@@ -75,8 +75,8 @@ def temperature(
     weights = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=float)[known]
 
     def cost(log_temperature: float) -> float:
-        told = log_softmax(logs / np.exp(log_temperature), axis=1)
-        return float(-np.average(told[np.arange(len(truth)), truth], weights=weights))
+        posteriors = log_softmax(logs / np.exp(log_temperature), axis=1)
+        return float(-np.average(posteriors[np.arange(len(truth)), truth], weights=weights))
 
     ends = np.log(COLDEST), np.log(HOTTEST)
     return float(np.exp(minimize_scalar(cost, bounds=ends, method="bounded").x))

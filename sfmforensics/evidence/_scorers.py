@@ -199,9 +199,9 @@ class PLDA(CosineScorer):
         counts = np.bincount(who)
         names = np.arange(len(counts))
         if len(names) < 2 or counts.max() < 2:
-            found = "1 class" if len(names) < 2 else "no speaker with two recordings"
+            lack = "1 class" if len(names) < 2 else "no speaker with two recordings"
             raise TargetError(
-                f"found {found} among {len(X)} recordings of y; how voices vary is learnt from two "
+                f"found {lack} among {len(X)} recordings of y; how voices vary is learnt from two "
                 "speakers or more, with several recordings each"
             )
         self.mean_ = X.mean(axis=0)
@@ -230,11 +230,11 @@ class PLDA(CosineScorer):
         values, vectors = np.linalg.eigh(within)
         whiten = vectors / np.sqrt(np.maximum(values, 1e-9 * values.max()))
         values, vectors = np.linalg.eigh(whiten.T @ between @ whiten)
-        kept = np.flatnonzero(values > 0)[::-1]
-        if not len(kept):
-            kept = np.array([len(values) - 1])  # speakers do not differ: all scores are 0
-        self.between_ = np.maximum(values[kept], 0)
-        self.axes_ = np.ascontiguousarray(whiten @ vectors[:, kept])
+        widest = np.flatnonzero(values > 0)[::-1]
+        if not len(widest):
+            widest = np.array([len(values) - 1])  # speakers do not differ: all scores are 0
+        self.between_ = np.maximum(values[widest], 0)
+        self.axes_ = np.ascontiguousarray(whiten @ vectors[:, widest])
         return self
 
     def project(self, X: Matrix) -> FloatArray:
@@ -276,9 +276,9 @@ class PLDA(CosineScorer):
         :math:`nb/(1+nb) \, m` with variance :math:`1 + b/(1+nb)`; of anybody, at 0 with 1 + b.
         """
         alone = 1 + self.between_
-        told = 1 + n_known * self.between_
-        spread = 1 + self.between_ / told
-        expected = known * (n_known * self.between_ / told)
+        certainty = 1 + n_known * self.between_
+        spread = 1 + self.between_ / certainty
+        expected = known * (n_known * self.between_ / certainty)
         own = (questioned**2) @ (1 / alone - 1 / spread)
         other = (expected**2) @ (1 / spread)
         cross = (questioned / spread) @ expected.T

@@ -73,8 +73,8 @@ def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
     array([0, 1, 0, 2])
     """
     own = np.arange(n_recordings)
-    given = own if copies is None else label_codes(named_groups(copies))[0]
-    return pd.factorize(np.where(given >= 0, given, -1 - own))[0]
+    numbers = own if copies is None else label_codes(named_groups(copies))[0]
+    return pd.factorize(np.where(numbers >= 0, numbers, -1 - own))[0]
 
 
 def means_by_speaker(
@@ -242,11 +242,11 @@ def pooled_trials(
     -------
     Trials
     """
-    found = []
+    columns = []
     for scorer, rows, projected in parts:
         part = known_trials(scorer, projected, voices[rows], copies[rows], n_known, seed)
-        found.append((part.scores, part.same, rows[part.first], rows[part.second]))
-    return Trials(*map(np.concatenate, zip(*found, strict=True)))
+        columns.append((part.scores, part.same, rows[part.first], rows[part.second]))
+    return Trials(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def _drawn_sets(

@@ -125,8 +125,8 @@ def skill(model: BaseEstimator, X: Matrix, y: pd.DataFrame, tasks: Iterable[Any]
     """What a search maximises: mean skill over tasks that were learnt; 0 where none was."""
     answers = model.predict(X)
     learnt = [task for task in tasks if task in answers]
-    found = mean_skill(y[learnt], answers) if learnt else np.nan
-    return found if found == found else 0.0
+    score = mean_skill(y[learnt], answers) if learnt else np.nan
+    return score if score == score else 0.0
 
 
 CHOICE_COLUMNS = ["model", "views", "protocol", "fold", "parameter", "value"]
@@ -281,7 +281,7 @@ def evaluate(
     # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
     shared: dict[str, Any] = {"X": X, "target": target, "copies": copies, "search": search}
     shared["tasks"] = None if tasks is None else list(tasks)
-    asked = target if tasks is None else target[list(tasks)]
+    labels = target if tasks is None else target[list(tasks)]
     store = FoldStore(keep, models, seed=seed, **shared)
     kept_before = [store.read(*job) for job in jobs]
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -309,13 +309,13 @@ def evaluate(
         name, protocol, fold, _, test = job
         predicted, compared, chosen, fitted = outcome
         row = [name, views, protocol, fold]
-        scores += [[*row, *score] for score in _fold_scores(asked.iloc[test], protocol, outcome)]
+        scores += [[*row, *score] for score in _fold_scores(labels.iloc[test], protocol, outcome)]
         choices += [[*row, parameter, value] for parameter, value in chosen.items()]
         if fitted is not None:
             fitted_first[name, protocol] = fitted
         if compared is not None:
             trials.setdefault((name, protocol), []).append(compared)
-        for task in _answered(asked, protocol):
+        for task in _answered(labels, protocol):
             tested[name].append(test)
             predictions[name].append(
                 pd.DataFrame(
@@ -383,16 +383,16 @@ def _run_fold(
     rows = X.iloc if hasattr(X, "iloc") else X
     voices = _voices(target, copies) if protocol == "disjoint" else None
     fitted, chosen = LearntTasks(model, voices=voices), {}
-    asked = target if tasks is None else target[list(tasks)]
-    labels = asked.reset_index(drop=True).iloc[train]
+    answered = target if tasks is None else target[list(tasks)]
+    labels = answered.reset_index(drop=True).iloc[train]
     if search:
-        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(asked, protocol))
+        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(answered, protocol))
         fitted = clone(fitted).set_params(**chosen)
     fitted.fit(rows[train], labels)
     chosen = {name.removeprefix("estimator__"): value for name, value in chosen.items()}
     predicted, learnt = fitted.predict(rows[test]), fitted.estimator_
     compared = None
-    if SPEAKER in asked:
+    if SPEAKER in answered:
         compared = _compare(learnt, rows[test], target, test, protocol, copies)
     return predicted, compared, chosen, learnt if keep else None
 

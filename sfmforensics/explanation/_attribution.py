@@ -106,7 +106,7 @@ def attribute(
         of_sets = np.concatenate(
             [
                 np.column_stack(
-                    [told.numpy() for told in _ask(network, here, away, part, measures)]
+                    [values.numpy() for values in _ask(network, here, away, part, measures)]
                 )
                 for part in torch.from_numpy(sets).to(here[0][0]).split(_AT_ONCE)
             ]
@@ -152,13 +152,13 @@ def shapley_values(values: FloatArray) -> FloatArray:
     array([5., 5.])
     """
     n_players = len(values).bit_length() - 1
-    found = np.zeros((n_players, *values.shape[1:]))
+    shares = np.zeros((n_players, *values.shape[1:]))
     for number in range(len(values) - 1):
         weight = _weight(number.bit_count(), n_players)
         for player in range(n_players):
             if not number >> player & 1:
-                found[player] += weight * (values[number | 1 << player] - values[number])
-    return found
+                shares[player] += weight * (values[number | 1 << player] - values[number])
+    return shares
 
 
 def _weight(size: int, n_players: int) -> float:
@@ -211,9 +211,10 @@ def _shares(
             for member in here
         ]
         leaves = [place for member in places for place in member]
-        told = _answer(network, _mixed(here, away, places), measures)
+        answers = _answer(network, _mixed(here, away, places), measures)
         of_tasks = [
-            torch.autograd.grad((weights * task).sum(), leaves, retain_graph=True) for task in told
+            torch.autograd.grad((weights * task).sum(), leaves, retain_graph=True)
+            for task in answers
         ]
     n_views = points.shape[1]
     # Leaves go member by member; each n_views-th one belongs to the same view.

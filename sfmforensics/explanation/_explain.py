@@ -97,7 +97,7 @@ class Explanation:
 def labels_asked(codec: TargetCodec, classes: Mapping[Any, Hashable]) -> dict[int, int]:
     """By place of the task, the place of the label that is asked for."""
     labels = dict(_classes(codec))
-    found = {}
+    codes = {}
     for name, label in classes.items():
         if name not in codec.names_:
             known = ", ".join(map(str, codec.names_))
@@ -112,8 +112,8 @@ def labels_asked(codec: TargetCodec, classes: Mapping[Any, Hashable]) -> dict[in
                 f"classes asks for {shown(label)} of {shown(name)}, which the model did not learn; "
                 f"it knows {len(labels[place])}: {some}{', ...' if len(labels[place]) > 5 else ''}"
             )
-        found[place] = int(same[0])
-    return found
+        codes[place] = int(same[0])
+    return codes
 
 
 def _classes(codec: TargetCodec) -> list[tuple[int, Array]]:
@@ -299,25 +299,25 @@ def explain(
             f"would be asked; explain takes at most {MOST_VIEWS}"
         )
     codec = model._codec
-    asked = labels_asked(codec, classes or {})
+    chosen_codes = labels_asked(codec, classes or {})
     X = last_step(estimator, X)[1]
     index = getattr(X, "index", None)
     inputs = as_tensor(check_inputs(model, X, reset=False))
     away = _reference(model, reference)
     outputs = model._outputs(X)
     codes = codec.settle(outputs)
-    for place, code in asked.items():
+    for place, code in chosen_codes.items():
         codes[:, place] = code
     network = frozen_copy(model.module_)
-    found = []
+    attributions = []
     with one_thread():
         gates, plans = _gates_and_plans(model, network, inputs)
         for row, code in zip(inputs.split(1), codes, strict=True):
             measures = [measure_of(codec, place, one) for place, one in enumerate(code)]
-            found.append(attribute(network, row, away, measures, n_steps))
+            attributions.append(attribute(network, row, away, measures, n_steps))
     index = None if callable(index) else index
     form: dict[str, Any] = {"index": index, "columns": pd.Index(codec.names_)}
-    of_sets = np.stack([one.of_sets for one in found])  # (n_recordings, sets, n_tasks)
+    of_sets = np.stack([one.of_sets for one in attributions])  # (n_recordings, sets, n_tasks)
     of_views = _of_views(of_sets, codec.names_, {"index": index, "columns": pd.Index(model.views_)})
     return Explanation(
         tasks=dict(model.tasks_),
@@ -329,7 +329,7 @@ def explain(
         lost=of_views[1],
         tokens={
             name: {
-                view: np.stack([one.tokens[j][i] for one in found])
+                view: np.stack([one.tokens[j][i] for one in attributions])
                 for j, view in enumerate(model.views_)
             }
             for i, name in enumerate(codec.names_ if n_steps else [])
@@ -347,8 +347,8 @@ def _of_views(of_sets: FloatArray, names: list[Any], form: dict[str, Any]) -> li
     added = np.stack([shapley_values(sets) for sets in of_sets])
     lost = [of_sets[:, -1] - of_sets[:, every - 2**view] for view in range(n_views)]
     return [
-        {name: pd.DataFrame(told[:, :, i], **form) for i, name in enumerate(names)}
-        for told in (added, np.stack(lost, axis=1))
+        {name: pd.DataFrame(table[:, :, i], **form) for i, name in enumerate(names)}
+        for table in (added, np.stack(lost, axis=1))
     ]
 
 
@@ -362,14 +362,14 @@ def _reference(model: Any, reference: ArrayLike | None) -> torch.Tensor:
                 "stand for a view that is left out; give reference=X_train.mean(axis=0)"
             )
         return model._members()[0].center[None].cpu()
-    given = np.asarray(reference, dtype=np.float64)
-    if given.shape != (n_features,) or not np.isfinite(given).all():
-        n_bad = int((~np.isfinite(given)).sum())
+    vector = np.asarray(reference, dtype=np.float64)
+    if vector.shape != (n_features,) or not np.isfinite(vector).all():
+        n_bad = int((~np.isfinite(vector)).sum())
         raise ParameterError(
-            f"reference has shape {given.shape} and {n_bad} entries that are not finite; give "
+            f"reference has shape {vector.shape} and {n_bad} entries that are not finite; give "
             f"the {n_features} numbers of one recording, such as means"
         )
-    return torch.from_numpy(given)[None]
+    return torch.from_numpy(vector)[None]
 
 
 def _gates_and_plans(
@@ -381,8 +381,8 @@ def _gates_and_plans(
         return {}, {}
     blocks = filled_blocks(inputs)
     gates, plans = (
-        [torch.cat(parts)[: len(inputs)].numpy() for parts in zip(*found, strict=True)]
-        for found in (
+        [torch.cat(parts)[: len(inputs)].numpy() for parts in zip(*pieces, strict=True)]
+        for pieces in (
             [network_gates(network, block) for block in blocks],
             [network_plans(network, block) for block in blocks],
         )

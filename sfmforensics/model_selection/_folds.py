@@ -72,8 +72,8 @@ def joined_groups(*labels: Column) -> IntArray:
     nodes = n_rows + codes[rows, columns] * n_columns + columns
     edges = np.ones(len(rows)), (rows, nodes)
     graph = coo_array(edges, shape=(n_rows * (1 + n_columns),) * 2)
-    _, found = connected_components(graph, directed=False)
-    return pd.factorize(found[:n_rows])[0]
+    _, components = connected_components(graph, directed=False)
+    return pd.factorize(components[:n_rows])[0]
 
 
 def named_groups(groups: Column) -> pd.Series:
@@ -93,8 +93,8 @@ def named_groups(groups: Column) -> pd.Series:
     >>> named_groups(["46", "", "9"]).tolist()
     ['46', None, '9']
     """
-    found = pd.Series(np.asarray(groups), dtype=object)
-    return found.where(found.notna() & (found != UNKNOWN_SPEAKER), None)
+    names = pd.Series(np.asarray(groups), dtype=object)
+    return names.where(names.notna() & (names != UNKNOWN_SPEAKER), None)
 
 
 def joined_labels(y: Labels, on: On, groups: Groups) -> tuple[BoolArray, IntArray]:
@@ -132,8 +132,8 @@ def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:
     wanted = on if isinstance(on, list) else names if on is None and len(names) == 1 else [on]
     if not wanted or not set(wanted) <= set(names):
         absent = [name for name in wanted if name not in names] or [on]
-        missing, found = (", ".join(map(repr, some)) for some in (absent, names))
-        raise TargetError(f"the targets have no column {missing}; on can be one of {found}")
+        missing, present = (", ".join(map(repr, some)) for some in (absent, names))
+        raise TargetError(f"the targets have no column {missing}; on can be one of {present}")
     return frame[wanted]
 
 
@@ -245,18 +245,18 @@ def held_out(
     for train, valid in sides:
         learnt = frame.iloc[train].notna().any()
         unlearnt = frame.columns[frame.iloc[used].notna().any() & ~learnt]
-        found = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
+        problem = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
         if not len(train) or not len(valid):
             continue
         if len(unlearnt):
-            found = f"no label of {unlearnt[0]!r} to learn from"
+            problem = f"no label of {unlearnt[0]!r} to learn from"
         elif not _can_judge(frame, train, valid):
-            found = "no recording to judge by with a label that was learnt"
+            problem = "no recording to judge by with a label that was learnt"
         else:
             return train, valid
     of_what = "labels" if groups is None else "labels in two groups"
     raise TargetError(
-        f"early stopping with validation={validation!r} leaves {found}; every task needs two "
+        f"early stopping with validation={validation!r} leaves {problem}; every task needs two "
         f"{of_what}, or set early_stopping=False"
     )
 
@@ -302,7 +302,7 @@ def _first_split(
     if getattr(splitter, "random_state", 0) is None:
         splitter.random_state = rng.randint(2**31 - 1)
     try:
-        found = next(iter(splitter.split(X, y, groups)), None)
+        split = next(iter(splitter.split(X, y, groups)), None)
     except SFMForensicsError:
         raise
     except (TypeError, ValueError) as error:
@@ -312,9 +312,9 @@ def _first_split(
             "reads targets of several columns: TargetStratifiedKFold or TargetGroupKFold of "
             "sfmforensics.model_selection"
         ) from error
-    if found is None:
+    if split is None:
         raise TargetError(f"validation={validation!r} gives no split; keep some recordings back")
-    train, valid = found
+    train, valid = split
     return train[np.isin(train, used)], valid[np.isin(valid, used)]
 
 

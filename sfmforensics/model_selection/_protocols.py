@@ -131,9 +131,9 @@ def make_splits(
     if folds != EACH_SPEAKER and not (
         isinstance(folds, (int, Integral)) and 2 <= folds <= len(target)
     ):
-        found = "1 recording" if len(target) == 1 else f"{len(target)} recordings"
+        amount = "1 recording" if len(target) == 1 else f"{len(target)} recordings"
         remedy = f"use 2 to {len(target)} folds" if len(target) > 1 else "add recordings"
-        raise TargetError(f"{folds} folds of {found}; {remedy}")
+        raise TargetError(f"{folds} folds of {amount}; {remedy}")
     if protocol == "disjoint":
         if SPEAKER not in target:
             raise TargetError(
@@ -233,7 +233,7 @@ def fold_overlaps(
     [['46', '53']]
     """
     copies = np.asarray(copies)
-    found: dict[str, Any] = {
+    overlaps: dict[str, Any] = {
         "copies": len(copies) - len(np.unique(copies)),
         "aliases": [],
         "left_out": 0,
@@ -247,10 +247,10 @@ def fold_overlaps(
         for _, names in target[SPEAKER].dropna().groupby(voices[target[SPEAKER].notna()]):
             speakers = sorted(map(str, names.unique()))
             if len(speakers) > 1:
-                found["aliases"].append(speakers)
+                overlaps["aliases"].append(speakers)
     if "disjoint" in splits:
-        found["left_out"] = int(target[SPEAKER].isna().sum())
-    return found
+        overlaps["left_out"] = int(target[SPEAKER].isna().sum())
+    return overlaps
 
 
 def _stratum(target: pd.DataFrame) -> Any:

@@ -166,14 +166,14 @@ class MultiViewNetwork(nn.Module):
             # Columns side by side are a slice, which copies nothing.
             self.register_buffer(f"block{position}", torch.as_tensor(block), persistent=True)
         self._slices = [_as_slice(block) for block in blocks]
-        made = [
+        built = [
             make_encoder(
                 encoder, len(block), n_tokens=n_tokens, token_dim=token_dim, dropout=dropout
             )
             for block in blocks
         ]
-        self.encoders = nn.ModuleList(module for module, _ in made)
-        shapes = [shape for _, shape in made]
+        self.encoders = nn.ModuleList(module for module, _ in built)
+        shapes = [shape for _, shape in built]
         self.view_layers = None
         if fusion == "transport":
             self.fusion = GatedTransport(shapes, **(transport or {}))
@@ -277,15 +277,15 @@ def network_plans(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list
     list of Tensor of shape (n_samples, L1, L2), of an ensemble (n_samples, n_members, L1, L2)
         One for each pair of views.
     """
-    asked: Any = network
+    module: Any = network
     if hasattr(network, "members"):
-        of_members = [network_plans(member, X) for member in asked.members]
+        of_members = [network_plans(member, X) for member in module.members]
         return [torch.stack(plans, dim=1) for plans in zip(*of_members, strict=True)]
     training = network.training
     network.eval()
     try:
         with torch.inference_mode():
-            return asked.fusion.plans(asked.fusion.gate(asked.tokens(X)))
+            return module.fusion.plans(module.fusion.gate(module.tokens(X)))
     finally:
         network.train(training)
 
@@ -306,14 +306,14 @@ def network_gates(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> list
         By view, the mean of sigmoid(x) over the entries of each token, in (0, 1); empty if the
         network has no gates. Of an ensemble the tokens of its members follow one another.
     """
-    asked: Any = network
+    module: Any = network
     if hasattr(network, "members"):
-        of_members = [network_gates(member, X) for member in asked.members]
+        of_members = [network_gates(member, X) for member in module.members]
         return [torch.cat(gates, dim=1) for gates in zip(*of_members, strict=True)]
-    if not getattr(asked.fusion, "gated", False):
+    if not getattr(module.fusion, "gated", False):
         return []
     with torch.inference_mode():
-        return [tokens.sigmoid().mean(dim=2) for tokens in asked.tokens(X)]
+        return [tokens.sigmoid().mean(dim=2) for tokens in module.tokens(X)]
 
 
 def plan_entropy(network: MultiViewNetwork | Ensemble, X: torch.Tensor) -> float:
@@ -392,8 +392,8 @@ class Ensemble(nn.Module):
     def together(self, answers: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
         """Join what the members say: list by member of what `forward` gives -> the same for all."""
         together = []
-        for scored, given in zip(self.scored, zip(*answers, strict=True), strict=True):
-            outputs = torch.stack(given)
+        for scored, outputs_of in zip(self.scored, zip(*answers, strict=True), strict=True):
+            outputs = torch.stack(outputs_of)
             if scored:
                 outputs = outputs.log_softmax(dim=2).logsumexp(dim=0)
                 together.append(outputs.log_softmax(dim=1))

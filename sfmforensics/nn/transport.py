@@ -228,11 +228,11 @@ def _solved_in_logarithms(
     kernel: torch.Tensor, sides: list[torch.Tensor], options: dict[str, Any]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Plans, and the logarithm of the kernel from which the next iterations go on."""
-    found = _ot_batch().bregman_log_projection_batch(kernel, *sides, **options)
+    solution = _ot_batch().bregman_log_projection_batch(kernel, *sides, **options)
     if options["grad"] != "last_step":
-        return found["T"], found["log_T"]
-    rows, columns = (side.detach() for side in found["potentials"])
-    return found["T"], kernel + rows[:, :, None] + columns[:, None, :]
+        return solution["T"], solution["log_T"]
+    rows, columns = (side.detach() for side in solution["potentials"])
+    return solution["T"], kernel + rows[:, :, None] + columns[:, None, :]
 
 
 def _holds(plan: torch.Tensor, weights1: torch.Tensor, allowed: float) -> torch.Tensor:

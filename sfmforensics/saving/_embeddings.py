@@ -136,7 +136,7 @@ def _write(
         name: len(embedder.get_feature_names_out()) for name, embedder in views.transformer_list
     }
     edges = np.cumsum([0, *widths.values()])
-    refused, kept = [], np.ones(len(corpus.data), dtype=bool)
+    refused, usable = [], np.ones(len(corpus.data), dtype=bool)
     for name in (MANIFEST, DESCRIPTION):
         (folder / name).unlink(missing_ok=True)  # what is there is no longer one whole
     sweep(folder)
@@ -147,13 +147,15 @@ def _write(
         ):
             errors = embedder.transform_into(corpus.data, matrix[:, first:last], on_error=on_error)
             refused += [(row, name, str(error)) for row, error in errors.items()]
-            kept[list(errors)] = False
-        if not kept.any():
-            raise SFMForensicsError(f"none of {len(kept)} recordings can be used: {refused[0][2]}")
+            usable[list(errors)] = False
+        if not usable.any():
+            raise SFMForensicsError(
+                f"none of {len(usable)} recordings can be used: {refused[0][2]}"
+            )
         matrix.flush()
-        if not kept.all():
-            _drop_rows(matrix, np.flatnonzero(kept), temporary)
-    rows = np.flatnonzero(kept)
+        if not usable.all():
+            _drop_rows(matrix, np.flatnonzero(usable), temporary)
+    rows = np.flatnonzero(usable)
     target = corpus.target.iloc[rows].reset_index(drop=True)
     paths = [_path_of(corpus.data[row]) for row in rows]
     with replacing(folder / TABLE) as temporary:
@@ -256,8 +258,10 @@ def _check_labels(corpus: Bunch) -> None:
     odd = [name for name in target.columns if not isinstance(name, str)]
     twice = target.columns[target.columns.duplicated()]
     if odd or len(twice):
-        found = f"two are called {twice[0]!r}" if len(twice) else f"{odd[0]!r} is no text"
-        raise DatasetError(f"the columns of labels need names of their own, but {found}; rename it")
+        problem = f"two are called {twice[0]!r}" if len(twice) else f"{odd[0]!r} is no text"
+        raise DatasetError(
+            f"the columns of labels need names of their own, but {problem}; rename it"
+        )
 
 
 def _new_matrix(file: str, n_rows: int, width: int) -> np.memmap[Any, np.dtype[np.float32]]:
@@ -273,10 +277,10 @@ def _new_matrix(file: str, n_rows: int, width: int) -> np.memmap[Any, np.dtype[n
 def _drop_rows(matrix: np.memmap[Any, np.dtype[np.float32]], rows: IntArray, file: str) -> None:
     """Write some rows of a matrix in its place, piece by piece."""
     with replacing(file) as smaller:
-        kept = _new_matrix(smaller, len(rows), matrix.shape[1])
+        copied = _new_matrix(smaller, len(rows), matrix.shape[1])
         for start in range(0, len(rows), _ROWS):
-            kept[start : start + _ROWS] = matrix[rows[start : start + _ROWS]]
-        kept.flush()
+            copied[start : start + _ROWS] = matrix[rows[start : start + _ROWS]]
+        copied.flush()
 
 
 def _path_of(recording: Recording) -> str:

@@ -254,12 +254,12 @@ class TargetCodec:
                 continue
             numbers = np.arange(1, len(labels) + 1)
             width = len(str(len(labels)))
-            given: t.Array = (
+            renamed: t.Array = (
                 numbers.astype(labels.dtype)
                 if labels.dtype.kind in "iuf"
                 else np.array([f"{name} {number:0{width}}" for number in numbers], dtype=object)
             )
-            other._classes[position] = given if labels.dtype.kind != "U" else given.astype(str)
+            other._classes[position] = renamed if labels.dtype.kind != "U" else renamed.astype(str)
             if self.schema_ is not None and labels.dtype.kind not in "iuf":
                 other.schema_ = as_text(self.schema_, name)
         return other
@@ -374,15 +374,15 @@ class TargetCodec:
 
     def _kinds(self, frame: pd.DataFrame) -> list[t.TaskKind]:
         tasks: Any = self.tasks
-        given = {} if tasks is None or isinstance(tasks, str) else dict(tasks)
+        kinds = {} if tasks is None or isinstance(tasks, str) else dict(tasks)
         if isinstance(self.tasks, str) and self.tasks in (CLASSIFICATION, REGRESSION):
-            given = dict.fromkeys(self.names_, self.tasks)
+            kinds = dict.fromkeys(self.names_, self.tasks)
         elif isinstance(self.tasks, str) and self.tasks != "auto":
             raise TargetError(
                 f'tasks is {self.tasks!r}; use "auto", "classification", "regression" or '
                 '{"age": "regression"}'
             )
-        for name, kind in given.items():
+        for name, kind in kinds.items():
             if kind not in (CLASSIFICATION, REGRESSION):
                 raise TargetError(
                     f'tasks says {kind!r} for {name!r}; use "classification" or "regression"'
@@ -392,10 +392,10 @@ class TargetCodec:
                     f"tasks names {name!r}, but the columns are {', '.join(map(str, self.names_))}"
                 )
         for position, name in enumerate(self.names_):
-            if name not in given:
+            if name not in kinds:
                 refuse_numbered_speakers(name, frame.iloc[:, position])
         return [
-            given.get(name, task_kind(frame.iloc[:, position]))
+            kinds.get(name, task_kind(frame.iloc[:, position]))
             for position, name in enumerate(self.names_)
         ]
 

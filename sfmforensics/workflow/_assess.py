@@ -132,7 +132,7 @@ def assess_corpus(
     warn_of_absent(heard, people=holds_people(calibrated))  # without, `assess` says it
     X = vectors_of(model, list(corpus.data), verbose, cache, hearing)
     copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing).joined
-    found = assess(
+    assessment = assess(
         calibrated,
         X,
         corpus.target,
@@ -145,7 +145,7 @@ def assess_corpus(
     )
     if output is not None:
         make_folder(output)
-        paths = save_assessment(output, found, overwrite=True)  # it was asked before
+        paths = save_assessment(output, assessment, overwrite=True)  # it was asked before
         manifest = provenance.manifest(
             "assessment",
             views=model[0],
@@ -154,7 +154,7 @@ def assess_corpus(
             parameters={"confidence": confidence, "risk": risk, "n_known": n_known, "seed": seed},
             known={
                 "allowed": allow_known_speakers,
-                "speakers": list(found.known_speakers),
+                "speakers": list(assessment.known_speakers),
                 "recordings": int(heard.exact.sum()),
                 "near_copies": int(heard.near.sum()),
                 "not_compared": heard.absent,
@@ -164,4 +164,4 @@ def assess_corpus(
             results={path.name: file_hash(path) for path in paths},
         )
         write_manifest(output, manifest, overwrite=True)
-    return found
+    return assessment

@@ -117,16 +117,16 @@ class Case:
         -------
         dict
         """
-        found = self.comparison
-        told = as_json(asdict(found))
+        comparison = self.comparison
+        measures = as_json(asdict(comparison))
         return {
             "questioned": self.questioned,
             "known": self.known,
-            **told,
-            "likelihood_ratio": 10**found.log10_lr if found.log10_lr < 308 else None,
-            "at_bound": found.at_bound,
-            "verbal": found.verbal,
-            "meaning": plain_sentences(found.log10_lr),
+            **measures,
+            "likelihood_ratio": 10**comparison.log10_lr if comparison.log10_lr < 308 else None,
+            "at_bound": comparison.at_bound,
+            "verbal": comparison.verbal,
+            "meaning": plain_sentences(comparison.log10_lr),
         }
 
 
@@ -229,7 +229,7 @@ def compare_files(
     X = vectors_of(model, files, verbose, hearing=hearing)
     comparison = calibrated.compare(_rows(X, [0]), _rows(X, range(1, len(files))))
     answers = answers_of(model, files, X, intervals=True, confidence=confidence)
-    told = provenance.manifest(
+    content = provenance.manifest(
         "comparison",
         views=model[0],
         model_file=getattr(model, "file_", None),
@@ -240,8 +240,8 @@ def compare_files(
         **({"left_out": list(map(str, errors.values()))} if errors else {}),
     )
     if manifest is not None:
-        write_atomically(manifest, json.dumps(told, indent=1))
-    return Case(files[0], files[1:], comparison, answers, told, model, X, seconds, confidence)
+        write_atomically(manifest, json.dumps(content, indent=1))
+    return Case(files[0], files[1:], comparison, answers, content, model, X, seconds, confidence)
 
 
 def _refuse_copies(files: list[str], allow: bool, hearing: Hearing) -> list[dict[str, Any]]:

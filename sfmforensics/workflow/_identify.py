@@ -123,42 +123,46 @@ def identify_files(
             "speakers, whom those who are enrolled are compared with; use the model that holds them"
         )
     check_same_views(model)
-    asked, given = ([user_name(os.fsdecode(file)) for file in group] for group in (files, enrolled))
+    questioned, known_files = (
+        [user_name(os.fsdecode(file)) for file in group] for group in (files, enrolled)
+    )
     if manifest is not None:
         manifest = user_path(manifest)
         check_outputs(
             {"manifest": {manifest: is_manifest(*OF_FILES)}},
-            read_by(model) | {"files": asked, "enrolled": given},
+            read_by(model) | {"files": questioned, "enrolled": known_files},
             overwrite=overwrite,
         )
     hearing = hearing_of_case(model, channel, on_error)
     left_out = []
     if on_error == "skip":
-        errors = refusals([*given, *asked], hearing, least_samples(model))
+        errors = refusals([*known_files, *questioned], hearing, least_samples(model))
         left_out = list(map(str, errors.values()))
-        warn_left_out(list(errors.values()), len(given) + len(asked))
+        warn_left_out(list(errors.values()), len(known_files) + len(questioned))
         speakers = [name for place, name in enumerate(speakers) if place not in errors]
-        asked = [file for place, file in enumerate(asked, len(given)) if place not in errors]
-        given = [file for place, file in enumerate(given) if place not in errors]
-        if not asked:
+        questioned = [
+            file for place, file in enumerate(questioned, len(known_files)) if place not in errors
+        ]
+        known_files = [file for place, file in enumerate(known_files) if place not in errors]
+        if not questioned:
             raise next(iter(errors.values()))
-    provenance = Provenance([*given, *asked], verbose, hearing, decoded=True)
-    for file in (*given, *asked):
+    provenance = Provenance([*known_files, *questioned], verbose, hearing, decoded=True)
+    for file in (*known_files, *questioned):
         seconds_of(model, file, hearing)
-    copies = _refuse_enrolled(given, asked, allow_copies, hearing)
+    copies = _refuse_enrolled(known_files, questioned, allow_copies, hearing)
     warn_of_learnt(model, provenance)
     ratio = calibrated._ratio()
-    if not given:
+    if not known_files:
         raise TargetError("nobody is enrolled; give recordings of known speakers")
-    known = calibrated.transform(vectors_of(model, given, verbose, hearing=hearing))
-    vectors = calibrated.transform(vectors_of(model, asked, verbose, hearing=hearing))
+    known = calibrated.transform(vectors_of(model, known_files, verbose, hearing=hearing))
+    vectors = calibrated.transform(vectors_of(model, questioned, verbose, hearing=hearing))
     identifier = OpenSetIdentifier(ratio, false_alarm=false_alarm).fit(known, speakers)
     ratios = identifier.log10_lr(vectors)
     unbounded = ratio.log10_lr(vectors, known, speakers, bounded=False)
     each, best = np.arange(len(unbounded)), unbounded.argmax(axis=1)
-    found = pd.DataFrame(
+    answers = pd.DataFrame(
         {
-            "path": pd.Series(asked, dtype=object),
+            "path": pd.Series(questioned, dtype=object),
             "speaker": identifier.predict(vectors),
             "closest": identifier.classes_[best],
             "log10_lr": ratios[each, best],
@@ -166,12 +170,14 @@ def identify_files(
             "threshold": identifier.threshold_,
         }
     )
-    told = provenance.manifest(
+    content = provenance.manifest(
         "identification",
         views=model[0],
         model_file=getattr(model, "file_", None),
         model=getattr(model, "manifest_", None),
-        enrolled=as_json(pd.DataFrame({"path": given, "speaker": speakers}).to_dict("records")),
+        enrolled=as_json(
+            pd.DataFrame({"path": known_files, "speaker": speakers}).to_dict("records")
+        ),
         identifier={
             "false_alarm": false_alarm,
             "promised": identifier.promised_,
@@ -179,21 +185,21 @@ def identify_files(
             "calibration_speakers": ratio.n_speakers_,
         },
         copies=copies,
-        answers=as_json(found.to_dict("records")),
+        answers=as_json(answers.to_dict("records")),
         **({"left_out": left_out} if left_out else {}),
     )
     if manifest is not None:
-        write_atomically(manifest, json.dumps(told, indent=1))
-    return found
+        write_atomically(manifest, json.dumps(content, indent=1))
+    return answers
 
 
 def _refuse_enrolled(
-    given: list[str], asked: list[str], allow: bool, hearing: Hearing
+    known: list[str], questioned: list[str], allow: bool, hearing: Hearing
 ) -> list[dict[str, Any]]:
     """Of a recording that is enrolled itself the answer would be that it is itself."""
     remedy = "ask about other recordings, or leave that one out of those enrolled"
-    n, enrolled = len(given), ", which is enrolled"
-    pairs = [(i, n + j, enrolled, remedy) for j in range(len(asked)) for i in range(n)]
+    n, enrolled = len(known), ", which is enrolled"
+    pairs = [(i, n + j, enrolled, remedy) for j in range(len(questioned)) for i in range(n)]
     once = "enrol each recording once, under one name"
     pairs += [(i, j, enrolled, once) for i, j in combinations(range(n), 2)]
-    return refuse_pairs([*given, *asked], pairs, allow, hearing)
+    return refuse_pairs([*known, *questioned], pairs, allow, hearing)

@@ -98,9 +98,9 @@ def check_same_views(model: Pipeline) -> None:
     """Refuse a model whose views are no longer those that it was trained with."""
     for name, embedder in model[0].transformer_list:
         embedder._check_version(name)
-    told = (getattr(model, "manifest_", None) or {}).get("views", {})
-    for name, view in describe_views(model[0]).items() if told else ():
-        before = told.get(name, {})
+    recorded = (getattr(model, "manifest_", None) or {}).get("views", {})
+    for name, view in describe_views(model[0]).items() if recorded else ():
+        before = recorded.get(name, {})
         if before.get("identity") is None or "identity" not in view or view["identity"] is None:
             continue  # a function that does not say what it is
         same = before["identity"] == view["identity"] and before.get("files") == view["files"]
@@ -181,8 +181,10 @@ def answers_of(
     estimator = model[-1]
     # As objects: a column of text need not hold a name that is no UTF-8.
     paths = pd.DataFrame({"path": files}, dtype=object)
-    found = estimator.predict(X) if abstain is None else estimator.predict_or_abstain(X, abstain)
-    answers = pd.concat([paths, found], axis=1)
+    predictions = (
+        estimator.predict(X) if abstain is None else estimator.predict_or_abstain(X, abstain)
+    )
+    answers = pd.concat([paths, predictions], axis=1)
     if hasattr(estimator, "predict_proba"):
         tasks = [name for name, kind in estimator.tasks_.items() if kind == CLASSIFICATION]
         for task, probabilities in zip(tasks, estimator.predict_proba(X), strict=True):
@@ -369,7 +371,7 @@ def predict_files(
             model, usable, X, intervals=intervals, confidence=confidence, abstain=abstain
         )
     if provenance is not None and manifest is not None:
-        told = provenance.manifest(
+        content = provenance.manifest(
             "answers",
             views=model[0],
             model_file=getattr(model, "file_", None),
@@ -377,5 +379,5 @@ def predict_files(
             answers=json.loads(answers.to_json(orient="records", double_precision=15)),
             refused=[str(error) for error in refused],
         )
-        write_atomically(manifest, json.dumps(told, indent=1))
+        write_atomically(manifest, json.dumps(content, indent=1))
     return answers, refused

@@ -165,10 +165,10 @@ def _rows(
     yield from _surroundings(manifest)
 
 
-def _compared(what: str, item: str, recorded: object, found: object) -> Line:
-    if recorded == found:
+def _compared(what: str, item: str, recorded: object, present: object) -> Line:
+    if recorded == present:
         return what, item, SAME, ""
-    return what, item, DIFFERS, f"recorded {recorded}, found {found}"
+    return what, item, DIFFERS, f"recorded {recorded}, found {present}"
 
 
 def _files(folder: Path, manifest: Mapping[str, Any]) -> Lines:
@@ -211,21 +211,26 @@ def _recordings(
 
 
 def _views(manifest: Mapping[str, Any]) -> Lines:
-    for name, told in manifest["views"].items():
+    for name, recorded_view in manifest["views"].items():
         try:
-            found = rebuilt(name, told).provenance()
+            present = rebuilt(name, recorded_view).provenance()
         except (SFMForensicsError, ValueError, TypeError, LookupError) as error:
             yield "view", name, UNCHECKED, str(error)
             continue
         yield _compared(
-            "view", f"{name}: what its vectors depend on", told["identity"], found["identity"]
+            "view",
+            f"{name}: what its vectors depend on",
+            recorded_view["identity"],
+            present["identity"],
         )
-        for file in sorted({*told["files"], *found["files"]}):
-            recorded, here = (part["files"].get(file, "nothing") for part in (told, found))
+        for file in sorted({*recorded_view["files"], *present["files"]}):
+            recorded, here = (
+                part["files"].get(file, "nothing") for part in (recorded_view, present)
+            )
             yield _compared("weights", f"{name}: {file}", recorded, here)
 
 
-def rebuilt(name: str, told: Mapping[str, Any]) -> BaseEmbedder:
+def rebuilt(name: str, description: Mapping[str, Any]) -> BaseEmbedder:
     """Build the embedder that a manifest tells of.
 
     Parameters
@@ -245,21 +250,21 @@ def rebuilt(name: str, told: Mapping[str, Any]) -> BaseEmbedder:
         Only code could do that.
     """
     try:
-        if told["parameters"] is None:
+        if description["parameters"] is None:
             raise EmbedderError("its parameters are no plain values")
-        embedder = embedder_class(told["embedder"])
+        embedder = embedder_class(description["embedder"])
     except EmbedderError as error:
         raise CustodyError(
-            f"view {name!r} is a {told['embedder']}, which only code can make again: {error}"
+            f"view {name!r} is a {description['embedder']}, which only code can make again: {error}"
         ) from error
-    return embedder(**{key: unpack(value) for key, value in told["parameters"].items()})
+    return embedder(**{key: unpack(value) for key, value in description["parameters"].items()})
 
 
 def _heard(manifest: Mapping[str, Any]) -> tuple[Any, Any]:
     """Which channel was heard, and whether of files whose ends are missing what is there."""
-    told = manifest.get("preprocessing", {})
-    if "channel" in told:
-        return told["channel"], told["truncated"]
+    preprocessing = manifest.get("preprocessing", {})
+    if "channel" in preprocessing:
+        return preprocessing["channel"], preprocessing["truncated"]
     return "mix", "use"  # as all was heard before a manifest told of it
 
 
@@ -271,17 +276,17 @@ def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: 
     try:
         union = FeatureUnion(
             [
-                (name, let_hear(rebuilt(name, told), *_heard(manifest)))
-                for name, told in manifest["views"].items()
+                (name, let_hear(rebuilt(name, description), *_heard(manifest)))
+                for name, description in manifest["views"].items()
             ]
         )
         for _, embedder in union.transformer_list:
             embedder.set_params(verbose=verbose)
-        found = matrix_hash(union.transform(paths))
+        vectors_hash = matrix_hash(union.transform(paths))
     except (SFMForensicsError, TypeError) as error:
         yield "vectors", item, UNCHECKED, str(error)
         return
-    what, item, verdict, detail = _compared("vectors", item, manifest["vectors"], found)
+    what, item, verdict, detail = _compared("vectors", item, manifest["vectors"], vectors_hash)
     if verdict == DIFFERS and manifest["hardware"] != hardware():
         detail += "; on another machine the last digits may differ"
     yield what, item, verdict, detail
@@ -307,13 +312,13 @@ def _scores(folder: Path) -> Lines:
             answered = folds.get((row.protocol, row.fold, row.task))
             if metric is None or metric.function is None or answered is None:
                 continue
-            found = _score(metric, answered)
+            score = _score(metric, answered)
             item = f"{model}, {row.protocol}, fold {row.fold}, {row.task} {row.metric}"
-            alike = np.isclose(found, row.value, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+            alike = np.isclose(score, row.value, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
             if alike:
                 yield "score", item, SAME, ""
             else:
-                detail = f"the predictions give {found:.6g}, scores.csv says {row.value:.6g}"
+                detail = f"the predictions give {score:.6g}, scores.csv says {row.value:.6g}"
                 yield "score", item, DIFFERS, detail
 
 
@@ -331,10 +336,10 @@ def _score(metric: Metric, answered: pd.DataFrame) -> float:
 
 
 def _surroundings(manifest: Mapping[str, Any]) -> Lines:
-    found = library_versions()
+    installed = library_versions()
     for name, recorded in manifest["versions"].items():
-        if recorded != found.get(name):
-            yield "version", name, NOTE, f"recorded {recorded}, here {found.get(name)}"
+        if recorded != installed.get(name):
+            yield "version", name, NOTE, f"recorded {recorded}, here {installed.get(name)}"
     here = hardware()
     for name, recorded in manifest["hardware"].items():
         if recorded != here.get(name):
