@@ -65,7 +65,7 @@ def describe(
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import check_recordings
-    from sfmforensics.workflow._describe import describe_corpus
+    from sfmforensics.workflow import describe_corpus
 
     loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
     if on_error is OnError.stop:
