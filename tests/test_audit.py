@@ -33,7 +33,7 @@ from sfmforensics.audit import (
 from sfmforensics.datasets import find_copies, load_baved, make_speech_corpus
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.model_selection import make_splits
-from sfmforensics.workflow._describe import describe_corpus
+from sfmforensics.workflow import describe_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
 

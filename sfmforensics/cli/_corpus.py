@@ -64,8 +64,7 @@ def describe(
 ) -> None:
     """Show counts, durations, copies, alike voices, leaks, and what is wrong with the labels."""
     from sfmforensics.datasets import load_corpus
-    from sfmforensics.workflow import check_recordings
-    from sfmforensics.workflow import describe_corpus
+    from sfmforensics.workflow import check_recordings, describe_corpus
 
     loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
     if on_error is OnError.stop:

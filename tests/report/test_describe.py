@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from sfmforensics.embedders import CallableEmbedder
-from sfmforensics.workflow._describe import describe_corpus
+from sfmforensics.workflow import describe_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
 
