@@ -53,6 +53,7 @@ HASHED = re.compile(r"(?!cache|voices|demo/(recordings|embeddings)).*\.(csv|safe
 CHANGES = [
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+\d\d:\d\d|Z| UTC)?", "TIME"),
     (r"Done in \d+ s", "Done in N s"),
+    (r"(?<=^seconds\n)[\d.]+$", "N"),
     (r"(?<![\w.])(?=[0-9]*[a-f])[0-9a-f]{12,64}\b", "HASH"),
     (r"\b(\d+\.)+\d+(\+cpu|\+cu\d+|\.post\d+)?(?= |,|;|\)|$)(?<=\.\d)(?<!\d\.\d)", "VERSION"),
 ]
@@ -128,13 +129,16 @@ def run(jobs):
 
 
 def content_hash(path):
-    """The hash of what is learnt or predicted, without the versions that a model's file tells."""
+    """The hash of what is learnt or predicted, without the folder, and without times of a manifest."""
     if path.suffix != ".safetensors":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes().replace(os.getcwd().encode(), b"HERE")
+        return hashlib.sha256(content).hexdigest()
     from safetensors.numpy import load_file
 
     digest = hashlib.sha256()
     for name, array in sorted(load_file(path).items()):
+        if name == "manifest":
+            continue
         digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
