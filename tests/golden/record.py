@@ -129,7 +129,7 @@ def run(jobs):
 
 
 def content_hash(path):
-    """The hash of what is learnt or predicted, without the folder and the manifest, which differ."""
+    """The hash of what is learnt or predicted, without folder and manifest, which differ."""
     if path.suffix != ".safetensors":
         content = path.read_bytes().replace(os.getcwd().encode(), b"HERE")
         return hashlib.sha256(content).hexdigest()
