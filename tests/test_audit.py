@@ -35,7 +35,10 @@ from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.model_selection import make_splits
 from sfmforensics.workflow import describe_corpus
 
-pytestmark = pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.SplitWarning"),
+]
 
 HARMLESS = {"told by the speaker"}  # of age and gender, in every corpus
 
@@ -101,7 +104,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.slow
 def test_a_clean_corpus_has_nothing_to_complain_of(clean, X):
     assert found(clean, X=X) == HARMLESS
     assert set(audit_corpus(clean, X=X, folds=4)["severity"]) == {"note"}
@@ -198,7 +200,6 @@ def test_of_what_is_nothing_but_tone_no_copy_is_found():
     assert near_copies(tones).empty
 
 
-@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     first=st.integers(0, 5),
@@ -246,7 +247,6 @@ def test_copies_under_other_names_are_caught(clean):
     assert f"{clean.target['speaker'][0]} = {other}: 1 recording" in says["what"]
 
 
-@pytest.mark.slow
 def test_near_copies_are_caught_and_counted_between_folds(clean, X):
     signal, rate = clean.data[0]
     planted = with_copy(clean, -1, (0.5 * signal, rate))
@@ -312,7 +312,6 @@ def test_ages_that_nobody_has_are_caught():
     assert "impossible ages" not in found_in(ages.assign(age=["old", "young"] * 4))
 
 
-@pytest.mark.slow
 def test_many_speakers_with_conflicts_take_no_pass_each():
     speakers = [f"s{i:05d}" for i in range(20_000)]
     target = pd.DataFrame({"speaker": speakers * 2, "age": np.arange(40_000) % 97.0 + 1})
