@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from sfmforensics.report._wording import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, TypeAlias
+    from typing import Self, TypeAlias
 
     from numpy.typing import NDArray
 
@@ -156,3 +157,61 @@ def next_style(ax: Axes, gid: str) -> dict[str, Any]:
 def heading_of(first: object, *others: object) -> str:
     """Join what a title says, leaving out what is not known."""
     return ", ".join(figure_text(part) for part in (first, *others) if part is not None)
+
+
+LEGEND: dict[str, Any] = {"framealpha": 0.85, "edgecolor": "none", "fontsize": 9}
+
+_AX = """        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a figure of pyplot's.
+"""
+_AX_OF_EACH = """        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
+            Where to draw: one that is divided, or one a {what}; None makes a figure of pyplot's.
+"""
+_TRIALS = """        same : array-like of shape (n_trials,), bool
+            Whether both sides are one speaker.
+        weights : array-like of shape (n_trials,) or None, default=None
+            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
+"""
+_RETURNS = """
+        Returns
+        -------
+        {display}
+"""
+
+
+class Display:
+    """What displays share: the last strokes, and the parts of docstrings that are the same in all.
+
+    In the docstring of a method ``[trials]`` stands for the parameters ``same`` and ``weights``,
+    ``[ax]`` and ``[ax of each task]`` for ``ax`` and what is returned; "Draw it." alone is the
+    docstring of a `plot` that takes one axes.
+    """
+
+    ax_: Axes
+    figure_: Any
+
+    def __init_subclass__(cls) -> None:
+        """Write the shared parts into the docstrings of the class's methods."""
+        super().__init_subclass__()
+        returns = _RETURNS.format(display=cls.__name__)
+        for method in vars(cls).values():
+            function = getattr(method, "__func__", method)
+            text = getattr(function, "__doc__", None)
+            if not callable(function) or not text:
+                continue
+            if text == "Draw it.":
+                text += "\n\n        Parameters\n        ----------\n        [ax]\n        "
+            text = text.replace("        [trials]\n", _TRIALS)
+            text = text.replace("        [ax]\n", _AX + returns)
+            for what in re.findall(r"\[ax of each (\w+)\]", text):
+                shared = _AX_OF_EACH.format(what=what) + returns
+                text = text.replace(f"        [ax of each {what}]\n", shared)
+            function.__doc__ = text
+
+    def _drawn(self, ax: Axes, *, grid: bool = True) -> Self:
+        """Put a grid behind what was drawn, and keep the axes."""
+        if grid:
+            ax.grid(color="0.9")
+            ax.set_axisbelow(True)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -11,7 +11,7 @@ from sfmforensics.exceptions import ParameterError, TargetError, shown
 from sfmforensics.metrics import calibration_bins
 from sfmforensics.metrics._calibration import error_of_bins
 from sfmforensics.report._wording import figure_text
-from sfmforensics.report.displays._axes import MARKERS, heading_of, next_style, own_panels
+from sfmforensics.report.displays._axes import LEGEND, MARKERS, heading_of, next_style, own_panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,6 +215,6 @@ class ReliabilityDisplay:
         diagram.set_xlabel("probability of the likeliest class (%)")
         counts.set(xlabel=what, ylabel="recordings")
         counts.yaxis.get_major_locator().set_params(integer=True, nbins=3)
-        diagram.legend(framealpha=0.85, edgecolor="none", fontsize=9)
+        diagram.legend(**LEGEND)
         self.ax_, self.counts_ax_, self.figure_ = diagram, counts, diagram.figure
         return self

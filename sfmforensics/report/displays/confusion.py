@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.report._wording import figure_text, natural_key
-from sfmforensics.report.displays._axes import BLUE, heading_of, own_axes
+from sfmforensics.report.displays._axes import BLUE, Display, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_pair
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, task_kind
 
@@ -38,7 +38,7 @@ MEANING = {
 }
 
 
-class ConfusionDisplay:
+class ConfusionDisplay(Display):
     """Confusion matrix of one task, in percent of the true class.
 
     Use `from_predictions` or `from_estimator` to make one.
@@ -253,8 +253,7 @@ class ConfusionDisplay:
         if colorbar:
             bar = ax.figure.colorbar(self.im_, ax=ax, shrink=0.85)
             bar.set_label(MEANING[self.normalize])
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, grid=False)
 
 
 def count_pairs(true: pd.Series, predicted: pd.Series) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.report._bars import STYLES
 from sfmforensics.report._wording import UNITS, figure_text, natural_key
-from sfmforensics.report.displays._axes import VERMILLION, YELLOW, own_panels
+from sfmforensics.report.displays._axes import VERMILLION, YELLOW, Display, own_panels
 from sfmforensics.report.displays._tasks import as_text
 from sfmforensics.targets import as_frame
 
@@ -33,7 +33,7 @@ MOST_BINS = 200
 UNKNOWN_STYLE = {"facecolor": "0.85", "hatch": ""}
 
 
-class CorpusDisplay:
+class CorpusDisplay(Display):
     """Distribution of age and gender over recordings and over speakers.
 
     Use `from_corpus` or `from_target` to make one.
@@ -146,12 +146,7 @@ class CorpusDisplay:
             Years in a bin.
         name : str or None, default=None
             Name of the corpus, in the titles.
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        CorpusDisplay
+        [ax of each panel]
 
         Raises
         ------
@@ -191,12 +186,7 @@ class CorpusDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        CorpusDisplay
+        [ax of each panel]
         """
         panels = {"recordings": self.recordings}
         if self.speakers is not None:

@@ -8,7 +8,15 @@ import numpy as np
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.metrics import cllr, cllr_min, empirical_cross_entropy, pav_log10_lr
-from sfmforensics.report.displays._axes import BLACK, BLUE, VERMILLION, heading_of, own_axes
+from sfmforensics.report.displays._axes import (
+    BLACK,
+    BLUE,
+    LEGEND,
+    VERMILLION,
+    Display,
+    heading_of,
+    own_axes,
+)
 from sfmforensics.report.displays._trials import checked_trials, checked_weights, cllr_heading
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ PRIORS = np.linspace(-2.5, 2.5, 101)
 HIGHEST = 2.0  # bits: twice what no evidence at all leaves open
 
 
-class ECEDisplay:
+class ECEDisplay(Display):
     """Empirical cross-entropy of likelihood ratios, over the prior odds.
 
     Use `from_predictions` to make one. ECE also abbreviates the expected calibration error of
@@ -110,20 +118,12 @@ class ECEDisplay:
         ----------
         log10_lr : array-like of shape (n_trials,)
             Logarithm to base 10 of each likelihood ratio; may be infinite.
-        same : array-like of shape (n_trials,), bool
-            Whether both sides are one speaker.
-        weights : array-like of shape (n_trials,) or None, default=None
-            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
+        [trials]
         log10_prior_odds : array-like of shape (n_priors,), default=101 from -2.5 to 2.5
             Logarithm to base 10 of the prior odds to draw at, rising.
         name : str or None, default=None
             What was measured, in the title.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ECEDisplay
+        [ax]
 
         Raises
         ------
@@ -148,17 +148,7 @@ class ECEDisplay:
         return cls(odds, *curves, cllr=cost, cllr_min=least, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ECEDisplay
-        """
+        """Draw it."""
         ax = own_axes(ax, self.figsize)
         lost = "" if np.isfinite(self.given).all() else " (∞: one is wrong)"
         for curve, label, colour, line in (
@@ -177,8 +167,5 @@ class ECEDisplay:
         ax.set_ylabel("empirical cross-entropy (bits)")
         lines = [heading_of(self.name), cllr_heading(self.cllr, self.cllr_min)]
         ax.set_title("\n".join(filter(None, lines)))
-        ax.grid(color="0.9")
-        ax.set_axisbelow(True)
-        ax.legend(framealpha=0.85, edgecolor="none", fontsize=9)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        ax.legend(**LEGEND)
+        return self._drawn(ax)

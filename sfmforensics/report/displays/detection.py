@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from sfmforensics.metrics import detection_errors, equal_error_rate
 from sfmforensics.report._wording import figure_text
-from sfmforensics.report.displays._axes import next_style, own_axes
+from sfmforensics.report.displays._axes import LEGEND, Display, next_style, own_axes
 from sfmforensics.report.displays._trials import checked_trials, checked_weights
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ COARSEST = 2.0  # %
 GID = "det"
 
 
-class DETDisplay:
+class DETDisplay(Display):
     """Detection error tradeoff (DET): misses against false acceptances, on normal deviates.
 
     Use `from_predictions` to make one. Drawn again on the axes of another, it is compared with it.
@@ -111,18 +111,10 @@ class DETDisplay:
         ----------
         scores : array-like of shape (n_trials,)
             The higher, the more alike; likelihood ratios or their logarithms will do.
-        same : array-like of shape (n_trials,), bool
-            Whether both sides are one speaker.
-        weights : array-like of shape (n_trials,) or None, default=None
-            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
+        [trials]
         name : str or None, default=None
             What was measured, in the legend.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        DETDisplay
+        [ax]
 
         Raises
         ------
@@ -177,9 +169,8 @@ class DETDisplay:
             ax.set(xlabel="false acceptances (%)", ylabel="misses (%)", aspect="equal")
             ax.grid(color="0.9")
             ax.set_axisbelow(True)
-        ax.legend(loc="upper right", framealpha=0.85, edgecolor="none", fontsize=9)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        ax.legend(loc="upper right", **LEGEND)
+        return self._drawn(ax, grid=False)
 
 
 def _scale(ax: Axes, floor: float, high: float) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.exceptions import ParameterError
-from sfmforensics.report.displays._axes import BLUE, GREEN, VERMILLION, heading_of, own_axes
+from sfmforensics.report.displays._axes import (
+    BLUE,
+    GREEN,
+    VERMILLION,
+    Display,
+    heading_of,
+    own_axes,
+)
 from sfmforensics.report.displays._trials import (
     DIFFERENT,
     SAME,
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from sfmforensics._types import BoolArray, FloatArray
 
 
-class TippettDisplay:
+class TippettDisplay(Display):
     """Tippett plot: share of the comparisons whose likelihood ratio is at least so high.
 
     Use `from_predictions` to make one.
@@ -124,12 +131,7 @@ class TippettDisplay:
             Lowest and highest log10 LR that the system reports; drawn as lines.
         case : float or None, default=None
             The log10 LR of a comparison whose truth is not known; drawn as a line.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        TippettDisplay
+        [ax]
 
         Raises
         ------
@@ -165,17 +167,7 @@ class TippettDisplay:
         return None if self.weights is None else self.weights[kind]
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        TippettDisplay
-        """
+        """Draw it."""
         ax = own_axes(ax, self.figsize)
         marks = [0.0, *(self.bounds or ()), *([] if self.case is None else [self.case])]
         low, high = finite_span(np.append(self.log10_lr, marks))
@@ -208,8 +200,6 @@ class TippettDisplay:
         ax.set_title("\n".join(filter(None, [heading_of(self.name), shares])))
         ax.set(xlim=(low, high), ylim=(-2, 102), xlabel="log10 LR")
         ax.set_ylabel("comparisons with at least that LR (%)")
-        ax.grid(color="0.9")
-        ax.set_axisbelow(True)
         # Curves of this form leave no corner free; below are ticks and a label (in font sizes).
         ax.legend(
             loc="upper center",
@@ -219,8 +209,7 @@ class TippettDisplay:
             edgecolor="none",
             fontsize=8,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax)
 
 
 def share_at_least(

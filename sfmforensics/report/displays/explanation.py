@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples
 from sfmforensics.exceptions import ParameterError, ReportError, shown
 from sfmforensics.explanation import Explanation, explain
 from sfmforensics.report._wording import figure_text, unit_of
-from sfmforensics.report.displays._axes import BLUE, ORANGE, own_panels
+from sfmforensics.report.displays._axes import BLUE, ORANGE, Display, own_panels
 from sfmforensics.report.displays.transport import plan_entropies, ratio_limits
 from sfmforensics.targets import CLASSIFICATION
 
@@ -33,7 +33,7 @@ MINUS = "\N{MINUS SIGN}"
 SIZE = 9.5  # of titles, in points
 
 
-class ExplanationDisplay:
+class ExplanationDisplay(Display):
     """What each view and each token adds to the answers about one recording, and its plans.
 
     Use `from_estimator` to make one.
@@ -129,12 +129,7 @@ class ExplanationDisplay:
             As in `sfmforensics.explanation.explain`.
         name : str or None, default=None
             What it is about, above a figure of its own.
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ExplanationDisplay
+        [ax of each panel]
 
         Raises
         ------
@@ -160,12 +155,7 @@ class ExplanationDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ExplanationDisplay
+        [ax of each panel]
 
         Raises
         ------

@@ -19,7 +19,7 @@ from sfmforensics.report._wording import (
     main_metric,
     metric_label,
 )
-from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
+from sfmforensics.report.displays._axes import BLUE, VERMILLION, Display, own_panels
 from sfmforensics.results import SCORE_COLUMNS, require_columns
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-class ProtocolGapDisplay:
+class ProtocolGapDisplay(Display):
     """Scores of each system under both protocols, and the gap between them.
 
     Use `from_scores` to make one.
@@ -97,12 +97,7 @@ class ProtocolGapDisplay:
             them.
         metrics : dict of str to str, or None, default=None
             Metric by task; otherwise accuracy or rmse.
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a task; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ProtocolGapDisplay
+        [ax of each task]
 
         Raises
         ------
@@ -136,12 +131,7 @@ class ProtocolGapDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a task; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ProtocolGapDisplay
+        [ax of each task]
         """
         tasks = list(dict.fromkeys(self.gaps["task"]))
         systems = list(dict.fromkeys(zip(self.gaps["model"], self.gaps["views"], strict=True)))

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_method_params
 from sfmforensics.exceptions import ParameterError, SplitWarning
 from sfmforensics.metrics import METRICS, task_scorers
 from sfmforensics.report._wording import figure_text, is_share, metric_label
-from sfmforensics.report.displays._axes import BLUE, own_panels
+from sfmforensics.report.displays._axes import BLUE, Display, own_panels
 from sfmforensics.targets import as_frame
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 SIZES = (0.1, 0.325, 0.55, 0.775, 1.0)
 
 
-class LearningCurveDisplay:
+class LearningCurveDisplay(Display):
     """Scores of each task on test folds, by the number of training recordings.
 
     Use `from_estimator` to make one.
@@ -130,12 +130,7 @@ class LearningCurveDisplay:
         params : dict or None, default=None
             Passed to `fit`; arrays with one entry a recording are cut as the training rows are,
             as in ``{"groups": speakers}`` for early stopping.
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a score; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        LearningCurveDisplay
+        [ax of each score]
 
         Raises
         ------
@@ -181,12 +176,7 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a score; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        LearningCurveDisplay
+        [ax of each score]
         """
         curves: Any = list(self.scores.groupby(["task", "metric"], sort=False, dropna=False))
         n_columns = min(2, len(curves))

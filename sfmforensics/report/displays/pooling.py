@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from sfmforensics.metrics import cllr, pav_log10_lr
-from sfmforensics.report.displays._axes import BLACK, BLUE, VERMILLION, heading_of, own_axes
+from sfmforensics.report.displays._axes import (
+    BLACK,
+    BLUE,
+    VERMILLION,
+    Display,
+    heading_of,
+    own_axes,
+)
 from sfmforensics.report.displays._trials import (
     DIFFERENT,
     SAME,
@@ -32,7 +39,7 @@ TALL = 0.035  # of the axes
 BEYOND = 0.1  # of the finite span: where infinite ratios are drawn
 
 
-class PAVDisplay:
+class PAVDisplay(Display):
     """Likelihood ratios before and after pooling adjacent violators (PAV).
 
     Use `from_predictions` to make one.
@@ -118,18 +125,10 @@ class PAVDisplay:
         ----------
         log10_lr : array-like of shape (n_trials,)
             Logarithm to base 10 of each likelihood ratio; may be infinite.
-        same : array-like of shape (n_trials,), bool
-            Whether both sides are one speaker.
-        weights : array-like of shape (n_trials,) or None, default=None
-            How much each trial counts; None for all alike. See `sfmforensics.evidence.assess`.
+        [trials]
         name : str or None, default=None
             What was measured, in the title.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        PAVDisplay
+        [ax]
 
         Raises
         ------
@@ -144,17 +143,7 @@ class PAVDisplay:
         return cls(values, pooled, kinds, weights=told, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        PAVDisplay
-        """
+        """Draw it."""
         ax = own_axes(ax, self.figsize)
         low, high = finite_span(np.concatenate([self.log10_lr, self.pooled, [0.0]]))
         room = BEYOND * (high - low)
@@ -185,8 +174,6 @@ class PAVDisplay:
             *(cllr(each, self.same, self.weights) for each in (self.log10_lr, self.pooled))
         )
         ax.set_title("\n".join(filter(None, [heading_of(self.name), heading])))
-        ax.grid(color="0.9")
-        ax.set_axisbelow(True)
         ax.legend(
             loc="upper left",
             bbox_to_anchor=(0, 0.9),
@@ -194,8 +181,7 @@ class PAVDisplay:
             edgecolor="none",
             fontsize=8,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax)
 
 
 def _draw_infinite(ax: Axes, points: FloatArray, edges: tuple[float, float]) -> None:

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._wording import figure_text, natural_key, unit_of
-from sfmforensics.report.displays._axes import COLOURS, MARKERS, heading_of, own_axes
+from sfmforensics.report.displays._axes import COLOURS, MARKERS, Display, heading_of, own_axes
 from sfmforensics.report.displays._tasks import as_text, choose_task
 from sfmforensics.targets import REGRESSION, task_kind
 
@@ -35,7 +35,7 @@ PERPLEXITY = 30.0
 DIMENSIONS = 50
 
 
-class ProjectionDisplay:
+class ProjectionDisplay(Display):
     """Vectors of recordings in two dimensions, coloured by the labels of a task.
 
     Use `from_views` or `from_estimator` to make one.
@@ -188,12 +188,7 @@ class ProjectionDisplay:
             Unit of labels that are numbers; None takes "years" for age.
         name : str or None, default=None
             What the vectors are, in the title.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ProjectionDisplay
+        [ax]
 
         Raises
         ------
@@ -212,17 +207,7 @@ class ProjectionDisplay:
         return cls(points, labels, task=task, method=method, unit=unit, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        ProjectionDisplay
-        """
+        """Draw it."""
         labels = pd.Series(self.labels).reset_index(drop=True)
         many = task_kind(labels) != REGRESSION and labels.nunique() > len(COLOURS)
         ax = own_axes(ax, (4.9, 5.0) if many else (5.8, 4.6))
@@ -245,8 +230,7 @@ class ProjectionDisplay:
         ax.set_title(f"{heading}\n{len(labels):,} recordings by {task}{note}")
         ax.set(xticks=[], yticks=[], xlabel=f"{method} 1 (no unit)", ylabel=f"{method} 2 (no unit)")
         ax.set_aspect("equal", adjustable="datalim")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, grid=False)
 
     def _draw_numbers(
         self, ax: Axes, points: Array, numbers: Array, task: str, size: float

@@ -13,7 +13,7 @@ from sfmforensics.metrics import risk_coverage
 from sfmforensics.metrics._calibration import area_under_risk
 from sfmforensics.metrics._classification import known_labels
 from sfmforensics.report._wording import figure_text
-from sfmforensics.report.displays._axes import next_style, own_axes
+from sfmforensics.report.displays._axes import LEGEND, Display, next_style, own_axes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GID = "risk"
 
 
-class RiskCoverageDisplay:
+class RiskCoverageDisplay(Display):
     """Share of errors among the answers, against the share of recordings that are answered.
 
     Use `from_predictions` to make one. Drawn again on the axes of another, it is compared with it.
@@ -125,12 +125,7 @@ class RiskCoverageDisplay:
             How much each recording counts; None for all alike. See `sfmforensics.evidence.assess`.
         name : str or None, default=None
             What was measured, in the legend.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        RiskCoverageDisplay
+        [ax]
 
         Raises
         ------
@@ -221,8 +216,5 @@ class RiskCoverageDisplay:
         ax.set(xlim=(0, 101), ylim=(-0.02 * highest, 1.05 * highest))
         ax.set(xlabel="recordings that are answered (%)", ylabel="errors among the answers (%)")
         ax.set_title(f"inconclusive below a confidence (n = {self.n_recordings:,})")
-        ax.grid(color="0.9")
-        ax.set_axisbelow(True)
-        ax.legend(framealpha=0.85, edgecolor="none", fontsize=9)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        ax.legend(**LEGEND)
+        return self._drawn(ax)

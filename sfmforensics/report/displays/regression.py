@@ -11,7 +11,14 @@ from matplotlib.colors import to_rgb
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics import mae, rmse
 from sfmforensics.report._wording import UNITS, figure_text, unit_of
-from sfmforensics.report.displays._axes import BLUE, VERMILLION, heading_of, own_axes
+from sfmforensics.report.displays._axes import (
+    BLUE,
+    LEGEND,
+    VERMILLION,
+    Display,
+    heading_of,
+    own_axes,
+)
 from sfmforensics.report.displays._tasks import choose_pair
 from sfmforensics.targets import REGRESSION
 
@@ -28,7 +35,7 @@ TINT = to_rgb(VERMILLION)
 LEAST = 10  # recordings in a bin: of fewer, no tenth can be told
 
 
-class RegressionDisplay:
+class RegressionDisplay(Display):
     """Predicted against true numbers of one task, with error bands.
 
     Use `from_predictions` or `from_estimator` to make one.
@@ -152,12 +159,7 @@ class RegressionDisplay:
             Unit of the numbers; None takes "years" for age.
         name : str or None, default=None
             What was measured, in the title.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        RegressionDisplay
+        [ax]
 
         Raises
         ------
@@ -178,17 +180,7 @@ class RegressionDisplay:
         return error_bands(self.y_true, self.y_pred)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        RegressionDisplay
-        """
+        """Draw it."""
         ax = own_axes(ax, self.figsize)
         true, predicted = np.asarray(self.y_true), np.asarray(self.y_pred)
         low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
@@ -208,12 +200,9 @@ class RegressionDisplay:
         known = self.unit is not None or self.task in UNITS
         heading = heading_of("number" if self.task is None else self.task, self.name)
         ax.set_title(f"{heading}\n{errors}{' ' + unit if known else ''} (n = {len(true):,})")
-        ax.grid(color="0.9")
-        ax.set_axisbelow(True)
         handles = [identity, *bands]
-        ax.legend(handles=handles, loc="upper left", framealpha=0.85, edgecolor="none", fontsize=9)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        ax.legend(handles=handles, loc="upper left", **LEGEND)
+        return self._drawn(ax)
 
     def _draw_bands(self, ax: Axes, least: float) -> list[Any]:
         """Draw the bins where they are, without a word on numbers between them; `least` wide."""

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ReportError
-from sfmforensics.report.displays._axes import BLUE, VERMILLION, own_panels
+from sfmforensics.report.displays._axes import BLUE, VERMILLION, Display, own_panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sfmforensics.report.displays._axes import Panels
 
 
-class TrainingCurveDisplay:
+class TrainingCurveDisplay(Display):
     """Loss by epoch and, for `TANGO`, how sharp the transport plans are.
 
     Use `from_estimator` to make one.
@@ -75,12 +75,7 @@ class TrainingCurveDisplay:
         ----------
         estimator : TANGO, ConcatFusion, SingleView, or a pipeline that ends in one
             Fitted.
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        TrainingCurveDisplay
+        [ax of each panel]
 
         Raises
         ------
@@ -104,12 +99,7 @@ class TrainingCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, array-like of Axes, or None, default=None
-            Where to draw: one that is divided, or one a panel; None makes a figure of pyplot's.
-
-        Returns
-        -------
-        TrainingCurveDisplay
+        [ax of each panel]
 
         Raises
         ------
