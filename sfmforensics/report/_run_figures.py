@@ -18,9 +18,9 @@ from sfmforensics.report import (
     TrainingCurveDisplay,
     TransportPlanDisplay,
 )
-from sfmforensics.report._bars import leading
 from sfmforensics.report._wording import is_share
 from sfmforensics.report.displays import new_axes, project
+from sfmforensics.report.displays.scores import leading
 from sfmforensics.report.figures import save_png
 from sfmforensics.results import file_part
 from sfmforensics.targets import CLASSIFICATION, task_kind

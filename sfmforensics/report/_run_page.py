@@ -22,9 +22,9 @@ from sfmforensics.custody import MANIFEST, is_sealed, read_manifest
 from sfmforensics.exceptions import CustodyError
 from sfmforensics.metrics import METRICS
 from sfmforensics.paper import BEST_OF, paper_rows_of
-from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._reproduction import notes, tables_of
 from sfmforensics.report._wording import heading, in_order, plain
+from sfmforensics.report.displays.scores import plot_scores
 from sfmforensics.report.figures import confusion_display, draw_predictions, png_of
 from sfmforensics.report.tables import (
     ROW,

@@ -9,12 +9,11 @@ from sfmforensics._utils.files import write_atomically
 from sfmforensics._utils.outputs import check_outputs, own_files
 from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import ReportError, TargetError
-from sfmforensics.report._bars import plot_scores
 from sfmforensics.report._wording import in_order, is_classification, is_defined
 from sfmforensics.report.displays import ConfusionDisplay, RegressionDisplay
 from sfmforensics.report.displays._axes import new_axes
-from sfmforensics.report.displays.confusion import count_pairs
-from sfmforensics.report.displays.regression import number_pairs
+from sfmforensics.report.displays.predictions import count_pairs, number_pairs
+from sfmforensics.report.displays.scores import plot_scores
 from sfmforensics.results import PREDICTION_COLUMNS, file_part, own_figures, require_columns
 
 if TYPE_CHECKING:

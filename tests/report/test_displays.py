@@ -32,7 +32,7 @@ from sfmforensics.report import (
     TransportPlanDisplay,
 )
 from sfmforensics.report.displays.corpus import count_ages
-from sfmforensics.report.displays.regression import error_bands
+from sfmforensics.report.displays.predictions import error_bands
 
 pytestmark = pytest.mark.slow
 

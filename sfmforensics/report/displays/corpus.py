@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.exceptions import ParameterError, TargetError
-from sfmforensics.report._bars import STYLES
 from sfmforensics.report._wording import UNITS, figure_text, natural_key
 from sfmforensics.report.displays._axes import VERMILLION, YELLOW, Display, own_panels
-from sfmforensics.report.displays._tasks import as_text
+from sfmforensics.report.displays.predictions import as_text
+from sfmforensics.report.displays.scores import STYLES
 from sfmforensics.targets import as_frame
 
 if TYPE_CHECKING:

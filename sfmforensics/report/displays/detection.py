@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from sfmforensics.metrics import detection_errors, equal_error_rate
 from sfmforensics.report._wording import figure_text
 from sfmforensics.report.displays._axes import LEGEND, Display, next_style, own_axes
-from sfmforensics.report.displays._trials import checked_trials, checked_weights
+from sfmforensics.report.displays.evidence import checked_trials, checked_weights
 
 if TYPE_CHECKING:
     from typing import Self

@@ -1,35 +1,146 @@
-"""Likelihood ratios as evidence: how strong they are, and how often they mislead."""
+"""Likelihood ratios of comparisons: how they spread, what they leave open, how calibrated."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from sfmforensics.exceptions import ParameterError
+from sfmforensics.exceptions import ParameterError, ReportError
+from sfmforensics.metrics import cllr, cllr_min, empirical_cross_entropy, pav_log10_lr
+from sfmforensics.metrics._trials import checked_trials as read_trials
+from sfmforensics.metrics._trials import checked_weights as read_weights
 from sfmforensics.report.displays._axes import (
+    BLACK,
     BLUE,
     GREEN,
+    LEGEND,
     VERMILLION,
     Display,
     heading_of,
     own_axes,
-)
-from sfmforensics.report.displays._trials import (
-    DIFFERENT,
-    SAME,
-    checked_trials,
-    checked_weights,
-    finite_span,
 )
 
 if TYPE_CHECKING:
     from typing import Self
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from numpy.typing import ArrayLike
 
     from sfmforensics._types import BoolArray, FloatArray
+
+
+SAME, DIFFERENT = "same speaker", "different speakers"
+
+
+def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, BoolArray]:
+    """Read scores or logarithms of likelihood ratios, and which of them are of one speaker.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_trials,)
+        May be infinite.
+    same : array-like of shape (n_trials,), bool
+        Whether both sides are one speaker; 0 and 1 will do.
+
+    Returns
+    -------
+    values : ndarray of shape (n_trials,)
+    same : ndarray of shape (n_trials,), bool
+
+    Raises
+    ------
+    ParameterError
+        As for `sfmforensics.metrics.cllr`.
+    ReportError
+        All trials are of one kind, or there are none.
+
+    Examples
+    --------
+    >>> checked_trials([1, -1], [1, 0])
+    (array([ 1., -1.]), array([ True, False]))
+    >>> checked_trials([1, 2], [True, True])
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ReportError: there are 2 same-speaker and 0 different-speaker trials;
+    give at least one of each
+    """
+    numbers, kinds, _ = read_trials(values, same)
+    n_same = int(kinds.sum())
+    if not 0 < n_same < len(kinds):
+        raise ReportError(
+            f"there are {n_same} same-speaker and {len(kinds) - n_same} different-speaker trials; "
+            "give at least one of each"
+        )
+    return numbers, kinds
+
+
+def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
+    """Read how much each trial counts.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_trials,)
+        Not negative.
+    same : ndarray of shape (n_trials,), bool
+        Kinds, as `checked_trials` gives them.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+
+    Raises
+    ------
+    ParameterError
+        There are more or fewer than trials, one is negative or not finite, or a kind has none.
+
+    Examples
+    --------
+    >>> checked_weights([0, 1], np.array([True, False]))
+    Traceback (most recent call last):
+    ...
+    sfmforensics.exceptions.ParameterError: the weights of same-speaker trials sum to 0; give some
+    that count
+    """
+    found = read_weights(weights, len(same))
+    for kind, name in ((same, "same"), (~same, "different")):
+        if not found[kind].sum():
+            raise ParameterError(
+                f"the weights of {name}-speaker trials sum to 0; give some that count"
+            )
+    return found
+
+
+def bits(value: float) -> str:
+    """Write a measure in bits, which is infinite where an infinite ratio is wrong.
+
+    Examples
+    --------
+    >>> bits(0.45612), bits(float("inf"))
+    ('0.456', '∞')
+    """
+    return f"{value:.3f}" if np.isfinite(value) else "\N{INFINITY}"
+
+
+def cllr_heading(cllr: float, cllr_min: float) -> str:
+    """Write what all titles of likelihood ratios say."""
+    return f"Cllr {bits(cllr)}, Cllr min {bits(cllr_min)} (bits)"
+
+
+def finite_span(values: FloatArray, margin: float = 0.05) -> tuple[float, float]:
+    """Limits of an axis that holds all finite values, with a margin on either side.
+
+    Examples
+    --------
+    >>> finite_span(np.array([-np.inf, 0.0, 10.0]), margin=0.1)
+    (-1.0, 11.0)
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    room = margin * (high - low) or 1.0
+    return low - room, high + room
 
 
 class TippettDisplay(Display):
@@ -246,3 +357,331 @@ def share_at_least(
     # Summed from the top, so that above the highest nothing is left, not a rounding error.
     above = np.append(np.cumsum(weights[order][::-1])[::-1], 0.0)
     return x, above[lower] / above[0]
+
+
+PRIORS = np.linspace(-2.5, 2.5, 101)
+HIGHEST = 2.0  # bits: twice what no evidence at all leaves open
+
+
+class ECEDisplay(Display):
+    """Empirical cross-entropy of likelihood ratios, over the prior odds.
+
+    Use `from_predictions` to make one. ECE also abbreviates the expected calibration error of
+    probabilities, which is another thing: `ReliabilityDisplay` draws that.
+
+    Parameters
+    ----------
+    log10_prior_odds : ndarray of shape (n_priors,)
+        Logarithm to base 10 of the prior odds that both sides are one speaker.
+    given, pooled, neutral : ndarray of shape (n_priors,)
+        Empirical cross-entropy in bits of the ratios, of those after pooling adjacent violators,
+        and of ratios that are all 1.
+    cllr, cllr_min : float
+        The first two at odds of 1, in bits, for the title.
+    name : str or None, default=None
+        What was measured, in the title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    Notes
+    -----
+    The lower a curve, the less uncertainty is left. Between the solid and the dashed one lies what
+    a better calibration would gain. Where the solid one is above the dotted one, the ratios are
+    worse than none. At odds of 1 (0 on the axis) they are `cllr`, `cllr_min` and 1. The axis ends
+    at 2 bits; ratios of which an infinite one is wrong have no solid curve, and the legend says so.
+
+    References
+    ----------
+    .. [1] Ramos, D., Gonzalez-Rodriguez, J. Reliable support: measuring calibration of likelihood
+       ratios. Forensic Science International 230 (2013), 156-169.
+    .. [2] Brümmer, N., du Preez, J. Application-independent evaluation of speaker detection.
+       Computer Speech & Language 20 (2006), 230-275.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> display = ECEDisplay.from_predictions([2, 1, -1, -2], [True, True, False, False])
+    >>> print(display.ax_.get_title())
+    Cllr 0.076, Cllr min 0.000 (bits)
+    >>> [line.get_label() for line in display.ax_.lines][:3]
+    ['LR as they are', 'LR after PAV', 'no evidence (LR = 1)']
+    >>> plt.close(display.figure_)
+    """
+
+    figsize = (5.4, 4.2)
+    """Width and height in inches of a figure that suits it."""
+
+    def __init__(
+        self,
+        log10_prior_odds: FloatArray,
+        given: FloatArray,
+        pooled: FloatArray,
+        neutral: FloatArray,
+        *,
+        cllr: float,
+        cllr_min: float,
+        name: str | None = None,
+    ) -> None:
+        self.log10_prior_odds = log10_prior_odds
+        self.given = given
+        self.pooled = pooled
+        self.neutral = neutral
+        self.cllr = cllr
+        self.cllr_min = cllr_min
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        log10_lr: ArrayLike,
+        same: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        log10_prior_odds: ArrayLike = PRIORS,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw likelihood ratios of comparisons whose truth is known.
+
+        Parameters
+        ----------
+        log10_lr : array-like of shape (n_trials,)
+            Logarithm to base 10 of each likelihood ratio; may be infinite.
+        [trials]
+        log10_prior_odds : array-like of shape (n_priors,), default=101 from -2.5 to 2.5
+            Logarithm to base 10 of the prior odds to draw at, rising.
+        name : str or None, default=None
+            What was measured, in the title.
+        [ax]
+
+        Raises
+        ------
+        ParameterError
+            The lengths differ, something is not a number, or the priors do not rise.
+        ReportError
+            All trials are of one kind.
+        """
+        values, kinds = checked_trials(log10_lr, same)
+        odds = np.asarray(log10_prior_odds, dtype=np.float64)
+        rising = odds.ndim == 1 and len(odds) > 1 and (np.diff(odds) > 0).all()
+        if not rising or not np.isfinite(odds).all():
+            raise ParameterError(
+                "log10_prior_odds are not two or more finite numbers that rise; give some, such as "
+                "np.linspace(-2.5, 2.5, 101)"
+            )
+        told = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, told)
+        ratios = (values, pooled, np.zeros(len(values)))
+        curves = [empirical_cross_entropy(each, kinds, odds, told) for each in ratios]
+        cost, least = cllr(values, kinds, told), cllr_min(values, kinds, told)
+        return cls(odds, *curves, cllr=cost, cllr_min=least, name=name).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw it."""
+        ax = own_axes(ax, self.figsize)
+        lost = "" if np.isfinite(self.given).all() else " (∞: one is wrong)"
+        for curve, label, colour, line in (
+            (self.given, f"LR as they are{lost}", BLUE, "-"),
+            (self.pooled, "LR after PAV", VERMILLION, "--"),
+            (self.neutral, "no evidence (LR = 1)", BLACK, ":"),
+        ):
+            drawn = np.where(np.isfinite(curve), curve, np.nan)
+            ax.plot(self.log10_prior_odds, drawn, color=colour, linestyle=line, label=label)
+        ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+        highest = np.nanmax([self.neutral, np.where(np.isfinite(self.given), self.given, 0)])
+        ax.set(xlim=(self.log10_prior_odds[0], self.log10_prior_odds[-1]))
+        top = min(highest, HIGHEST)
+        ax.set(ylim=(-0.02 * top, 1.05 * top))
+        ax.set_xlabel("log10 prior odds (same speaker to different ones)")
+        ax.set_ylabel("empirical cross-entropy (bits)")
+        lines = [heading_of(self.name), cllr_heading(self.cllr, self.cllr_min)]
+        ax.set_title("\n".join(filter(None, lines)))
+        ax.legend(**LEGEND)
+        return self._drawn(ax)
+
+
+MOST_TICKS = 500  # trials of a kind along an edge; more would be one black bar
+TALL = 0.035  # of the axes
+BEYOND = 0.1  # of the finite span: where infinite ratios are drawn
+
+
+class PAVDisplay(Display):
+    """Likelihood ratios before and after pooling adjacent violators (PAV).
+
+    Use `from_predictions` to make one.
+
+    Parameters
+    ----------
+    log10_lr, pooled : ndarray of shape (n_trials,)
+        Logarithm to base 10 of each likelihood ratio, before and after; may be infinite.
+    same : ndarray of shape (n_trials,), bool
+        Whether both sides are one speaker. There are trials of both kinds.
+    weights : ndarray of shape (n_trials,) or None, default=None
+        How much each trial counts.
+    name : str or None, default=None
+        What was measured, in the title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+    line_ : matplotlib.lines.Line2D
+        The finite ones.
+
+    Notes
+    -----
+    Well calibrated ratios follow the identity. Where the line is above it they are too low, where
+    it is below they are too high. Level pieces are pools, in which the order of the trials was
+    wrong or equal. Beyond the last trial of the other kind nothing limits a ratio, and PAV makes
+    it infinite: arrows at the border. Trials are ticks at the edges, those of the same speaker
+    above; of more than 500 of a kind, 500 are drawn, evenly by rank. PAV is fitted to the very
+    trials that it judges: of few trials the line is far from the identity by chance alone.
+
+    References
+    ----------
+    .. [1] Brümmer, N., du Preez, J. Application-independent evaluation of speaker detection.
+       Computer Speech & Language 20 (2006), 230-275.
+    .. [2] Ramos, D., Gonzalez-Rodriguez, J. Reliable support: measuring calibration of likelihood
+       ratios. Forensic Science International 230 (2013), 156-169.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> same = [True, False, True, False]
+    >>> display = PAVDisplay.from_predictions([2, 0.5, -0.5, -2], same, name="TANGO")
+    >>> display.pooled
+    array([ inf,   0.,   0., -inf])
+    >>> print(display.ax_.get_title())
+    TANGO
+    Cllr 1.036, Cllr min 0.500 (bits)
+    >>> plt.close(display.figure_)
+    """
+
+    figsize = (5.0, 5.2)
+    """Width and height in inches of a figure that suits it."""
+
+    def __init__(
+        self,
+        log10_lr: FloatArray,
+        pooled: FloatArray,
+        same: BoolArray,
+        *,
+        weights: FloatArray | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.log10_lr = log10_lr
+        self.pooled = pooled
+        self.same = same
+        self.weights = weights
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        log10_lr: ArrayLike,
+        same: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw likelihood ratios of comparisons whose truth is known.
+
+        Parameters
+        ----------
+        log10_lr : array-like of shape (n_trials,)
+            Logarithm to base 10 of each likelihood ratio; may be infinite.
+        [trials]
+        name : str or None, default=None
+            What was measured, in the title.
+        [ax]
+
+        Raises
+        ------
+        ParameterError
+            The lengths differ, or something is not a number.
+        ReportError
+            All trials are of one kind.
+        """
+        values, kinds = checked_trials(log10_lr, same)
+        told = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, told)
+        return cls(values, pooled, kinds, weights=told, name=name).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw it."""
+        ax = own_axes(ax, self.figsize)
+        low, high = finite_span(np.concatenate([self.log10_lr, self.pooled, [0.0]]))
+        room = BEYOND * (high - low)
+        edges = (low - 0.8 * room, high + 0.8 * room)
+        limits = (low - 1.6 * room, high + 1.6 * room)
+        identity = (low, high)
+        ax.plot(identity, identity, color="0.4", lw=1, linestyle="--", label="well calibrated")
+        points = np.unique(np.column_stack([self.log10_lr, self.pooled]), axis=0)
+        finite = np.isfinite(points).all(axis=1)
+        (self.line_,) = ax.plot(*points[finite].T, color=BLACK, linewidth=1.8, label="after PAV")
+        if finite.sum() == 1:
+            self.line_.set_marker("o")
+        _draw_infinite(ax, points[~finite], edges)
+        for kind, label, colour, place in (
+            (self.same, f"{SAME}, above", BLUE, (1 - TALL, 1)),
+            (~self.same, f"{DIFFERENT}, below", VERMILLION, (0, TALL)),
+        ):
+            x = np.clip(_thinned(np.sort(self.log10_lr[kind])), *edges)
+            label = f"{label} (n = {int(kind.sum()):,})"
+            ax.vlines(
+                x, *place, transform=ax.get_xaxis_transform(), color=colour, lw=0.8, label=label
+            )
+        for axis, values in ((ax.xaxis, self.log10_lr), (ax.yaxis, self.pooled)):
+            _name_ends(axis, (low, high), edges, values)
+        ax.set(xlim=limits, ylim=limits, aspect="equal")
+        ax.set(xlabel="log10 LR as it is", ylabel="log10 LR after PAV")
+        heading = cllr_heading(
+            *(cllr(each, self.same, self.weights) for each in (self.log10_lr, self.pooled))
+        )
+        ax.set_title("\n".join(filter(None, [heading_of(self.name), heading])))
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, 0.9),
+            framealpha=0.85,
+            edgecolor="none",
+            fontsize=8,
+        )
+        return self._drawn(ax)
+
+
+def _draw_infinite(ax: Axes, points: FloatArray, edges: tuple[float, float]) -> None:
+    """Draw arrows at the border, of many points some."""
+    for marker, colour, chosen in (
+        ("^", BLUE, points[:, 1] == np.inf),
+        ("v", VERMILLION, points[:, 1] == -np.inf),
+        (">", BLACK, np.isfinite(points[:, 1]) & (points[:, 0] > 0)),
+        ("<", BLACK, np.isfinite(points[:, 1]) & (points[:, 0] < 0)),
+    ):
+        if chosen.any():
+            drawn = np.clip(points[chosen], *edges)
+            ax.plot(*drawn[[0, -1]].T, color=colour, linewidth=1)
+            ax.plot(*_thinned(drawn, 25).T, marker, color=colour, markersize=5)
+
+
+def _name_ends(
+    axis: Axis, span: tuple[float, float], edges: tuple[float, float], values: FloatArray
+) -> None:
+    """Name the finite ticks of an axis, and infinity where something is there."""
+    ticks = [tick for tick in MaxNLocator(7).tick_values(*span) if span[0] <= tick <= span[1]]
+    labels = [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
+    if (values == -np.inf).any():
+        ticks, labels = [edges[0], *ticks], ["\N{MINUS SIGN}\N{INFINITY}", *labels]
+    if (values == np.inf).any():
+        ticks, labels = [*ticks, edges[1]], [*labels, "\N{INFINITY}"]
+    axis.set_ticks(ticks, labels)
+
+
+def _thinned(rows: FloatArray, most: int = MOST_TICKS) -> FloatArray:
+    """Leave some of many rows, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]

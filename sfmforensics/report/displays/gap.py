@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.exceptions import ReportError
-from sfmforensics.report._bars import system_name
 from sfmforensics.report._wording import (
     PROTOCOLS,
     UNITS,
@@ -20,6 +19,7 @@ from sfmforensics.report._wording import (
     metric_label,
 )
 from sfmforensics.report.displays._axes import BLUE, VERMILLION, Display, own_panels
+from sfmforensics.report.displays.scores import system_name
 from sfmforensics.results import SCORE_COLUMNS, require_columns
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from sfmforensics._utils.pipelines import last_step
 from sfmforensics.exceptions import ParameterError, ReportError
 from sfmforensics.report._wording import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, Display, heading_of, own_axes
-from sfmforensics.report.displays._tasks import as_text, choose_task
+from sfmforensics.report.displays.predictions import as_text, choose_task
 from sfmforensics.targets import REGRESSION, task_kind
 
 if TYPE_CHECKING:
