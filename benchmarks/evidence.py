@@ -25,11 +25,12 @@ import numpy as np
 import pandas as pd
 from accuracy import load, markdown
 from joblib import Parallel, delayed
+from pooling import pool_assessments
 
 from sfmforensics import __version__
 from sfmforensics.audit import join_copies, near_copies
 from sfmforensics.datasets import find_copies
-from sfmforensics.evidence import CalibratedModel, assess, pool_assessments
+from sfmforensics.evidence import CalibratedModel, assess
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.presets import make_estimator
 from sfmforensics.report import save_assessment

@@ -6,7 +6,7 @@ Examples
 'moderately strong'
 """
 
-from sfmforensics.evidence._assess import assess, pool_assessments
+from sfmforensics.evidence._assess import assess
 from sfmforensics.evidence._assessment import Assessment
 from sfmforensics.evidence._calibrated_model import CalibratedModel
 from sfmforensics.evidence._conformal import ANY_OTHER
@@ -33,7 +33,6 @@ __all__ = [
     "assess",
     "number_of_times",
     "plain_sentences",
-    "pool_assessments",
     "verbal_grade",
     "verbal_scale",
 ]

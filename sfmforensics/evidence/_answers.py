@@ -13,7 +13,7 @@ from sfmforensics.evidence._calibration_speakers import task_classes
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable
     from typing import Any
 
     from sfmforensics._types import Array, BoolArray, FloatArray, Matrix, Recordings, TaskKind
@@ -171,66 +171,6 @@ class _Once:
             return self._kept[name]
 
         return once
-
-
-def joined_answers(parts: Sequence[tuple[int, TaskAnswers | None]]) -> TaskAnswers:
-    """Put the answers of several models about recordings of their own in one.
-
-    Parameters
-    ----------
-    parts : sequence of (int, TaskAnswers or None)
-        How many recordings, and what was said of them; None where the task was not asked.
-
-    Returns
-    -------
-    TaskAnswers
-        A label that one of the models does not know has a probability of 0 there.
-    """
-    known = [part for _, part in parts if part is not None]
-    kind = known[0].kind
-    truth, predicted = (
-        np.concatenate([_column(part, name, n, kind) for n, part in parts])
-        for name in ("truth", "predicted")
-    )
-    if kind != CLASSIFICATION:
-        low, high = (
-            np.concatenate([_column(part, name, n, kind) for n, part in parts])
-            for name in ("low", "high")
-        )
-        return TaskAnswers(kind, truth, predicted, low=low, high=high)
-    if any(part.labels is None for part in known):
-        return TaskAnswers(kind, truth, predicted)
-    every: Any = [part.labels for part in known]
-    labels = pd.unique(np.concatenate(every))
-    thresholds = {part.threshold for part in known}
-    return TaskAnswers(
-        kind,
-        truth,
-        predicted,
-        labels=labels,
-        before=np.concatenate([_aligned(part, "before", n, labels) for n, part in parts]),
-        after=np.concatenate([_aligned(part, "after", n, labels) for n, part in parts]),
-        sets=np.concatenate([_column(part, "sets", n, kind) for n, part in parts]),
-        answered=np.concatenate(
-            [np.zeros(n, dtype=bool) if part is None else part.answered for n, part in parts]
-        ),
-        threshold=thresholds.pop() if len(thresholds) == 1 else None,
-    )
-
-
-def _column(part: TaskAnswers | None, name: str, n: int, kind: TaskKind) -> Array:
-    if part is not None:
-        return np.asarray(getattr(part, name))
-    nothing = None if kind == CLASSIFICATION else np.nan
-    return np.full(n, nothing, dtype=object if kind == CLASSIFICATION else float)
-
-
-def _aligned(part: TaskAnswers | None, name: str, n: int, labels: Array) -> FloatArray:
-    found = np.zeros((n, len(labels)))
-    if part is not None:
-        own: Any = part.labels
-        found[:, pd.Index(labels).get_indexer(pd.Index(own))] = getattr(part, name)
-    return found
 
 
 def _by_task(model: Any, X: Any) -> dict[Any, tuple[Array, FloatArray]]:

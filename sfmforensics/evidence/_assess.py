@@ -11,13 +11,12 @@ import pandas as pd
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sfmforensics.evidence._answers import answers_of, asked_once, joined_answers
+from sfmforensics.evidence._answers import answers_of, asked_once
 from sfmforensics.evidence._assessment import measured
 from sfmforensics.evidence._calibration_speakers import voices_of
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, NO_NAMES, check_strangers, holds_people
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, TargetError
-from sfmforensics.metrics import Trials
 from sfmforensics.model_selection._folds import named_groups
 from sfmforensics.targets import as_frame
 
@@ -213,82 +212,6 @@ def assess(
     labels = frame[[column for column in by if column in frame and column != model.speaker]]
     parts = (trials, answers, labels, voices, names, bounds, confidence, risk, n_known)
     return replace(measured(*parts, n_resamples, random_state), known_speakers=tuple(known))
-
-
-def pool_assessments(
-    parts: Sequence[Assessment], *, n_resamples: int = 1000, random_state: RandomState = 0
-) -> Assessment:
-    """Put assessments of several models in one, as of folds of one corpus.
-
-    Parameters
-    ----------
-    parts : sequence of Assessment
-        With speakers of their own, and the same settings.
-    n_resamples, random_state
-        As for `assess`.
-
-    Returns
-    -------
-    Assessment
-        Of all recordings and comparisons: speakers of different parts are not compared.
-
-    Raises
-    ------
-    ParameterError
-        There are none, their settings differ, or a speaker is in two of them.
-
-    Notes
-    -----
-    Likelihood ratios of different models are put on one scale by their calibration, so that one
-    threshold is used for all: what is lost by that is a loss of calibration.
-    """
-    parts = list(parts)
-    settings = {(part.confidence, part.risk, part.n_known) for part in parts}
-    if len(settings) != 1:
-        raise ParameterError(
-            f"{len(parts)} assessments have {len(settings)} different settings; give some of one "
-            "confidence, risk and n_known"
-        )
-    names = np.concatenate([part.names for part in parts])
-    twice = pd.Series(names).dropna()
-    twice = twice[twice.duplicated()]
-    if len(twice):
-        raise ParameterError(
-            f"{twice.iloc[0]!r} is a speaker in two of the assessments; give some of which each "
-            "has speakers of its own"
-        )
-    sizes = [len(part.voices) for part in parts]
-    n_voices = np.cumsum([0, *(len(part.names) for part in parts)])
-    voices = np.concatenate([part.voices + n for part, n in zip(parts, n_voices, strict=False)])
-    tasks = dict.fromkeys(task for part in parts for task in part.answers)
-    answers = {
-        task: joined_answers(
-            [(n, part.answers.get(task)) for n, part in zip(sizes, parts, strict=True)]
-        )
-        for task in tasks
-    }
-    starts = np.cumsum([0, *sizes[:-1]])
-    compared: list[Any] = [
-        (part.trials, start)
-        for part, start in zip(parts, starts, strict=True)
-        if part.trials is not None
-    ]
-    trials = None
-    if compared:
-        trials = Trials(
-            *(
-                np.concatenate([getattr(one, name) + (place in (2, 3)) * n for one, n in compared])
-                if place != 1
-                else np.concatenate([one.same for one, _ in compared])
-                for place, name in enumerate(("scores", "same", "first", "second", "weights"))
-            )
-        )
-    bounds = {part.bounds for part in parts}
-    labels = pd.concat([part.labels for part in parts], ignore_index=True)
-    one = bounds.pop() if len(bounds) == 1 else None
-    whole = (trials, answers, labels, voices, names, one, *settings.pop())
-    found = measured(*whole, n_resamples, random_state)
-    return replace(found, known_speakers=tuple(k for part in parts for k in part.known_speakers))
 
 
 def _numbered(voices: IntArray, called: pd.Series) -> tuple[IntArray, Array]:

@@ -11,7 +11,7 @@ import pandas as pd
 from sfmforensics._utils.pages import templates
 from sfmforensics.evidence._measures import Comparisons, measure_answers
 from sfmforensics.metrics._groups import groupings_of
-from sfmforensics.metrics._resampling import _resamples
+from sfmforensics.metrics._resampling import unit_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -102,7 +102,7 @@ def measured(
     confidence: float,
     risk: float,
     n_known: int,
-    n_resamples: int,
+    nunit_draws: int,
     random_state: RandomState,
 ) -> Assessment:
     """Measure all, each group, and how far each group is from the rest.
@@ -111,14 +111,14 @@ def measured(
     ----------
     trials, answers, labels, voices, names, bounds, confidence, risk, n_known
         As in `Assessment`.
-    n_resamples, random_state
+    nunit_draws, random_state
         As for `assess`.
 
     Returns
     -------
     Assessment
     """
-    drawn = np.concatenate(list(_resamples(len(names), n_resamples, random_state)))
+    drawn = np.concatenate(list(unit_draws(len(names), nunit_draws, random_state)))
     ways: list[tuple[Any, Callable[[BoolArray, bool], Measured]]] = []
     if trials is not None:
         comparisons = Comparisons(trials, voices)

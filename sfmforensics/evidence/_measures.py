@@ -13,8 +13,9 @@ from scipy.special import xlogy
 
 from sfmforensics.evidence._conformal import ANY_OTHER
 from sfmforensics.metrics import METRICS
-from sfmforensics.metrics._resampling import AT_ONCE, _bounds
+from sfmforensics.metrics._resampling import interval_bounds, resampled
 from sfmforensics.metrics._verification import where_curves_cross
+from sfmforensics.metrics._weights import AT_ONCE, UnitWeights
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Estimate:
         drawn, value = self.drawn.round(ROUNDED), round(self.value, ROUNDED)
         if self.centred:
             drawn = np.maximum(drawn - np.nanmedian(drawn) + value, self.floor).round(ROUNDED)
-        return _bounds(value, drawn, self.units, CONFIDENCE, self.exact)
+        return interval_bounds(value, drawn, self.units, CONFIDENCE, self.exact)
 
     def less(self, other: Estimate) -> Estimate:
         """Give the difference, of the same resamples."""
@@ -162,15 +163,16 @@ def measure_answers(
 
     def others() -> dict[str, Estimate]:
         """Metrics of the table but those that have a form of their own here."""
-        weights = drawn[:, who] * share
-        estimates = {}
+        scores: dict[str, Any] = {}
         for name in METRICS.of(answers.kind):
             if METRICS[name].in_assessment and name not in ("accuracy", "mae") and len(rows):
                 function: Any = METRICS[name].function
-                score = partial(function, part["truth"], part["predicted"])
-                exact = METRICS[name].proportion
-                estimates[name] = Estimate(score(share), score(weights), units, exact)
-        return estimates
+                scores[name] = partial(function, part["truth"], part["predicted"])
+        of_draws = resampled(scores, UnitWeights(who, n_voices, share), [drawn])
+        return {
+            name: Estimate(score(share), of_draws[name], units, METRICS[name].proportion)
+            for name, score in scores.items()
+        }
 
     found: dict[str, Estimate] = {}
     with np.errstate(invalid="ignore", divide="ignore"):

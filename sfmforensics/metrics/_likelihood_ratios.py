@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BITS = np.log2(10)
 
 
-def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+def cllr(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     r"""Cost of log likelihood ratios, Cllr, in bits.
 
     Parameters
@@ -28,7 +28,7 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None)
         Logarithm to base 10 of each likelihood ratio; infinite ones are allowed.
     same : array-like of shape (n_trials,), bool
         Whether both sides are one speaker; the numbers 1 and 0 will do.
-    weights : array-like of shape (n_trials,) or None, default=None
+    sample_weight : array-like of shape (n_trials,) or None, default=None
         How often each trial counts.
 
     Returns
@@ -60,20 +60,20 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None)
     >>> round(cllr([2, 1, -1, -2], [True, True, False, False]), 4)  # by hand: (0.0144 + 0.1375) / 2
     0.0759
     """
-    values, same, weights = checked_trials(log10_lr, same, weights)
+    values, same, weights = checked_trials(log10_lr, same, sample_weight)
     # Against the truth by so much: log2(1 + 10^against).
     costs = np.logaddexp2(0, np.where(same, -values, values) * _BITS)
     return _mean_of_both(costs, same, weights)
 
 
-def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+def cllr_min(scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Cllr that the best possible calibration of these scores would have.
 
     Parameters
     ----------
     scores : array-like of shape (n_trials,)
         Likelihood ratios, their logarithms or any scores: the higher, the more alike.
-    same, weights
+    same, sample_weight
         As for `cllr`.
 
     Returns
@@ -97,16 +97,16 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = Non
     >>> cllr_min([5, 4, 3, 2], [True, True, False, False])
     0.0
     """
-    pooled = pav_log10_lr(scores, same, weights)
-    return float("nan") if np.isnan(pooled).any() else cllr(pooled, same, weights)
+    pooled = pav_log10_lr(scores, same, sample_weight)
+    return float("nan") if np.isnan(pooled).any() else cllr(pooled, same, sample_weight)
 
 
-def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> float:
+def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Cllr that is lost by calibration: `cllr` less `cllr_min`.
 
     Parameters
     ----------
-    log10_lr, same, weights
+    log10_lr, same, sample_weight
         As for `cllr`.
 
     Returns
@@ -124,11 +124,11 @@ def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, weights: ArrayLike | None = N
     >>> round(cllr_cal([1, 1, 1, -1], [True, True, False, False]), 3)  # 0.968 - 0.689
     0.279
     """
-    return cllr(log10_lr, same, weights) - cllr_min(log10_lr, same, weights)
+    return cllr(log10_lr, same, sample_weight) - cllr_min(log10_lr, same, sample_weight)
 
 
 def pav_log10_lr(
-    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+    scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> FloatArray:
     """Likelihood ratios by pooling adjacent violators.
 
@@ -136,7 +136,7 @@ def pav_log10_lr(
     ----------
     scores : array-like of shape (n_trials,)
         The higher, the more alike.
-    same, weights
+    same, sample_weight
         As for `cllr`.
 
     Returns
@@ -155,7 +155,7 @@ def pav_log10_lr(
     >>> pav_log10_lr([4, 3, 2, 1], [True, False, True, False])
     array([ inf,   0.,   0., -inf])
     """
-    values, same, weights = checked_trials(scores, same, weights)
+    values, same, weights = checked_trials(scores, same, sample_weight)
     kinds = [weights[same].sum(), weights[~same].sum()]
     if not all(kinds):
         return np.full(len(values), np.nan)
@@ -172,7 +172,7 @@ def pav_log10_lr(
 
 
 def detection_errors(
-    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
+    scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Both kinds of error at every threshold, as a DET curve has them.
 
@@ -180,7 +180,7 @@ def detection_errors(
     ----------
     scores : array-like of shape (n_trials,)
         The higher, the more alike.
-    same, weights
+    same, sample_weight
         As for `cllr`.
 
     Returns
@@ -200,7 +200,7 @@ def detection_errors(
     >>> detection_errors([3, 2, 1], [True, False, True])
     (array([inf,  3.,  2.,  1.]), array([0., 0., 1., 1.]), array([1. , 0.5, 0.5, 0. ]))
     """
-    values, same, weights = checked_trials(scores, same, weights)
+    values, same, weights = checked_trials(scores, same, sample_weight)
     order = np.argsort(-values, kind="stable")
     values, same, weights = values[order], same[order], weights[order]
     ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)[: len(values)])
@@ -219,7 +219,7 @@ def min_dcf(
     p_target: float = 0.01,
     c_miss: float = 1.0,
     c_fa: float = 1.0,
-    weights: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Least detection cost over all thresholds, as a share of what is had without any scores.
 
@@ -233,7 +233,7 @@ def min_dcf(
         Prior probability of a true claim.
     c_miss, c_fa : float, default=1
         Cost of a true claim that is rejected, and of a false one that is accepted.
-    weights : array-like of shape (n_trials,) or None, default=None
+    sample_weight : array-like of shape (n_trials,) or None, default=None
         How often each trial counts.
 
     Returns
@@ -260,7 +260,7 @@ def min_dcf(
             f"p_target is {p_target}, c_miss {c_miss} and c_fa {c_fa}; use a prior between 0 and 1 "
             "and costs above 0"
         )
-    _, false, missed = detection_errors(scores, same, weights)
+    _, false, missed = detection_errors(scores, same, sample_weight)
     if np.isnan(false[-1]) or np.isnan(missed[-1]):
         return float("nan")
     miss, accept = c_miss * p_target, c_fa * (1 - p_target)
@@ -271,13 +271,13 @@ def empirical_cross_entropy(
     log10_lr: ArrayLike,
     same: ArrayLike,
     log10_prior_odds: ArrayLike = 0.0,
-    weights: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> FloatArray:
     """Uncertainty that is left after the evidence, in bits, for each prior.
 
     Parameters
     ----------
-    log10_lr, same, weights
+    log10_lr, same, sample_weight
         As for `cllr`.
     log10_prior_odds : float or array-like of shape (n_priors,), default=0
         Logarithm to base 10 of the prior odds that both sides are one speaker.
@@ -302,7 +302,7 @@ def empirical_cross_entropy(
     >>> empirical_cross_entropy([0, 0], [True, False], [0, 1]).round(3)
     array([1.   , 0.439])
     """
-    values, same, weights = checked_trials(log10_lr, same, weights)
+    values, same, weights = checked_trials(log10_lr, same, sample_weight)
     odds = np.asarray(log10_prior_odds, dtype=np.float64)
     found = []
     for prior in odds.ravel():

@@ -9,12 +9,17 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
+from sfmforensics.metrics._weights import one_or_many, totals
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sfmforensics._types import Column, FloatArray
+    from sfmforensics.metrics._classification import Weights
+    from sfmforensics.metrics._weights import Rows
 
 
-def rmse(y_true: Column, y_pred: Column) -> float:
+def rmse(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     """Root of the mean squared error.
 
     Parameters
@@ -23,37 +28,42 @@ def rmse(y_true: Column, y_pred: Column) -> float:
         Numbers; rows where they are missing do not count.
     y_pred : array-like of shape (n_samples,)
         Predicted numbers.
+    sample_weight : array-like of shape (n_samples,) or (n_resamples, n_samples), default=None
+        How often each row counts; one row for each resample.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         In the unit of the target; NaN where no number is known.
 
     Raises
     ------
     TargetError
         Something is not a number, or a prediction is missing.
+    ParameterError
+        There are more or fewer weights than rows, or one is negative or not finite.
 
     Examples
     --------
     >>> round(rmse([20.0, 30.0, None], [23.0, 26.0, 50.0]), 2)
     3.54
     """
-    error = errors(y_true, y_pred)
-    return float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
+    n, squared, *_ = _moments(y_true, y_pred, sample_weight)
+    with np.errstate(invalid="ignore"):
+        return one_or_many(np.sqrt(squared / n))
 
 
-def mae(y_true: Column, y_pred: Column) -> float:
+def mae(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     """Mean absolute error.
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
+    y_true, y_pred, sample_weight
         As for `rmse`, with the same errors.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         In the unit of the target; NaN where no number is known.
 
     Examples
@@ -61,21 +71,22 @@ def mae(y_true: Column, y_pred: Column) -> float:
     >>> mae([20.0, 30.0, None], [23.0, 26.0, 50.0])
     3.5
     """
-    error = errors(y_true, y_pred)
-    return float(np.mean(np.abs(error))) if len(error) else float("nan")
+    n, _, absolute, *_ = _moments(y_true, y_pred, sample_weight)
+    with np.errstate(invalid="ignore"):
+        return one_or_many(absolute / n)
 
 
-def ccc(y_true: Column, y_pred: Column) -> float:
+def ccc(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     """Lin's concordance correlation coefficient.
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
+    y_true, y_pred, sample_weight
         As for `rmse`, with the same errors.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         Between -1 and 1; 1 where every number is predicted, 0 where predictions say nothing. NaN
         where no number is known, or all numbers, true and predicted, are one.
 
@@ -94,14 +105,39 @@ def ccc(y_true: Column, y_pred: Column) -> float:
     >>> round(ccc([20.0, 30.0, 40.0], [25.0, 30.0, 35.0]), 2)
     0.8
     """
+    if sample_weight is None:  # once, in two passes, which lose no digits
+        true, error = known_numbers(y_true, y_pred)
+        if not len(true):
+            return float("nan")
+        pred = true + error
+        between = np.mean((true - true.mean()) * (pred - pred.mean()))
+        return _concordance(between, true.var() + pred.var() + error.mean() ** 2, 0)
+    n, _, _, x, y, xx, yy, xy = _moments(y_true, y_pred, sample_weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = xx / n - (x / n) ** 2 + yy / n - (y / n) ** 2 + (x / n - y / n) ** 2
+        # Numbers that are all one vary by rounding.
+        return _concordance(xy / n - x * y / n**2, spread, 1e-12)
+
+
+def _concordance(between: Any, spread: Any, least: float) -> Any:
+    """Covariance over the mean of both variances and the shift; NaN where nothing is spread."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return one_or_many(np.where(spread > least, 2 * between / spread, np.nan))
+
+
+def _moments(y_true: Column, y_pred: Column, weights: Weights) -> FloatArray:
+    """Sums (8, ...) of what `_number_rows` gives."""
+    return totals(_number_rows, y_true, y_pred, weights=weights).T
+
+
+def _number_rows(y_true: Column, y_pred: Column) -> Rows:
+    """Of each row: one, its error squared and absolute, both numbers, and their products."""
     true, error = known_numbers(y_true, y_pred)
-    if not len(true):
-        return float("nan")
-    pred = true + error
-    spread = true.var() + pred.var() + error.mean() ** 2
-    if spread == 0:
-        return float("nan")
-    return float(2 * np.mean((true - true.mean()) * (pred - pred.mean())) / spread)
+    # About a point near the mean, lest digits be lost to rounding.
+    x = true - true.mean() if len(true) else true
+    y = x + error
+    columns = [np.ones(len(x)), error**2, abs(error), x, y, x**2, y**2, x * y]
+    return np.stack(columns).T, pd.Series(y_true).notna().to_numpy()
 
 
 def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArray]:
@@ -116,11 +152,6 @@ def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArra
             f"{int(np.argmax(missing))}, counted from 0)"
         )
     return true[known], pred[known] - true[known]
-
-
-def errors(y_true: Column, y_pred: Column) -> FloatArray:
-    """Predicted minus true, where the truth is known."""
-    return known_numbers(y_true, y_pred)[1]
 
 
 def as_numbers(values: Column, name: object) -> FloatArray:

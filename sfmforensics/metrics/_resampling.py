@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array, hstack
 from scipy.stats import beta, rankdata
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sfmforensics.exceptions import TargetError
-from sfmforensics.metrics._classification import known_labels
-from sfmforensics.metrics._regression import known_numbers
 from sfmforensics.metrics._table import METRICS
-from sfmforensics.metrics._verification import equal_error_rate, where_curves_cross
-from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.metrics._verification import equal_error_rate
+from sfmforensics.metrics._weights import AT_ONCE, PairWeights, UnitWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, TypeAlias
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
-    from sfmforensics._types import Array, BoolArray, Column, FloatArray, IntArray, RandomState
+    from sfmforensics._types import BoolArray, Column, FloatArray, IntArray, RandomState
     from sfmforensics.metrics._verification import Trials
-
-    Sums: TypeAlias = tuple[Any, Callable[[FloatArray], dict[str, FloatArray]]]
 
 FEWEST_UNITS = 5
 """Below this resampling says little about a population, and no interval is given."""
 
 THRESHOLDS = 4000
-AT_ONCE = 4_000_000
-"""Numbers of a block of resamples: many units do not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +94,9 @@ def bootstrap_intervals(
 
     Notes
     -----
-    A score of all recordings is a function of sums over recordings (right answers by class, squared
-    errors, ...), so resampling needs the sums of each unit once, and a matrix product.
+    A metric of this package is a function of sums over recordings (right answers by class, squared
+    errors, ...), so resampling needs the sums of each unit once, and a matrix product; one from
+    elsewhere is called once a resample.
 
     There is no interval below 5 units, nor where all resamples agree; an accuracy of 1 or 0 then
     has Clopper and Pearson's bound over the units. Intervals of few units (below 20 or so) are too
@@ -131,26 +126,17 @@ def bootstrap_intervals(
     check_consistent_length(y_true, y_pred, units)
     known = pd.Series(y_true).notna().to_numpy()
     numbers, n_units = _numbered(units, known)
-    if kinds == {CLASSIFICATION}:
-        sums, whole = _label_sums(*known_labels(y_true, y_pred), numbers, n_units)
-    else:
-        sums, whole = _number_sums(*known_numbers(y_true, y_pred), numbers, n_units)
-    rows = [pd.Series(side)[known] for side in (y_true, y_pred)]
-    blocks = []
-    for weights in _resamples(n_units, n_resamples, random_state):
-        block = whole((sums.T @ weights.T).T)
-        for name in {*metrics} - {*block}:
-            score: Any = METRICS[name].function
-            block[name] = score(*rows, weights[:, numbers])
-        blocks.append(block)
-    found = {}
-    for name in metrics:
-        score = METRICS[name].function
-        value = score(y_true, y_pred)
-        drawn = np.concatenate([[], *(block[name] for block in blocks)])
-        low, high = _bounds(value, drawn, n_units, confidence, exact=METRICS[name].proportion)
-        found[name] = Interval(value, low, high, int(known.sum()), n_units)
-    return found
+    functions: dict[str, Any] = {name: METRICS[name].function for name in metrics}
+    scores = {name: partial(function, y_true, y_pred) for name, function in functions.items()}
+    draws = unit_draws(n_units, n_resamples, random_state)
+    drawn = resampled(scores, UnitWeights(numbers, n_units), draws)
+    intervals = {}
+    for name, score in scores.items():
+        value = score()
+        exact = METRICS[name].proportion
+        low, high = interval_bounds(value, drawn[name], n_units, confidence, exact=exact)
+        intervals[name] = Interval(value, low, high, int(known.sum()), n_units)
+    return intervals
 
 
 def eer_interval(
@@ -199,121 +185,120 @@ def eer_interval(
     used = np.unique(np.concatenate([codes[side] for f in folds for side in (f.first, f.second)]))
     place = np.full(n_units, -1)
     place[used] = np.arange(len(used))
-    counted = [_Histogram(fold, place[codes]) for fold in folds]
-    drawn = []
-    for weights in _resamples(len(used), n_resamples, random_state):
-        rates = np.stack([histogram.rates(weights) for histogram in counted])
+    levels = [_levels(fold.scores) for fold in folds]
+    weights = [PairWeights(place[codes][fold.first], place[codes][fold.second]) for fold in folds]
+    width = 2 * max(len(np.unique(scores)) for scores in levels)
+    means = []
+    for block in unit_draws(len(used), n_resamples, random_state, width):
+        rates = np.stack(
+            [
+                resampled({"eer": partial(equal_error_rate, scores, fold.same)}, pairs, [block])[
+                    "eer"
+                ]
+                for scores, fold, pairs in zip(levels, folds, weights, strict=True)
+            ]
+        )
         known = np.sum(~np.isnan(rates), axis=0)
         with np.errstate(invalid="ignore"):
-            drawn.append(np.nansum(rates, axis=0) / np.where(known, known, np.nan))
+            means.append(np.nansum(rates, axis=0) / np.where(known, known, np.nan))
     value = float(np.mean([equal_error_rate(fold.scores, fold.same) for fold in folds]))
-    low, high = _bounds(value, np.concatenate([[], *drawn]), len(used), confidence)
+    low, high = interval_bounds(value, np.concatenate([[], *means]), len(used), confidence)
     n_trials = sum(len(fold.same) for fold in folds)
     return Interval(value, low, high, n_trials, len(used))
 
 
-class _Histogram:
-    """Trials of a fold by score and by the units that they compare: a resample is a product.
+def _levels(scores: FloatArray) -> FloatArray:
+    """Scores told apart up to `THRESHOLDS` of them, equally full: rates are exact to that part."""
+    n_levels = len(np.unique(scores))
+    if n_levels <= THRESHOLDS:
+        return scores
+    return (rankdata(scores, "max") - 1).astype(int) * THRESHOLDS // len(scores)
 
-    Scores are told apart up to `THRESHOLDS` of them, equally full; with more, rates of a resample
-    are exact to 1 / THRESHOLDS.
+
+def resampled(
+    measures: Mapping[str, Callable[..., Any]], weights: UnitWeights, draws: Iterable[FloatArray]
+) -> dict[str, FloatArray]:
+    """The one engine of resampling: each measure of each draw of the units.
+
+    Parameters
+    ----------
+    measures : dict of str to callable
+        Each takes `sample_weight`, and gives a number for each of its rows.
+    weights : UnitWeights
+        Of which unit each row is.
+    draws : iterable of ndarray of shape (n_resamples, n_units)
+        How often each unit is drawn, block by block.
+
+    Returns
+    -------
+    dict of ndarray of shape (n_resamples,)
     """
-
-    def __init__(self, fold: Trials, units: IntArray) -> None:
-        ranks = np.unique(fold.scores, return_inverse=True)[1]
-        if ranks.max() >= THRESHOLDS:
-            ranks = (rankdata(fold.scores, "max") - 1).astype(int) * THRESHOLDS // len(ranks)
-        first, second = units[fold.first], units[fold.second]
-        pairs = np.column_stack([np.minimum(first, second), np.maximum(first, second)])
-        pairs, rows = np.unique(pairs, axis=0, return_inverse=True)
-        self.first, self.second = pairs.T
-        shape = (len(pairs), ranks.max() + 1)
-        self.same, self.other = (
-            coo_array((kind.astype(float), (rows.ravel(), ranks)), shape=shape).tocsr()
-            for kind in (fold.same, ~fold.same)
-        )
-
-    def rates(self, weights: FloatArray) -> FloatArray:
-        """Equal error rate of each resample; weights (n_resamples, n_units)."""
-        size = max(1, AT_ONCE // max(self.same.shape))
-        found = []
-        for start in range(0, len(weights), size):
-            block = weights[start : start + size]
-            # A unit with itself counts as often as it was drawn.
-            both = np.where(self.first == self.second, 1, block[:, self.second])
-            both = (block[:, self.first] * both).T
-            found.append(where_curves_cross((self.same.T @ both).T, (self.other.T @ both).T))
-        return np.concatenate(found)
+    blocks: dict[str, list[FloatArray]] = {name: [] for name in measures}
+    for weights.drawn in draws:
+        for name, measure in measures.items():
+            blocks[name].append(measure(sample_weight=weights))
+    return {name: np.concatenate([[], *parts]) for name, parts in blocks.items()}
 
 
 def _numbered(units: Column | None, known: BoolArray) -> tuple[IntArray, int]:
-    """Number of the unit of each row whose label is known, and how many units there are."""
+    """Number of the unit of each row (-1 where the label is not known), and how many there are."""
     if units is None:
-        return np.arange(known.sum()), int(known.sum())
+        return np.where(known, np.cumsum(known) - 1, -1), int(known.sum())
     units = pd.Series(units).reset_index(drop=True)
     codes, _ = pd.factorize(units)
     alone = codes < 0
     codes = np.where(alone, codes.max(initial=-1) + np.cumsum(alone), codes)
-    found, numbers = np.unique(codes[known], return_inverse=True)
-    return numbers, len(found)
+    used, inverse = np.unique(codes[known], return_inverse=True)
+    numbers = np.full(len(codes), -1)
+    numbers[known] = inverse
+    return numbers, len(used)
 
 
-def _resamples(n_units: int, n_resamples: int, random_state: RandomState) -> Iterator[FloatArray]:
-    """Generate how often each unit is drawn: blocks of shape (some resamples, n_units)."""
+def unit_draws(
+    n_units: int, n_resamples: int, random_state: RandomState, width: int = 1
+) -> Iterator[FloatArray]:
+    """Generate how often each unit is drawn: blocks of shape (some resamples, n_units).
+
+    Parameters
+    ----------
+    n_units, n_resamples : int
+    random_state : int, RandomState instance or None
+    width : int, default=1
+        Numbers that are made of each resample, so that blocks of them do not fill the memory.
+
+    Yields
+    ------
+    ndarray
+    """
     rng = check_random_state(random_state)
-    size = max(1, AT_ONCE // max(1, n_units))
+    size = max(1, AT_ONCE // max(1, n_units, width))
     for start in range(0, n_resamples if n_units else 0, size):
         n = min(size, n_resamples - start)
         yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), n).astype(float)
 
 
-def _label_sums(true: Array, predicted: Array, numbers: IntArray, n_units: int) -> Sums:
-    codes, classes = pd.factorize(np.concatenate([true, predicted]))
-    true, predicted = np.split(codes, 2)
-
-    def counted(labels: IntArray, counts: Array) -> Any:
-        given = labels >= 0  # a missing answer is wrong, but no class
-        entries = counts[given].astype(float), (numbers[given], labels[given])
-        return coo_array(entries, shape=(n_units, len(classes)))
-
-    ones = np.ones(len(true))
-    sums = [counted(true, true == predicted), counted(true, ones), counted(predicted, ones)]
-
-    def whole(totals: FloatArray) -> dict[str, FloatArray]:
-        hits, truths, answers = np.split(totals, 3, axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return {
-                "accuracy": hits.sum(axis=1) / truths.sum(axis=1),
-                "uar": np.nanmean(np.where(truths > 0, hits / truths, np.nan), axis=1),
-                "macro_f1": np.nanmean(2 * hits / (truths + answers), axis=1),
-            }
-
-    return hstack(sums).tocsr(), whole
-
-
-def _number_sums(true: FloatArray, errors: FloatArray, numbers: IntArray, n_units: int) -> Sums:
-    # Moments about a point near the mean lose no digits to rounding.
-    true = true - true.mean() if len(true) else true
-    predicted = true + errors
-    columns = [np.ones(len(true)), errors**2, abs(errors), true, predicted]
-    columns += [true**2, predicted**2, true * predicted]
-    sums = np.zeros((n_units, len(columns)))
-    np.add.at(sums, numbers, np.column_stack(columns))
-
-    def whole(totals: FloatArray) -> dict[str, FloatArray]:
-        n, squared, absolute, x, y, xx, yy, xy = totals.T
-        between = xy / n - x * y / n**2
-        spread = xx / n - (x / n) ** 2 + yy / n - (y / n) ** 2 + (x / n - y / n) ** 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            concordance = np.where(spread > 1e-12, 2 * between / spread, np.nan)
-        return {"rmse": np.sqrt(squared / n), "mae": absolute / n, "ccc": concordance}
-
-    return sums, whole
-
-
-def _bounds(
+def interval_bounds(
     value: float, drawn: FloatArray, n_units: int, confidence: float, exact: bool = False
 ) -> tuple[float, float]:
+    """Percentiles of resamples; NaN of few units, or where all agree (but see `exact`).
+
+    Parameters
+    ----------
+    value : float
+        Of all.
+    drawn : ndarray of shape (n_resamples,)
+        Of resamples; missing ones do not count.
+    n_units : int
+        What was resampled.
+    confidence : float
+        Share of the resamples between the bounds.
+    exact : bool, default=False
+        Whether 0 and 1 have Clopper and Pearson's bound where all agree.
+
+    Returns
+    -------
+    low, high : float
+    """
     drawn = drawn[~np.isnan(drawn)]
     if n_units < FEWEST_UNITS or not len(drawn):
         return np.nan, np.nan

@@ -15,6 +15,7 @@ from sfmforensics._utils.entry_points import Additions
 from sfmforensics.exceptions import PackageWarning, TargetError, shown
 from sfmforensics.metrics._classification import accuracy, known_labels, macro_f1, uar
 from sfmforensics.metrics._regression import as_numbers, ccc, known_numbers, mae, rmse
+from sfmforensics.metrics._weights import UnitWeights
 from sfmforensics.targets import CLASSIFICATION, REGRESSION
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ class _Outside:
     kind: str
     function: Any
 
-    def __call__(
-        self, y_true: Column, y_pred: Column, sample_weight: FloatArray | None = None
-    ) -> Any:
+    def __call__(self, y_true: Column, y_pred: Column, sample_weight: Any = None) -> Any:
         """One number, or of weights (n_resamples, n_rows) one for each resample."""
         if self.kind == CLASSIFICATION:
             known = pd.Series(y_true).notna().to_numpy()
@@ -206,11 +205,12 @@ class _Outside:
             true, pred = true[known], pred[known]
         if sample_weight is None:
             return self._one(true, pred, None)
-        weights = np.asarray(sample_weight, dtype=np.float64)[..., known]
-        scores = [
-            self._one(true[row > 0], pred[row > 0], row[row > 0]) for row in np.atleast_2d(weights)
-        ]
-        return np.array(scores) if weights.ndim > 1 else scores[0]
+        one = not isinstance(sample_weight, UnitWeights) and np.ndim(sample_weight) == 1
+        scores = []
+        for weights in [sample_weight] if one else sample_weight:
+            row = np.asarray(weights, dtype=np.float64)[known]
+            scores.append(self._one(true[row > 0], pred[row > 0], row[row > 0]))
+        return scores[0] if one else np.array(scores)
 
     def _one(self, true: Array, pred: Array, weights: FloatArray | None) -> float:
         if not len(true):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
 from sklearn.preprocessing import normalize
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.random import sample_without_replacement
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 
 from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.metrics._trials import checked_trials
+from sfmforensics.metrics._weights import totals
 from sfmforensics.targets import as_frame
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
         RandomState,
         Targets,
     )
+    from sfmforensics.metrics._classification import Weights
+    from sfmforensics.metrics._weights import Rows
 
 
 MOST_COMPARED = 2000
@@ -195,15 +199,7 @@ class Trials:
             object.__setattr__(self, "weights", weights)
 
 
-@overload
-def equal_error_rate(scores: ArrayLike, same: ArrayLike, weights: None = ...) -> float: ...
-@overload
-def equal_error_rate(
-    scores: ArrayLike, same: ArrayLike, weights: ArrayLike
-) -> float | FloatArray: ...
-def equal_error_rate(
-    scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None
-) -> float | FloatArray:
+def equal_error_rate(scores: ArrayLike, same: ArrayLike, sample_weight: Weights = None) -> Any:
     """Rate at which false acceptances and false rejections are equally frequent.
 
     Parameters
@@ -212,7 +208,7 @@ def equal_error_rate(
         The higher, the more alike.
     same : array-like of shape (n_trials,), bool
         Whether both sides are one speaker; the numbers 1 and 0 will do.
-    weights : array-like of shape (n_trials,) or (n_resamples, n_trials), or None, default=None
+    sample_weight : array-like of shape (n_trials,) or (n_resamples, n_trials), or None
         How often each trial counts; one row for each resample.
 
     Returns
@@ -236,19 +232,38 @@ def equal_error_rate(
     >>> equal_error_rate([0.9, 0.8, 0.4, 0.6, 0.3, 0.1], [True, True, True, False, False, False])
     0.3333333333333333
     """
-    scores, same, counts = checked_trials(scores, same, weights, several=True)
-    flat, weights = counts.ndim == 1, np.atleast_2d(counts)
-    if not len(scores):
-        rates = np.full(len(weights), np.nan)
-    else:
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-        # Blocks of resamples, lest weights of many trials fill the memory.
-        size = max(1, 4_000_000 // len(scores))
-        blocks = (weights[start : start + size] for start in range(0, len(weights), size))
-        rates = np.concatenate([_crossing(block[:, order], same[order], ends) for block in blocks])
-    return float(rates[0]) if flat else rates
+    true, false = counts_by_score(scores, same, sample_weight)
+    rates = where_curves_cross(*map(np.atleast_2d, (true, false)))
+    return float(rates[0]) if true.ndim == 1 else rates
+
+
+def counts_by_score(
+    scores: ArrayLike, same: ArrayLike, sample_weight: Weights
+) -> tuple[FloatArray, FloatArray]:
+    """Count both kinds of trials by score, the lowest first.
+
+    Parameters
+    ----------
+    scores, same, sample_weight
+        As for `equal_error_rate`.
+
+    Returns
+    -------
+    same, different : ndarray of shape (..., n_scores)
+    """
+    counts = totals(_trial_rows, scores, same, weights=sample_weight)
+    true, false = np.split(counts, 2, axis=-1)
+    return true, false
+
+
+def _trial_rows(scores: ArrayLike, same: ArrayLike) -> Rows:
+    """The score of each trial marked, among those of its kind."""
+    values, kinds, _ = checked_trials(scores, same)
+    levels, level = np.unique(values, return_inverse=True)
+    columns = level.ravel() + len(levels) * ~kinds
+    shape = (len(values), 2 * len(levels))
+    marks = coo_array((np.ones(len(values)), (np.arange(len(values)), columns)), shape=shape)
+    return marks.tocsr(), slice(None)
 
 
 def claim_trials(
@@ -443,15 +458,6 @@ def _speaker_side(estimator: Any, task: str) -> tuple[Callable[[Matrix], Array],
     return ask, labels
 
 
-def _crossing(weights: Array, same: BoolArray, ends: IntArray) -> FloatArray:
-    """Rates of resamples; weights (n_resamples, n_trials) by falling score."""
-    found, accepted = (
-        np.diff(np.cumsum(weights * kind, axis=1)[:, ends], axis=1, prepend=0)
-        for kind in (same, ~same)
-    )
-    return where_curves_cross(found[:, ::-1], accepted[:, ::-1])
-
-
 def where_curves_cross(same: Array, other: Array) -> FloatArray:
     """Equal error rates of counts by score.
 
@@ -469,6 +475,8 @@ def where_curves_cross(same: Array, other: Array) -> FloatArray:
     >>> where_curves_cross(np.array([[0, 1, 1]]), np.array([[1, 1, 0]]))
     array([0.25])
     """
+    if not same.shape[1]:
+        return np.full(len(same), np.nan)
     found, accepted = (np.cumsum(counts[:, ::-1], axis=1) for counts in (same, other))
     with np.errstate(invalid="ignore", divide="ignore"):
         false = np.column_stack([np.zeros(len(found)), accepted / accepted[:, -1:]])

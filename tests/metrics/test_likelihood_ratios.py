@@ -115,7 +115,7 @@ def test_a_weight_of_two_is_a_trial_twice(pair, data):
     repeated = np.repeat(values, counts), np.repeat(same, counts)
     assume(sum(counts))
     for measure in (cllr, cllr_min, min_dcf, empirical_cross_entropy):
-        found = measure(values, same, weights=counts)
+        found = measure(values, same, sample_weight=counts)
         np.testing.assert_allclose(found, measure(*repeated), atol=1e-9)
     kept = np.repeat(pav_log10_lr(values, same, counts), counts)
     np.testing.assert_allclose(kept, pav_log10_lr(*repeated), atol=1e-9)

@@ -136,7 +136,7 @@ def test_scores_that_are_no_numbers_are_refused(measure, scores):
 def test_weights_that_count_nothing_are_refused(measure):
     for weights in ([1, 1, -1, 1], [1, np.nan, 1, 1], [1, 1, 1, np.inf], [1, 1], ["a"] * 4):
         with pytest.raises(ParameterError, match="weights"):
-            MEASURES[measure](SCORES, RIGHT, weights=weights)
+            MEASURES[measure](SCORES, RIGHT, sample_weight=weights)
         with pytest.raises(ParameterError, match="weights"):
             Trials(SCORES, RIGHT, range(4), range(4), weights)
 
