@@ -432,7 +432,6 @@ def test_a_label_steers_no_terminal(here, corpus, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["evaluate", "--corpus", "mars", "--root", "x"],
         ["evaluate", "--corpus", "baved"],
         ["evaluate", "--corpus", "baved", "--root", "x", "--folds", "1"],
         ["evaluate", "--corpus", "baved", "--root", "x", "--seed", "99999999999"],
