@@ -136,6 +136,8 @@ def _label_rows(y_true: Column, y_pred: Column) -> Rows:
 def _mean_over_classes(above: FloatArray, below: FloatArray) -> Any:
     """Mean of the shares of all classes that there are."""
     there = below > 0
+    if there.ndim == 1:  # lest zeros change the order in which NumPy adds
+        above, below, there = above[there], below[there], there[there]
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(there, above / below, 0)
         return one_or_many(shares.sum(axis=-1) / there.sum(axis=-1))
