@@ -237,7 +237,7 @@ def rebuilt(name: str, description: Mapping[str, Any]) -> BaseEmbedder:
     ----------
     name : str
         Of the view.
-    told : dict
+    description : dict
         As `sfmforensics.custody.describe_views` gives it.
 
     Returns
