@@ -52,6 +52,7 @@ HASHED = re.compile(r"(?!cache|voices|demo/(recordings|embeddings)).*\.(csv|safe
 # What differs from one run, clone or release to the next.
 CHANGES = [
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+\d\d:\d\d|Z| UTC)?", "TIME"),
+    (r"\d{4}-\d\d-\d\d(?=, sfmforensics )", "DAY"),
     (r"Done in \d+ s", "Done in N s"),
     (r"(?<=^seconds\n)[\d.]+$", "N"),
     (r"(?<![\w.])(?=[0-9]*[a-f])[0-9a-f]{12,64}\b", "HASH"),
