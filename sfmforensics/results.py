@@ -54,18 +54,16 @@ RECOGNISED: dict[str, Test] = {
 }
 """The same, and what recognises one that was written before."""
 
-COMPARISON_COLUMNS = tuple(n for n in _comparison.COMPARISON_COLUMNS if n not in ("folds", "t"))
+COMPARISON_COLUMNS = [n for n in _comparison.COMPARISON_COLUMNS if n not in ("folds", "t")]
 """Columns of `comparisons.csv` that are read: pairs of models, tested fold by fold."""
-INTERVAL_COLUMNS = (
+INTERVAL_COLUMNS = [
     *("model", "views", "protocol", "task", "metric", "by", "group"),
     *("n", "units", "value", "low", "high"),
-)
+]
 """Columns of `intervals.csv`: measures of all recordings and of groups, with their intervals."""
-
-
-SCORE_COLUMNS = ("model", "views", "protocol", "fold", "task", "metric", "value")
+SCORE_COLUMNS = ["model", "views", "protocol", "fold", "task", "metric", "value"]
 """Columns of `scores.csv`: one measure of one fold a row."""
-PREDICTION_COLUMNS = ("path", "fold", "protocol", "task", "true", "predicted")
+PREDICTION_COLUMNS = ["path", "fold", "protocol", "task", "true", "predicted"]
 """Columns of `predictions.csv`: one answer of one recording a row."""
 
 
@@ -146,14 +144,6 @@ def result_files(
     dict of Path to callable
         As `sfmforensics._utils.outputs.check_outputs` takes them.
     """
-    from sfmforensics.results import (
-        COMPARISON_COLUMNS,
-        INTERVAL_COLUMNS,
-        PREDICTION_COLUMNS,
-        RECOGNISED,
-        SCORE_COLUMNS,
-    )
-
     names: dict[str, Test] = {
         "scores.csv": is_table(*SCORE_COLUMNS),
         "intervals.csv": is_table(*INTERVAL_COLUMNS[:5]),

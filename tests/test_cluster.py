@@ -125,7 +125,7 @@ def test_scikit_learn_gives_there_what_it_gives_here(corpus, on_cluster):
     ("command", "table", "job"),
     [
         (["evaluate", "--model", "tango,svm", "--folds", "2"], "scores.csv", "_run_fold"),
-        (["reproduce", "--tables", "2", "--folds", "2"], "reproduction.csv", "compute"),
+        (["reproduce", "--tables", "2", "--folds", "2"], "reproduction.csv", "_results_of"),
     ],
 )
 def test_commands_write_there_what_they_write_here(

@@ -2,10 +2,15 @@
 
 Examples
 --------
+>>> import numpy as np
 >>> import pandas as pd
->>> target = pd.DataFrame({"speaker": list("aabb")})
->>> len(make_splits(target, "disjoint", folds="speakers"))
-2
+>>> from sfmforensics.experiment import evaluate
+>>> from sfmforensics.model_selection import make_splits
+>>> from sfmforensics.presets import make_estimator
+>>> X, target = np.eye(2)[[0, 1] * 10], pd.DataFrame({"gender": ["f", "m"] * 10})
+>>> splits = {"closed": make_splits(target, "closed", folds=2)}
+>>> evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine").scores.value.mean()
+np.float64(1.0)
 """
 
 from sfmforensics.experiment._evaluate import Evaluation, evaluate

@@ -331,11 +331,11 @@ def evaluate(
             )
         if advance is not None:
             advance(1, f"{name}, {protocol}, fold {fold + 1}")
-    empty = pd.DataFrame(columns=[*PREDICTION_COLUMNS])
+    empty = pd.DataFrame(columns=PREDICTION_COLUMNS)
     return Evaluation(
-        pd.DataFrame(scores, columns=[*SCORE_COLUMNS]),
+        pd.DataFrame(scores, columns=SCORE_COLUMNS),
         {
-            name: pd.concat(parts, ignore_index=True)[[*PREDICTION_COLUMNS]] if parts else empty
+            name: pd.concat(parts, ignore_index=True)[PREDICTION_COLUMNS] if parts else empty
             for name, parts in predictions.items()
         },
         {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},

@@ -68,7 +68,8 @@ def score_intervals(
 
     Examples
     --------
-    >>> from sfmforensics.experiment import evaluate, make_splits
+    >>> from sfmforensics.experiment import evaluate
+    >>> from sfmforensics.model_selection import make_splits
     >>> from sfmforensics.presets import make_estimator
     >>> X, target = np.eye(2)[[0, 1] * 10], pd.DataFrame({"gender": ["f", "m"] * 10})
     >>> splits = {"closed": make_splits(target, "closed", folds=2)}
@@ -120,7 +121,7 @@ def score_intervals(
                 interval = eer_interval(held, units.get(protocol, alone), **drawn)
                 if interval.n:
                     rows.append(_row(model, views, protocol, SPEAKER, "eer", by, group, interval))
-    return pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS])
+    return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
 
 
 def _row(

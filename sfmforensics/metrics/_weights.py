@@ -112,19 +112,13 @@ class PairWeights(UnitWeights):
     ----------
     first, second : ndarray of shape (n_trials,), int
         Numbers of both units of each trial.
-    share : ndarray of shape (n_trials,) or None, default=None
-        As for `UnitWeights`; "pair" gives each pair of units the same weight.
     """
 
-    def __init__(
-        self, first: IntArray, second: IntArray, share: FloatArray | str | None = None
-    ) -> None:
+    def __init__(self, first: IntArray, second: IntArray) -> None:
         pairs = np.column_stack([np.minimum(first, second), np.maximum(first, second)])
-        pairs, numbers, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-        numbers = numbers.ravel()
+        pairs, numbers = np.unique(pairs, axis=0, return_inverse=True)
         self.first, self.second = pairs.T
-        share = 1 / counts[numbers] if isinstance(share, str) else share
-        super().__init__(numbers, len(pairs), share)
+        super().__init__(numbers.ravel(), len(pairs))
 
     def _counted(self, drawn: FloatArray) -> FloatArray:
         both = np.where(self.first == self.second, 1, drawn[:, self.second])

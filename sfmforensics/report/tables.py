@@ -513,7 +513,7 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> row = ["closed", "gender", "accuracy", "a", "v", "b", "v", 5, 0.02, 0.01, 3, 0.03, 0.06]
+    >>> row = ["closed", "gender", "accuracy", "a", "v", "b", "v", 0.02, 0.01, 0.03, 0.06]
     >>> format_comparisons(pd.DataFrame([row], columns=COMPARISON_COLUMNS)).iloc[0].tolist()
     ['GR %', 'a', 'b', '+2.0 ± 1.0', 'a', '0.030', '0.060']
     """

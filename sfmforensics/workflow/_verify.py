@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     Lines: TypeAlias = Iterator[Line]
 
 SAME, DIFFERS, MISSING, UNCHECKED, NOTE = "same", "differs", "missing", "not checked", "note"
-BAD = (DIFFERS, MISSING)
 COLUMNS = ["what", "item", "verdict", "detail"]
 _TOLERANCE = 1e-9
 

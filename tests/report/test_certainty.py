@@ -61,7 +61,7 @@ def comparisons_of(**changes):
         "p": 0.0004,
         "p_holm": 0.0123,
     }
-    return pd.DataFrame([row | changes])[list(COMPARISON_COLUMNS)]
+    return pd.DataFrame([row | changes])[COMPARISON_COLUMNS]
 
 
 def test_the_better_one_is_named_whether_more_or_less_is_better():
