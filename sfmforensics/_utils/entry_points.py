@@ -20,17 +20,6 @@ class Additions:
     Nothing is looked for before it is asked for, and nothing imported but what is asked for by
     its name, so that a package that is broken breaks nothing else.
 
-    Parameters
-    ----------
-    group : str
-        Group of entry points, such as "sfmforensics.views".
-    noun : str
-        What one of them is, for messages.
-    built_in : collection of str
-        Names of the table itself, which nobody else may take.
-    error : type of SFMForensicsError
-        Raised where one cannot be had.
-
     Examples
     --------
     >>> additions = Additions("no.such.group", "view", {"mfcc"}, SFMForensicsError)

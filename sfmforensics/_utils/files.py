@@ -41,25 +41,6 @@ _OF_THE_DISK = {
 def replacing(path: PathLike, *, durable: bool = True) -> Iterator[str]:
     """Give a temporary name that becomes `path` at the end, so that nobody reads half a file.
 
-    Parameters
-    ----------
-    path : path-like
-        The file; its folder is made if need be. What was there stays until the end, and for good
-        if anything fails.
-    durable : bool, default=True
-        Wait until the disk has it, so that it outlives a power cut too; for what is not made again
-        by itself.
-
-    Yields
-    ------
-    str
-        The temporary name, in the same folder.
-
-    Raises
-    ------
-    OutputError
-        The disk is full, or the folder cannot be written to.
-
     See Also
     --------
     write_atomically : For what is in memory.
@@ -126,16 +107,6 @@ def write_atomically(path: PathLike, content: str | bytes, *, durable: bool = Tr
 def as_bytes(text: str) -> bytes:
     r"""Encode a text as UTF-8, always.
 
-    Parameters
-    ----------
-    text : str
-        It may hold half a character, from a file name that is no UTF-8.
-
-    Returns
-    -------
-    bytes
-        With such halves as Python and JSON escape them.
-
     Examples
     --------
     >>> as_bytes("caf\udce9")
@@ -146,16 +117,6 @@ def as_bytes(text: str) -> bytes:
 
 def sweep(folder: PathLike) -> int:
     """Remove the temporary files that killed processes left in a folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        It need not exist. Files that another process is writing are let alone.
-
-    Returns
-    -------
-    int
-        How many were removed.
 
     Examples
     --------
@@ -178,16 +139,6 @@ def sweep(folder: PathLike) -> int:
 
 def file_hash(path: PathLike) -> str:
     """Identify a file by its content.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    str
-        sha256 in hexadecimal of its bytes, as ``sha256sum`` gives it.
 
     Examples
     --------

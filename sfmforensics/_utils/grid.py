@@ -69,14 +69,6 @@ class Screen(Console):
 class Grid(Table):
     """A table of text that chooses its form when it is printed, by the width that there is.
 
-    Parameters
-    ----------
-    title : str or None, default=None
-        Lines above it.
-    keys : int, default=0
-        The first columns name the rows. Where the others do not stand side by side, they are
-        shown in several tables, each with these.
-
     Notes
     -----
     It is as wide as its cells, if that fits. Else cells are wrapped, between words alone. Where
@@ -195,11 +187,6 @@ def _fitted(columns: Sequence[_Column], width: int) -> list[int] | None:
 
 class Record:
     """Lines of names and what they stand for, side by side where there is room.
-
-    Parameters
-    ----------
-    pairs : iterable of (str, str)
-        Names and texts.
 
     Notes
     -----

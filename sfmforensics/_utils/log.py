@@ -24,19 +24,7 @@ _LONGEST = 2**20
 
 
 def event(logger: logging.Logger, text: str, level: int = logging.INFO, **fields: object) -> None:
-    """Log what happened, with the facts of it by name.
-
-    Parameters
-    ----------
-    logger : logging.Logger
-        Of the module.
-    text : str
-        What happened, always in the same words.
-    level : int, default=logging.INFO
-        As `logging` has it.
-    **fields
-        What JSON holds.
-    """
+    """Log what happened, with the facts of it by name."""
     if logger.isEnabledFor(level):
         logger.log(level, text, extra={"fields": fields})
 
@@ -80,17 +68,6 @@ def _is_log(path: Path) -> bool:
 @contextmanager
 def logging_to(path: PathLike | None) -> Iterator[None]:
     """Write the package's log to a file while a block runs.
-
-    Parameters
-    ----------
-    path : path-like or None
-        Lines are added to this file, which is new, empty, or such a log already; "-" is standard
-        error, and None nothing at all.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be opened, or holds something else than a log.
 
     Examples
     --------

@@ -28,18 +28,6 @@ _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 def show_name(path: PathLike | bytes) -> str:
     r"""Name a file in a message or a table.
 
-    Parameters
-    ----------
-    path : path-like
-        Any name that a file can have, among them those that are no UTF-8 (as `os.fsdecode` gives
-        them) and those with line breaks or the control sequences of a terminal.
-
-    Returns
-    -------
-    str
-        The name as it is, if nothing in it is invisible; otherwise in quotes, as Python writes it,
-        so that `ast.literal_eval` gives the name back and no two names look alike.
-
     Examples
     --------
     >>> print(show_name("a b.wav"))
@@ -56,18 +44,6 @@ def show_name(path: PathLike | bytes) -> str:
 
 def keep_name(path: PathLike | bytes) -> str:
     r"""Name a file in a cell of a CSV table, to be matched with other tables.
-
-    Parameters
-    ----------
-    path : path-like
-        As in `show_name`.
-
-    Returns
-    -------
-    str
-        The name as it is, blanks of every kind included; as `show_name` gives it only where it
-        holds control characters, turns the direction of writing or is no UTF-8, which no table
-        can hold safely.
 
     Examples
     --------
@@ -87,17 +63,6 @@ def keep_name(path: PathLike | bytes) -> str:
 
 def name_on_disk(name: str) -> str:
     """Give the name by which a file is opened, of one that a table holds.
-
-    Parameters
-    ----------
-    name : str
-        As it was read, of a text in UTF-8.
-
-    Returns
-    -------
-    str
-        The same, unless the locale knows ASCII alone: then in the form in which Python gives names
-        that are no ASCII.
 
     Examples
     --------
@@ -125,19 +90,6 @@ def _true_name(path: PathLike | bytes) -> str:
 def escape_text(text: str, keep: str = "\n") -> str:
     r"""Make a text harmless to a terminal and to any encoding.
 
-    Parameters
-    ----------
-    text : str
-        A message, perhaps another library's.
-    keep : str, default="\n"
-        Characters that stay though they cannot be printed.
-
-    Returns
-    -------
-    str
-        With every other character that cannot be printed as Python escapes it. It is JSON still,
-        if it was.
-
     Examples
     --------
     >>> print(escape_text("a\x1b[31mb"))
@@ -156,16 +108,6 @@ def _escaped(character: str) -> str:
 
 def describe_source(source: Any) -> str:
     """Name a recording for an error message.
-
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        A recording as every embedder takes it, or anything else that was handed in for one.
-
-    Returns
-    -------
-    str
-        A path as `show_name` gives it.
 
     Examples
     --------
@@ -192,14 +134,6 @@ def _shape(signal: Any) -> tuple[int, ...]:
 def is_path(source: object) -> TypeIs[PathLike]:
     """Tell a path from a signal.
 
-    Parameters
-    ----------
-    source : object
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> is_path("a.wav"), is_path(([0.0, 0.1], 16_000))
@@ -210,15 +144,6 @@ def is_path(source: object) -> TypeIs[PathLike]:
 
 def name_few(names: Sequence[object], count: int = _NAMED) -> str:
     """Name the first few of many in an error message.
-
-    Parameters
-    ----------
-    names : list of str
-    count : int, default=3
-
-    Returns
-    -------
-    str
 
     Examples
     --------

@@ -55,17 +55,7 @@ def in_run(
     written: Mapping[str, Mapping[Path, Test]],
     read: Mapping[str, Iterable[PathLike]],
 ) -> Iterator[None]:
-    """Let every check inside know of what a command reads and writes besides.
-
-    Parameters
-    ----------
-    names : dict of str to str
-        What the user of the command calls a parameter: "--manifest" for "manifest".
-    written : dict of str to dict of Path to callable
-        As for `check_outputs`.
-    read : dict of str to iterable of path-like
-        As for `check_outputs`.
-    """
+    """Let every check inside know of what a command reads and writes besides."""
     outer = _run.get()
     if outer is not None:
         names, written = {**outer.names, **names}, {**outer.written, **written}
@@ -84,22 +74,6 @@ def check_outputs(
     overwrite: bool = False,
 ) -> None:
     """Refuse, before anything is computed, to write over what must not be lost.
-
-    Parameters
-    ----------
-    written : dict of str to dict of Path to callable
-        By parameter, the files that will be written; for each, whether one that is there is of the
-        kind that will take its place, and so this package's own.
-    read : dict of str to iterable of path-like, or None, default=None
-        By parameter, what the run reads. Signals among them are passed over.
-    overwrite : bool, default=False
-        Whether files that are not this package's own may be replaced. What is read never is.
-
-    Raises
-    ------
-    OutputError
-        A file would be written that is read, or that another parameter names too, whatever the
-        links between them; one is a folder; or one that is there is not this package's own.
 
     Notes
     -----
@@ -289,22 +263,7 @@ def _head(path: Path) -> bytes:
 
 
 def own_files(folder: Path, names: Mapping[str, Test], *kinds: str) -> dict[Path, Test]:
-    """Give files of a folder of results with what recognises each, for `check_outputs`.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the results.
-    names : dict of str to callable
-        Names of files that a run writes there, and what recognises each.
-    *kinds : str
-        Of manifests: what one of these lists, or a run that was stopped had begun to write, is this
-        package's own, whatever is in it.
-
-    Returns
-    -------
-    dict of Path to callable
-    """
+    """Give files of a folder of results with what recognises each, for `check_outputs`."""
     listed: set[str] = set()
     for file, key, known in (
         ("manifest.json", "results", is_manifest(*kinds)),

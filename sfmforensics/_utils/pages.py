@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 def templates(room: str, **filters: Callable[..., object]) -> Environment:
     """Give the templates of a room of this package, and those that all rooms share.
 
-    Parameters
-    ----------
-    room : str
-        Its name, such as "report"; the templates are in its folder ``templates``.
-    **filters
-        Functions that its templates use, besides `columns` and `line`.
-
-    Returns
-    -------
-    Environment
-        With autoescape; what a template names and was not given is an error.
-
     Examples
     --------
     >>> print(templates("report").from_string("<b>{{ name }}</b>").render(name="<script>"))
@@ -63,21 +51,7 @@ def line(text: object) -> Markup:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, as its header shows it.
-
-    Parameters
-    ----------
-    place : int
-        From 0.
-    title : str
-        Its own.
-    group : str or None
-        What it shares with its neighbours, to stand above them.
-    span : int
-        How many share it, in the first of them; 0 in the others.
-    style : str
-        "label" or "number".
-    """
+    """A column of a table, as its header shows it."""
 
     place: int
     title: str
@@ -88,18 +62,6 @@ class Column:
 
 def columns(header: Sequence[str], text: Collection[str] = ()) -> list[Column]:
     """Lay out the header of a table.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Titles. Neighbours such as "SER %: closed" and "SER %: disjoint" share a heading, "SER %",
-        above their own.
-    text : collection of str, default=()
-        Titles of the columns that are not aligned as numbers.
-
-    Returns
-    -------
-    list of Column
 
     Examples
     --------

@@ -13,18 +13,6 @@ if TYPE_CHECKING:
 def user_path(path: PathLike) -> Path:
     """Give the path that a user means: a leading ``~`` or ``~USER`` is a home.
 
-    Parameters
-    ----------
-    path : path-like
-        As it was typed, or given to a function. Every function of this package that takes a path
-        from outside asks here, so that none makes a folder that is called ``~``.
-
-    Returns
-    -------
-    Path
-        What is really called ``~`` is ``"./~"``, as a text: `Path` forgets the first part. It is
-        given back whole, so that asking twice does no harm; so is one of a user whom nobody knows.
-
     Examples
     --------
     >>> user_path("voices/~a.wav").as_posix()

@@ -16,20 +16,6 @@ if TYPE_CHECKING:
 def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, Any]:
     """Go through pipelines, searches and what was calibrated, to the model itself.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X : array-like of shape (n_samples, ...) or None, default=None
-        What the pipeline takes.
-
-    Returns
-    -------
-    estimator
-        The last step.
-    X : array-like or None
-        What that takes.
-
     Examples
     --------
     >>> from sklearn.preprocessing import StandardScaler

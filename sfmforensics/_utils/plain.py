@@ -26,23 +26,6 @@ NO_CODE = "save it with joblib, whose files only those should open who trust the
 def pack(value: Any, where: str) -> Any:
     """Turn a value into what JSON holds.
 
-    Parameters
-    ----------
-    value : object
-        None, bool, number, str, path, array of these, or list, tuple or dict of such values.
-    where : str
-        What it is, for the error.
-
-    Returns
-    -------
-    object
-        What JSON does not know is an object of one key, or two.
-
-    Raises
-    ------
-    ModelFileError
-        It is of another type, which only code could make again.
-
     Examples
     --------
     >>> pack({"ages": (20.5, None)}, "x")
@@ -82,22 +65,7 @@ def pack(value: Any, where: str) -> Any:
 
 
 def unpack(value: Any) -> Any:
-    """Turn what `pack` made into the value again.
-
-    Parameters
-    ----------
-    value : object
-        As JSON gives it back.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        It is nothing that `pack` makes.
-    """
+    """Turn what `pack` made into the value again."""
     if isinstance(value, list):
         return [unpack(part) for part in value]
     if not isinstance(value, dict):
@@ -120,16 +88,6 @@ def unpack(value: Any) -> Any:
 
 def as_json(value: Any) -> Any:
     """Give a value without infinite numbers, tuples, and anything of NumPy's.
-
-    Parameters
-    ----------
-    value : object
-        A number, a text, a label, or a list, tuple or dict of them.
-
-    Returns
-    -------
-    object
-        None for a number that is not finite.
 
     Examples
     --------

@@ -15,20 +15,6 @@ if TYPE_CHECKING:
 def progress(title: str, total: int, shown: bool = True) -> Iterator[Advance]:
     """Show a bar on standard error, with the rate and the time left.
 
-    Parameters
-    ----------
-    title : str
-        What is being done.
-    total : int
-        Steps in all.
-    shown : bool, default=True
-        Without, nothing is drawn.
-
-    Yields
-    ------
-    callable
-        ``advance(steps, note="")`` moves the bar; the note stands behind the title.
-
     Examples
     --------
     >>> with progress("counting", 3, shown=False) as advance:

@@ -28,11 +28,6 @@ _logger = logging.getLogger(__name__)
 class Kept:
     """Results in a folder, one JSON file each.
 
-    Parameters
-    ----------
-    folder : path-like or None
-        Made when first written to; None keeps nothing.
-
     Notes
     -----
     A file holds the key of what it was computed from, and a checksum over its content. Another key
@@ -107,16 +102,6 @@ def _checksum(key: str, content: Any) -> str:
 
 def digest(*parts: Any) -> str:
     """One number for all that a result depends on.
-
-    Parameters
-    ----------
-    *parts : DataFrame, ndarray, dict, list, tuple, estimator or anything with a `repr` of its own
-        An estimator stands for its parameters.
-
-    Returns
-    -------
-    str
-        sha256 in hexadecimal.
 
     Examples
     --------

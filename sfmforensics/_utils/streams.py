@@ -62,19 +62,6 @@ codecs.register_error(HANDLER, _instead)
 def readable(text: str, encoding: str) -> str:
     r"""Give a text as a stream of an encoding will show it.
 
-    Parameters
-    ----------
-    text : str
-        For people.
-    encoding : str
-        Of the stream.
-
-    Returns
-    -------
-    str
-        As it is, if it can be written; signs such as the minus sign as ASCII has them, and what
-        else cannot be written as JSON escapes it.
-
     Examples
     --------
     >>> print(readable("log10 \N{MINUS SIGN}2 ± 1, caf\u00e9", "ascii"))

@@ -49,26 +49,14 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of all that vectors and answers may depend on, extras among them.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Versions of all that vectors and answers may depend on, extras among them."""
     import soundfile
 
     return versions(_LIBRARIES) | {"libsndfile": soundfile.__libsndfile_version__}
 
 
 def hardware() -> dict[str, Any]:
-    """Say on what machine this runs.
-
-    Returns
-    -------
-    dict
-        "system", "machine", "processor", "cores", and "accelerators", names of GPUs that torch
-        sees, if it was imported.
-    """
+    """Say on what machine this runs."""
     torch: Any = sys.modules.get("torch")
     seen = torch.cuda.device_count() if torch is not None and torch.cuda.is_available() else 0
     return {

@@ -44,20 +44,7 @@ INVERTED_WAVES = -0.5
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the channels of a recording is heard.
-
-    Parameters
-    ----------
-    count : int
-        Number of channels.
-    taken : tuple of int
-        Those whose mean is heard, counted from 1; none where they differ.
-    kind : str
-        Why: "mean" (all are alike, or it was asked for), "silent" (the others are), "inverted"
-        (alike, but of opposite polarity), "different" (it cannot be told which) or "asked".
-    silent : tuple of int, default=()
-        Those that are silent.
-    """
+    """What of the channels of a recording is heard."""
 
     count: int
     taken: tuple[int, ...]
@@ -109,12 +96,6 @@ def _listed(channels: tuple[int, ...]) -> str:
 class ChannelStatistics:
     """Levels of channels and how they go together, over blocks that are gone.
 
-    Parameters
-    ----------
-    n_channels : int
-    rate : int
-        In Hz.
-
     Notes
     -----
     Memory grows with the square of the number of channels alone.
@@ -148,17 +129,7 @@ class ChannelStatistics:
                 self._loudest = np.maximum(self._loudest, levels.max(axis=0))
 
     def choose(self, softest: float = 0.0) -> Choice:
-        """Say which channels are heard.
-
-        Parameters
-        ----------
-        softest : float, default=0
-            What softer channels have is no sound.
-
-        Returns
-        -------
-        Choice
-        """
+        """Say which channels are heard."""
         count = len(self._loudest)
         everything = tuple(range(1, count + 1))
         if not np.isfinite(self._loudest).all():

@@ -43,15 +43,6 @@ _TURNS = _Turns()
 def may_be_mpeg(start: bytes) -> bool:
     r"""Whether the decoder of MP3 may be asked to read a file.
 
-    Parameters
-    ----------
-    start : bytes
-        The first four bytes of the file.
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> may_be_mpeg(b"RIFF"), may_be_mpeg(b"ID3\x03")
@@ -63,11 +54,6 @@ def may_be_mpeg(start: bytes) -> bool:
 @contextlib.contextmanager
 def decoder_silenced(silence: bool = True) -> Iterator[None]:
     """Drop what libmpg123 writes to standard error meanwhile; nothing else is lost.
-
-    Parameters
-    ----------
-    silence : bool, default=True
-        False does nothing.
 
     Notes
     -----
@@ -170,14 +156,6 @@ class Refusal(Exception):
 def naming(source: Recording) -> Iterator[None]:
     """Turn a refusal into the error that names the recording.
 
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-
-    Raises
-    ------
-    AudioError
-
     Examples
     --------
     >>> with naming("a.wav"):
@@ -199,27 +177,6 @@ def blocks_of(
 ) -> Blocks:
     """Read a recording block by block.
 
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        As `sfmforensics.audio.read_audio` takes it.
-    dtype : {"float32", "float64"}, default="float32"
-        Type of the samples.
-    to_the_break : bool, default=False
-        Whether a flac file that breaks off is read as far as it can be decoded.
-
-    Yields
-    ------
-    block : ndarray of shape (n_samples,) or (n_samples, n_channels)
-        At most 30 s, and at most 2^22 samples of all channels.
-    rate : int
-        Sampling rate in Hz.
-
-    Raises
-    ------
-    AudioError
-        It is missing, no recording, of an impossible rate, or a flac file that breaks off.
-
     Examples
     --------
     >>> [(len(block), rate) for block, rate in blocks_of((np.zeros(70_000), 2_000))]
@@ -231,24 +188,7 @@ def blocks_of(
 
 
 def missing_part(path: PathLike) -> str | None:
-    """Say in words how much of a file is missing.
-
-    Parameters
-    ----------
-    path : path-like
-        A file that libsndfile reads.
-
-    Returns
-    -------
-    str or None
-        None where it is whole, or nothing tells; see `audio._truncation.find_cut`. A flac file that
-        breaks off is not noticed here, but where it is read.
-
-    Raises
-    ------
-    AudioError
-        The file is missing or not audio.
-    """
+    """Say in words how much of a file is missing."""
     with open_sound(path) as (file, _):
         form, there = file.format, file.frames / file.samplerate
     with (
@@ -269,17 +209,6 @@ def missing_part(path: PathLike) -> str | None:
 def missing_words(seconds: float, share: float) -> str:
     """Say how much of a recording is missing.
 
-    Parameters
-    ----------
-    seconds : float
-        Length of the whole.
-    share : float
-        Of it, what is missing.
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> missing_words(6.0, 0.5)
@@ -294,22 +223,6 @@ def open_sound(
     path: PathLike,
 ) -> Iterator[tuple[SoundFile, Callable[[], AbstractContextManager[None]]]]:
     """Open a file that libsndfile reads.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Yields
-    ------
-    file : soundfile.SoundFile
-        Its rate is one that a recording can have.
-    quietly : callable
-        Context in which it is to be read.
-
-    Raises
-    ------
-    AudioError
-        The file is missing or not audio, then or while it is read.
 
     Notes
     -----
@@ -348,20 +261,6 @@ def open_sound(
 
 def check_pair(pair: Any) -> tuple[Array, int]:
     """Take a (signal, rate) pair apart.
-
-    Parameters
-    ----------
-    pair : (array-like of shape (n_samples,) or (n_samples, n_channels), int)
-
-    Returns
-    -------
-    signal : ndarray
-    rate : int
-
-    Raises
-    ------
-    AudioError
-        It is no such pair.
 
     Examples
     --------
@@ -495,22 +394,7 @@ _OPEN: ContextVar[_Open | None] = ContextVar("open file", default=None)
 
 @contextlib.contextmanager
 def keep_open(path: PathLike) -> Iterator[int]:
-    """Open a file once for all that is read of it meanwhile.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Yields
-    ------
-    int
-        Its descriptor, at its begin; whatever reads the file in between winds it back.
-
-    Raises
-    ------
-    AudioError
-        It is missing, empty, or no regular file.
-    """
+    """Open a file once for all that is read of it meanwhile."""
     with _open_file(path) as handle:
         token = _OPEN.set(_Open(os.fsdecode(user_name(path)), cast("int", handle)))
         try:

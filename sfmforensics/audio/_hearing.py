@@ -24,19 +24,6 @@ _FEW = 3
 class Hearing:
     """What is heard of recordings.
 
-    Parameters
-    ----------
-    channel : int or {"auto", "mix"}, default="auto"
-        Which channel of a recording of several, counted from 1; "mix" is the mean of all, and
-        "auto" goes by what they hold. A recording of one channel has no other.
-    truncated : {"refuse", "use"}, default="refuse"
-        What becomes of a file whose end is missing.
-
-    Raises
-    ------
-    ParameterError
-        It is none of these.
-
     Examples
     --------
     >>> Hearing(channel=2)
@@ -69,19 +56,7 @@ USUAL = Hearing()
 
 @dataclass(frozen=True)
 class Note:
-    """What was done with a recording that is not heard as it is.
-
-    Parameters
-    ----------
-    source : str
-        The recording, as messages name it.
-    kind : str
-        "cut" or "channel".
-    found : str
-        What was found.
-    done : str
-        What was done.
-    """
+    """What was done with a recording that is not heard as it is."""
 
     source: str
     kind: str
@@ -97,19 +72,7 @@ _OF_MANY = {
 
 
 def tell_notes(notes: Iterable[Note], stacklevel: int = 2) -> None:
-    """Warn of what was done with recordings, of many of them at once.
-
-    Parameters
-    ----------
-    notes : iterable of Note
-    stacklevel : int, default=2
-        As for `warnings.warn`, seen from the caller.
-
-    Warns
-    -----
-    AudioWarning
-        For each recording, or for all of a kind where there are more than three.
-    """
+    """Warn of what was done with recordings, of many of them at once."""
     for kind, of_many in _OF_MANY.items():
         few = list(dict.fromkeys(note for note in notes if note.kind == kind))
         if len(few) > _FEW:

@@ -28,32 +28,6 @@ _GRID = 320
 class HeardRecording:
     """A recording that was read to its end and found usable.
 
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        As `sfmforensics.audio.read_audio` takes it.
-    min_samples : int
-        Shortest signal accepted, in samples at 16 kHz.
-    max_seconds : float or None, default=None
-        Longest piece, in seconds; None keeps any recording in one.
-    hearing : Hearing, default=USUAL
-        Which channel is heard, and what becomes of a file whose end is missing.
-
-    Attributes
-    ----------
-    signal : ndarray of shape (n_samples,), float32, or None
-        The signal at 16 kHz if it is one piece, else None: it is then read anew, piece by piece.
-    digest : str
-        `sfmforensics.audio.signal_hash` of the signal.
-    n_pieces : int
-    notes : list of Note
-        What there is to say of its channels and its end.
-
-    Raises
-    ------
-    AudioError
-        The recording cannot be used.
-
     Examples
     --------
     >>> import numpy as np
@@ -108,18 +82,7 @@ class HeardRecording:
         return signal
 
     def pieces(self) -> Iterator[Signal]:
-        """Give equal pieces, one after the other, each beginning where a frame does.
-
-        Yields
-        ------
-        ndarray of shape (n_samples,), float32
-            Their lengths differ by at most 20 ms.
-
-        Raises
-        ------
-        AudioError
-            The file changed since it was first read.
-        """
+        """Give equal pieces, one after the other, each beginning where a frame does."""
         if self.signal is not None:
             yield self.signal
             return
@@ -148,17 +111,6 @@ class HeardRecording:
 
 def count_pieces(n_samples: int, max_seconds: float | None) -> int:
     """How many pieces a recording is cut into.
-
-    Parameters
-    ----------
-    n_samples : int
-        Length of the signal at 16 kHz.
-    max_seconds : float or None
-        Longest piece, in seconds.
-
-    Returns
-    -------
-    int
 
     Examples
     --------

@@ -36,21 +36,7 @@ _HELD_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class HeardSignal:
-    """What is heard of a file in one way.
-
-    Parameters
-    ----------
-    seen : Seen
-        What its samples showed.
-    notes : tuple of Note
-        What there is to say of its channels and its end.
-    told : dict
-        As `heard_of` gives it.
-    digest : str
-        `sfmforensics.audio.signal_hash` of the signal.
-    signal : ndarray of shape (n_samples,), float32, or None
-        At 16 kHz; None where there was no room for it.
-    """
+    """What is heard of a file in one way."""
 
     seen: Seen
     notes: tuple[Note, ...]
@@ -61,21 +47,7 @@ class HeardSignal:
 
 @dataclass(frozen=True)
 class SurveyedFile:
-    """What one look at a file showed; all of it is of the same bytes.
-
-    Parameters
-    ----------
-    stamp : tuple of int
-        Which changes when the file does.
-    sha256 : str
-        Of its bytes.
-    content : str or None
-        As `content_hash` gives it.
-    info : (int, int, float)
-        As `audio_info` gives it.
-    heard : dict of Hearing to HeardSignal or None
-        None where it is refused: it is read again by whoever asks, and refused in their words.
-    """
+    """What one look at a file showed; all of it is of the same bytes."""
 
     stamp: tuple[int, ...]
     sha256: str
@@ -153,19 +125,7 @@ _CURRENT: ContextVar[_Survey | None] = ContextVar("survey", default=None)
 
 
 def surveyed(command: Callable[P, T]) -> Callable[P, T]:
-    """Let a function, and all that it calls, look at each recording once.
-
-    Parameters
-    ----------
-    command : callable
-
-    Returns
-    -------
-    callable
-        The same, with the same results: what a file showed is forgotten when the call ends, and
-        holds only as long as neither its size nor its times nor its place on the disk change.
-        Recordings that are refused, and signals in memory, are looked at as without.
-    """
+    """Let a function, and all that it calls, look at each recording once."""
 
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> T:
@@ -179,20 +139,7 @@ def surveyed(command: Callable[P, T]) -> Callable[P, T]:
 
 
 def look_at(source: Recording, hearing: Hearing | None = None) -> SurveyedFile | None:
-    """Give what a file showed, looking at it if that was not done yet.
-
-    Parameters
-    ----------
-    source : path-like or (ndarray, int)
-        As `sfmforensics.audio.read_audio` takes it.
-    hearing : Hearing or None, default=None
-        What is heard of it, if that is asked.
-
-    Returns
-    -------
-    SurveyedFile or None
-        None outside of what is `surveyed`, for a signal, and for what cannot be read.
-    """
+    """Give what a file showed, looking at it if that was not done yet."""
     survey = _CURRENT.get()
     if survey is None or not is_path(source) or os.name == "nt":
         return None
@@ -309,17 +256,6 @@ def audio_info(path: PathLike) -> tuple[int, int, float]:
 
 def content_hash(recording: Recording) -> str | None:
     """Identify a recording by its decoded samples, whatever its container.
-
-    Parameters
-    ----------
-    recording : path-like or (ndarray, int)
-        As for `read_audio`.
-
-    Returns
-    -------
-    str or None
-        sha256 in hexadecimal of the rate, the number of channels and the samples as float64; None
-        where it cannot be decoded.
 
     Examples
     --------

@@ -25,17 +25,7 @@ _PAGE = 27 + 255 + 255 * 255
 
 @dataclass(frozen=True)
 class Cut:
-    """What is missing of a file.
-
-    Parameters
-    ----------
-    present : float or None
-        Share of the sound that is there, in [0, 1); None where nothing tells how long it was.
-    of_whole : bool, default=False
-        Whether libsndfile gives the length of the whole, not of what is there.
-    chain : bool, default=False
-        Whether all is there, but other streams follow the one that is read.
-    """
+    """What is missing of a file."""
 
     present: float | None
     of_whole: bool = False
@@ -44,21 +34,6 @@ class Cut:
 
 def find_cut(file: BinaryIO, size: int, form: str) -> Cut | None:
     """Look for the end of a sound file.
-
-    Parameters
-    ----------
-    file : binary file
-        The sound file; only its headers are read, of MP3 without a length those of all frames.
-    size : int
-        Its size in bytes.
-    form : str
-        Its major format as libsndfile names it: "WAV", "AIFF", "OGG", "MP3", ...
-
-    Returns
-    -------
-    Cut or None
-        None where all is there, or where nothing tells: the header leaves the length open, as
-        those who write to a pipe do, or the format has no length.
 
     Notes
     -----

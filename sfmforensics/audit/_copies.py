@@ -177,22 +177,7 @@ def compared(
     seconds: float = _SECONDS,
     verbose: bool = False,
 ) -> tuple[pd.DataFrame, BoolArray]:
-    """Find near copies among recordings of which each is heard in a way of its own.
-
-    Parameters
-    ----------
-    data, X, copies, threshold, neighbours, seconds, verbose
-        As for `near_copies`.
-    hearings : sequence of Hearing, of length n_recordings
-        What is heard of each.
-
-    Returns
-    -------
-    DataFrame
-        As `near_copies` gives it.
-    ndarray of shape (n_recordings,), bool
-        Which could be heard, or are copies of one that could.
-    """
+    """Find near copies among recordings of which each is heard in a way of its own."""
     copies = find_copies(data, verbose=verbose) if copies is None else np.asarray(copies)
     firsts = np.unique(copies, return_index=True)[1]
     seconds = min(seconds, _SECONDS)
@@ -261,23 +246,6 @@ def join_copies(copies: Column, near: pd.DataFrame) -> IntArray:
 
 def correlate(one: Array, other: Array, rate: int) -> tuple[float, float]:
     """Give the peak of the normalised cross-correlation of two signals.
-
-    Parameters
-    ----------
-    one, other : ndarray of shape (n_samples,)
-        Signals; their lengths may differ.
-    rate : int
-        Samples a second.
-
-    Returns
-    -------
-    correlation : float
-        In [0, 1], either polarity; over the overlap, which must hold 90 % of the energy of one of
-        the two signals, 0.1 % of that of the other, and half the samples of the shorter. 0 where
-        it does not hold throughout: nine tenths of the stretches of 64 ms in which one of the two
-        is active have to correlate as well, see Notes of `near_copies`.
-    lag : float
-        Where in `one` the other begins, in ms.
 
     Examples
     --------

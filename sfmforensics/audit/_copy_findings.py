@@ -95,23 +95,7 @@ def names_of(data: Sequence[Recording]) -> list[str]:
 def copy_findings(
     corpus: Bunch, copies: Column, near: pd.DataFrame | None, leaks: pd.DataFrame
 ) -> list[Finding]:
-    """Say what exact and near copies do to figures.
-
-    Parameters
-    ----------
-    corpus : Bunch
-        With ``data`` and ``target``.
-    copies : array-like of shape (n_recordings,)
-        As `sfmforensics.datasets.find_copies` gives them.
-    near : DataFrame or None
-        As `near_copies` gives them.
-    leaks : DataFrame
-        As `find_leaks` gives them.
-
-    Returns
-    -------
-    list of Finding
-    """
+    """Say what exact and near copies do to figures."""
     copies = np.asarray(copies)
     names = names_of(corpus.data)
     found = []
@@ -166,19 +150,7 @@ def copy_findings(
 
 
 def voice_findings(pairs: pd.DataFrame | None, leaks: pd.DataFrame) -> list[Finding]:
-    """Say what alike voices do to figures.
-
-    Parameters
-    ----------
-    pairs : DataFrame or None
-        As `alike_voices` gives them.
-    leaks : DataFrame
-        As `find_leaks` gives them.
-
-    Returns
-    -------
-    list of Finding
-    """
+    """Say what alike voices do to figures."""
     if pairs is None or not len(pairs):
         return []
     named = [

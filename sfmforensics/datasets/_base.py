@@ -69,15 +69,6 @@ def get_data_home(data_home: PathLike | None = None) -> str:
 def label_column(values: Iterable[object]) -> pd.Series:
     """Make a column of labels that stays a column of labels.
 
-    Parameters
-    ----------
-    values : iterable of shape (n_recordings,)
-        Labels; None where one is missing.
-
-    Returns
-    -------
-    pandas.Series of shape (n_recordings,), dtype object
-
     Notes
     -----
     Without the dtype pandas would turn integers with gaps into floats, which would make a
@@ -134,31 +125,6 @@ def make_bunch(
 ) -> Bunch:
     """Put a corpus into the form in which every loader hands it over.
 
-    Parameters
-    ----------
-    data : list of length n_recordings
-        Paths, or ``(signal, rate)`` pairs.
-    target : DataFrame of shape (n_recordings, n_tasks)
-        A float column is a regression task, any other column a classification task.
-    descr : str
-        What the corpus is.
-    groups : array-like of shape (n_recordings,) or None, default=None
-        What must not be torn apart by a split. None takes the column ``speaker`` of `target`,
-        with one common group ``""`` for the recordings whose speaker is missing; without such a
-        column the bunch has ``groups=None``.
-    details : DataFrame of shape (n_recordings, n_details) or None, default=None
-        What else is known of each recording and is not learnt.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        With ``data``, ``target``, ``groups`` (ndarray of str or None), ``details`` and ``DESCR``.
-
-    Raises
-    ------
-    DatasetError
-        The parts differ in length.
-
     Examples
     --------
     >>> corpus = make_bunch(["a.wav"], pd.DataFrame({"speaker": ["46"]}), descr="One recording.")
@@ -184,27 +150,6 @@ def check_tasks(
 ) -> list[str]:
     """Refuse tasks that are no columns of labels.
 
-    Parameters
-    ----------
-    tasks : sequence of str
-        Names, as somebody wrote them.
-    columns : sequence of str
-        What there is.
-    source : str
-        Where, for the message.
-    also : sequence of str, default=()
-        Names that are recognised in capitals, too.
-
-    Returns
-    -------
-    list of str
-        The columns that are named, in the order of `columns`.
-
-    Raises
-    ------
-    DatasetError
-        There is no name, one text instead of several, or an unknown one.
-
     Examples
     --------
     >>> check_tasks(["age", "Emotion"], ["speaker", "emotion", "age"], "t.csv", also=["emotion"])
@@ -226,24 +171,6 @@ def check_tasks(
 def choose_tasks(corpus: Bunch, tasks: Sequence[str] | None, source: str) -> Bunch:
     """Keep some columns of the targets, and the others among the details.
 
-    Parameters
-    ----------
-    corpus : Bunch
-        As the loaders give it.
-    tasks : sequence of str or None
-        Columns that are learnt; None keeps all.
-    source : str
-        The corpus, for the message.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-
-    Raises
-    ------
-    DatasetError
-        As `check_tasks`.
-
     Examples
     --------
     >>> target = pd.DataFrame({"speaker": ["46"], "age": [31.0]})
@@ -261,17 +188,6 @@ def choose_tasks(corpus: Bunch, tasks: Sequence[str] | None, source: str) -> Bun
 
 def with_speaker(corpus: Bunch) -> Bunch:
     """A corpus whose targets have the speakers, also where who speaks is no task.
-
-    Parameters
-    ----------
-    corpus : Bunch
-        As the loaders, or `choose_tasks`, give it.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        The same corpus, or one with the column ``speaker`` of its details before its targets:
-        folds, audits and intervals go by it.
 
     Examples
     --------
@@ -291,33 +207,6 @@ def match_recordings(
     root: PathLike, pattern: str, *, layout: str
 ) -> tuple[list[str], pd.DataFrame]:
     """Find the wav files below a root whose relative path fits the layout of a corpus.
-
-    Parameters
-    ----------
-    root : path-like
-        Folder of the corpus.
-    pattern : str
-        Regular expression with named groups, for the whole path relative to `root` with ``/``
-        between folders.
-    layout : str
-        The expected layout in words, for the error message.
-
-    Returns
-    -------
-    paths : list of str of length n_recordings
-        Absolute paths, sorted by their path relative to `root`.
-    fields : DataFrame of shape (n_recordings, n_groups), dtype object
-        The named groups of `pattern`.
-
-    Raises
-    ------
-    DatasetError
-        The root is missing or not a folder, or nothing in it fits.
-
-    Warns
-    -----
-    DatasetWarning
-        Some wav files do not fit; they are left out.
 
     Examples
     --------

@@ -47,24 +47,6 @@ _QUOTES = {
 def read_cells(table: Path) -> list[tuple[int, list[str]]]:
     r"""Read a table, row by row.
 
-    Parameters
-    ----------
-    table : pathlib.Path
-        A CSV file in UTF-8, separated by commas, or by what a first line ``sep=;`` states, as
-        Excel writes and reads it.
-
-    Returns
-    -------
-    list of (int, list of str)
-        Number of each row that is not blank, as a spreadsheet counts them (a line ``sep=;`` is
-        none), and its cells without the space around them.
-
-    Raises
-    ------
-    DatasetError
-        It is no file, cannot be read, is not UTF-8 or no CSV table: a quote is not closed, a cell
-        or a line is longer than a table of recordings has any, or there are control characters.
-
     Notes
     -----
     A quote that is never closed would swallow all rows behind it, and control characters could

@@ -32,14 +32,6 @@ _MISSING = ("-", "?", "n/a", "n.a.", "na", "nan", "none", "null", "#n/a", "unkno
 def is_number(cell: str) -> bool:
     """Whether a cell is a number in a table: ASCII digits, a point, an exponent; no 3_3, no inf.
 
-    Parameters
-    ----------
-    cell : str
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> [is_number(cell) for cell in ("-1.5e3", "007", "1,5", "nan", "0x10")]
@@ -50,14 +42,6 @@ def is_number(cell: str) -> bool:
 
 def cut_by_spreadsheet(cells: Sequence[str]) -> str:
     """The first cell of a column of long numbers of which a spreadsheet kept a few digits, or "".
-
-    Parameters
-    ----------
-    cells : sequence of str
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -70,20 +54,6 @@ def cut_by_spreadsheet(cells: Sequence[str]) -> str:
 
 def read_column(cells: Sequence[str]) -> tuple[pd.Series, str]:
     """Tell names, whole numbers and numbers apart by how all cells of a column are written.
-
-    Parameters
-    ----------
-    cells : sequence of str
-        As they stand in the table, without the space around them; "" where one is missing.
-
-    Returns
-    -------
-    Series of shape (n_cells,)
-        int64, or object with None in the gaps, of whole numbers; float64 of other numbers; object
-        of text of what is a label. Cells that differ in a column never become equal, but for the
-        sign of zero.
-    str
-        What is to be said of it, as the end of a sentence; "" for nothing.
 
     Examples
     --------

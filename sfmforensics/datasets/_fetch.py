@@ -29,18 +29,6 @@ _CHUNK_BYTES = 1 << 20
 def tree_digest(root: PathLike, names: Iterable[str]) -> str:
     """Digest the content of files, whatever archive they came in.
 
-    Parameters
-    ----------
-    root : path-like
-        The folder.
-    names : iterable of str
-        Paths relative to `root`, with ``/`` between folders.
-
-    Returns
-    -------
-    str
-        SHA-256, in hexadecimal, of one line ``name NUL sha256-of-the-file`` for each name, sorted.
-
     Notes
     -----
     The bytes of an archive that GitHub makes on demand may change with its compressor [1]_; those
@@ -76,36 +64,6 @@ def fetch_archive(
     max_members: int,
 ) -> Path:
     """Have a corpus in the data home, and know that it is the right one.
-
-    Parameters
-    ----------
-    name : str
-        Folder of the corpus in the data home.
-    url : str
-        Address of a zip file that holds the corpus in one top folder.
-    pattern : str
-        Regular expression for the paths to unpack, relative to the top folder.
-    digest : str
-        What `tree_digest` gives for the files that fit `pattern`.
-    data_home : path-like or None, default=None
-        See `get_data_home`.
-    download_if_missing : bool, default=True
-        False raises an error where the corpus is not in the data home.
-    max_bytes : int
-        Most bytes of the archive, and of what is unpacked from it.
-    max_members : int
-        Most members of the archive.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder of the corpus.
-
-    Raises
-    ------
-    DatasetError
-        The corpus is not there and may not be downloaded, the download fails or is cut short, the
-        archive is unsafe or not a zip file, or the content is not the expected one.
 
     Notes
     -----

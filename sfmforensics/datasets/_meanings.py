@@ -29,14 +29,6 @@ _WHOLE = re.compile(r"\d+", re.ASCII)
 def is_nameless(name: str) -> bool:
     """Whether a column has no name, or the one that pandas gives such a column.
 
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> [is_nameless(name) for name in ("", "Unnamed: 0", "Unnamed: 0.1", "unnamed")]
@@ -47,16 +39,6 @@ def is_nameless(name: str) -> bool:
 
 def is_index(cells: Sequence[str], name: str = "") -> bool:
     """Whether a column numbers the rows, as pandas writes it: each number once, or counting.
-
-    Parameters
-    ----------
-    cells : sequence of str
-    name : str, default=""
-        Of a column that has one, "index" and "level_0" are such.
-
-    Returns
-    -------
-    bool
 
     Examples
     --------
@@ -73,19 +55,6 @@ def is_index(cells: Sequence[str], name: str = "") -> bool:
 
 def refuse_parts(table: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Refuse a table whose rows are parts of recordings, of which whole files would be read.
-
-    Parameters
-    ----------
-    table : pathlib.Path
-        For the message.
-    columns : dict of str to sequence of str
-        Cells by name.
-
-    Raises
-    ------
-    DatasetError
-        There is a column ``start`` or ``end``, a pair such as ``onset`` and ``duration``, or a
-        column ``channel`` of numbers or sides.
 
     Examples
     --------

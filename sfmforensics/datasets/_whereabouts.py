@@ -48,15 +48,7 @@ def _bare(name: str) -> str:
 
 
 class Folders:
-    """Names on the disk below a folder, each folder listed once.
-
-    Parameters
-    ----------
-    root : str
-        Absolute path; what links lead out of it is not looked at.
-    allow_outside : bool
-        Look at that, too.
-    """
+    """Names on the disk below a folder, each folder listed once."""
 
     def __init__(self, root: str, allow_outside: bool) -> None:
         self.root, self.allow_outside = root, allow_outside
@@ -64,19 +56,7 @@ class Folders:
         self._listed: dict[str, tuple[set[str], dict[str, str], dict[str, str]]] = {}
 
     def find(self, cell: str) -> tuple[str, tuple[str, ...]] | None:
-        """Find the recording that a cell means.
-
-        Parameters
-        ----------
-        cell : str
-            A path as the table has it.
-
-        Returns
-        -------
-        (str, tuple of str) or None
-            Its path below the root, and in what the cell differs from it; None where nothing comes
-            near.
-        """
+        """Find the recording that a cell means."""
         parts = [part for part in cell.split("/") if part not in ("", ".")]
         tried: list[tuple[list[str], tuple[str, ...]]] = []
         if not os.path.isabs(cell):
@@ -151,20 +131,6 @@ def _differences(cell: str, name: str) -> tuple[str, ...]:
 
 def explain_missing(root: str, cells: Sequence[str], *, allow_outside: bool = False) -> str:
     """Say what comes near to recordings that do not exist.
-
-    Parameters
-    ----------
-    root : str
-        Absolute path of the folder that the cells are relative to.
-    cells : sequence of str
-        Paths as the table has them.
-    allow_outside : bool, default=False
-        Whether it may be told what lies outside of `root`.
-
-    Returns
-    -------
-    str
-        Parts of a sentence, "" where nothing comes near.
 
     Examples
     --------

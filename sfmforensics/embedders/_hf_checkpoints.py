@@ -73,21 +73,7 @@ def _needed(names: Sequence[str]) -> list[str]:
 
 @lru_cache(maxsize=32)
 def load_config(model: str, folder: str, state: State) -> Any:
-    """Read the configuration of a checkpoint, and refuse what is no speech model of a known kind.
-
-    Parameters
-    ----------
-    model : str
-        Name for messages.
-    folder : str
-        Where it lies.
-    state : tuple
-        Of the folder, so that a changed one is read again.
-
-    Returns
-    -------
-    PretrainedConfig
-    """
+    """Read the configuration of a checkpoint, and refuse what is no known speech model."""
     from transformers import AutoConfig
 
     with _explained(model):
@@ -107,28 +93,7 @@ def load_config(model: str, folder: str, state: State) -> Any:
 
 @lru_cache(maxsize=2)
 def load_network(model: str, folder: str, state: State, device: str, dtype: str) -> tuple[Any, Any]:
-    """Load a frozen network and its feature extractor.
-
-    Parameters
-    ----------
-    model, folder, state
-        As in `load_config`.
-    device : str
-        A torch device.
-    dtype : str
-        Number format of the weights: "float32", "float16" or "bfloat16".
-
-    Returns
-    -------
-    network : PreTrainedModel
-        Of Whisper the encoder alone.
-    extractor : FeatureExtractionMixin
-
-    Raises
-    ------
-    EmbedderError
-        The checkpoint is damaged, lacks weights, or expects another rate.
-    """
+    """Load a frozen network and its feature extractor."""
     import torch
     from transformers import AutoFeatureExtractor, AutoModel
 

@@ -28,24 +28,7 @@ _ALIKE = log(1.1)
 
 
 def batch_key(config: Any, n_samples: int, window: str | float, on_cpu: bool) -> Hashable:
-    """Say with which other signals one may share a batch.
-
-    Parameters
-    ----------
-    config : PretrainedConfig
-        Of the model.
-    n_samples : int
-        Length of the signal at 16 kHz.
-    window : "full", "signal" or float
-        Of Whisper's encoder.
-    on_cpu : bool
-        Whether padding costs as much time as speech does.
-
-    Returns
-    -------
-    object
-        Signals with equal keys may share a batch.
-    """
+    """Say with which other signals one may share a batch."""
     if config.model_type == WHISPER:
         return window_frames(n_samples, window)
     if leaks_padding(config) or on_cpu:
@@ -75,24 +58,7 @@ def window_frames(n_samples: int, window: Any) -> int:
 def hidden_states(
     network: Any, extractor: Any, signals: Sequence[Signal], layer: str | int, window: str | float
 ) -> list[torch.Tensor]:
-    """Hidden states of signals over their real frames.
-
-    Parameters
-    ----------
-    network : PreTrainedModel
-        As `sfmforensics.embedders._hf_checkpoints.load_network` gives it.
-    extractor : FeatureExtractionMixin
-    signals : list of ndarray of shape (n_samples,)
-        Float32 at 16 kHz, of one `batch_key`.
-    layer : "last", "mean", "all" or int
-        Which hidden states.
-    window : "full", "signal" or float
-        Of Whisper's encoder.
-
-    Returns
-    -------
-    list of Tensor of shape (n_frames, dimension)
-    """
+    """Hidden states of signals over their real frames."""
     kind = network.config.model_type
     if kind == WHISPER:
         return _of_whisper(network, extractor, signals, layer, window)

@@ -31,21 +31,7 @@ _SECONDS_TO_ANSWER = 10
 
 
 def locate(model: PathLike) -> tuple[str, State]:
-    """Tell a local folder, as it is now, from a name on a hub.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder or name.
-
-    Returns
-    -------
-    where : str
-        The absolute folder, or the name.
-    state : tuple
-        Changes whenever a file in the folder does, so that what was loaded is remembered no longer;
-        empty for a name.
-    """
+    """Tell a local folder, as it is now, from a name on a hub."""
     folder = user_path(str(model))
     if not folder.is_dir():
         return str(model), ()
@@ -54,27 +40,7 @@ def locate(model: PathLike) -> tuple[str, State]:
 
 
 def find_folder(model: PathLike, revision: str | None, choose: Choose, explain: Explain) -> Found:
-    """Find the folder of a model; one of the hub is fetched if need be.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder or name.
-    revision : str or None
-        Branch, tag or commit, for a name.
-    choose : callable
-        See `local_copy`.
-    explain : callable
-        ``explain(model, revision)`` is the context that turns failure into one line.
-
-    Returns
-    -------
-    folder : str
-    state : tuple
-        Changes whenever the content of a local folder does.
-    commit : str or None
-        Of a model of the hub.
-    """
+    """Find the folder of a model; one of the hub is fetched if need be."""
     where, state = locate(model)
     if state or os.path.isdir(where):
         return where, state, None
@@ -98,28 +64,6 @@ def local_copy(model: str, revision: str | None, choose: Choose) -> tuple[str, s
 
     What the hub's cache holds is used as it is, and nothing asks whether there is a newer one;
     only what is not there is fetched.
-
-    Parameters
-    ----------
-    model : str
-        Name on the hub.
-    revision : str or None
-        Branch, tag or commit.
-    choose : callable
-        ``choose(names)`` picks, among names of files, all that the model needs; it raises
-        FileNotFoundError if one is not among them.
-
-    Returns
-    -------
-    folder : str
-        In the hub's cache.
-    commit : str
-        The commit that it holds.
-
-    Raises
-    ------
-    FileNotFoundError
-        The model is not in the cache and cannot be fetched; the message says why.
     """
     folder = _cached(model, revision, choose)
     if folder is None:
@@ -163,38 +107,12 @@ def _fetch(model: str, revision: str | None, choose: Choose) -> None:
 
 
 def hash_files(folder: Path, files: Sequence[Path]) -> str:
-    """Identify the files of a local model by their content.
-
-    Parameters
-    ----------
-    folder : Path
-        The model's folder.
-    files : sequence of Path
-        Files below it, in a fixed order.
-
-    Returns
-    -------
-    str
-        sha256, in hexadecimal, over names and contents. It is remembered until a file changes.
-    """
+    """Identify the files of a local model by their content."""
     return _hash(str(folder.absolute()), stamp(folder, files))
 
 
 def hash_each(folder: str | Path, files: Sequence[Path]) -> dict[str, str]:
-    """Identify each file of a local model by its content.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The model's folder.
-    files : sequence of Path
-        Files below it.
-
-    Returns
-    -------
-    dict of str to str
-        sha256 in hexadecimal by the name below the folder, remembered until the file changes.
-    """
+    """Identify each file of a local model by its content."""
     return {one[0]: _hash_one(str(folder), one) for one in stamp(folder, files)}
 
 
@@ -204,22 +122,7 @@ def _hash_one(folder: str, stamped: Stamp) -> str:
 
 
 def stamp(folder: str | Path, files: Sequence[Path]) -> State:
-    """Describe files so that the description changes whenever one of them does.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The model's folder.
-    files : sequence of Path
-        Files below it.
-
-    Returns
-    -------
-    tuple of (str, int, int, int, int)
-        Name, size in bytes, times of modification and of change in nanoseconds, and number on the
-        disk. The second time is the system's own: a copy that keeps the first, or a clock that was
-        set back, does not hide a change.
-    """
+    """Describe files so that the description changes whenever one of them does."""
     stats = [(os.path.relpath(file, folder), os.stat(file)) for file in files]
     return tuple(
         (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
@@ -242,19 +145,7 @@ def _hash(folder: str, stamps: State) -> str:
 
 @contextmanager
 def explained(model: str, library: str, contents: str, get: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a model is loaded into one line with a remedy.
-
-    Parameters
-    ----------
-    model : str
-        Folder or name of the model.
-    library : str
-        What runs it, for the message.
-    contents : str
-        Files that a folder of it holds.
-    get : str
-        How to get a model by its name.
-    """
+    """Turn whatever goes wrong while a model is loaded into one line with a remedy."""
     # What the hub's client says of each of its tries is said once, at the end, with a remedy.
     log = logging.getLogger("huggingface_hub")
     level = log.level
@@ -286,15 +177,6 @@ def explained(model: str, library: str, contents: str, get: str) -> Iterator[Non
 
 def first_line(error: BaseException) -> str:
     r"""Say in one line what an exception says in many.
-
-    Parameters
-    ----------
-    error : Exception
-        Any exception.
-
-    Returns
-    -------
-    str
 
     Examples
     --------

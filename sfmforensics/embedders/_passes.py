@@ -29,29 +29,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddingPass:
-    """Fill the rows of an array with the vectors of recordings.
-
-    Parameters
-    ----------
-    embedder : BaseEmbedder
-        Whose vectors.
-    recordings : list
-        Of paths or pairs.
-    vectors : ndarray of shape (n_recordings, dimension), float32
-        To be filled.
-    advance : callable
-        See `sfmforensics._utils.progress.progress`.
-    on_error : "stop" or "skip"
-        What becomes of a recording that is refused: the error is raised, after what waited is
-        computed, or kept in `refused`.
-
-    Attributes
-    ----------
-    refused : dict of int to AudioError or EmbedderError
-        By position.
-    notes : list of Note
-        What there is to say of channels and of ends that are missing.
-    """
+    """Fill the rows of an array with the vectors of recordings."""
 
     def __init__(
         self,
@@ -199,17 +177,6 @@ _LARGEST_CHUNK = 64
 def n_jobs_for(recordings: Sequence[Recording]) -> int:
     """How many processes ``joblib.parallel_config`` gives to these recordings.
 
-    Parameters
-    ----------
-    recordings : list
-        Of paths or pairs.
-
-    Returns
-    -------
-    int
-        1 outside of ``parallel_config``, inside of another job, and where a recording is a signal
-        rather than a path: audio is read where it is embedded and never sent.
-
     Examples
     --------
     >>> n_jobs_for(["a.wav", "b.wav"])
@@ -231,25 +198,7 @@ def spread(
     on_error: OnError,
     n_jobs: int,
 ) -> tuple[dict[int, AudioError | EmbedderError], list[Note]]:
-    """Fill the rows of an array by several processes.
-
-    Parameters
-    ----------
-    embedder : BaseEmbedder
-    recordings : list of path-like
-    out : ndarray of shape (n_recordings, dimension), float32
-    advance : callable
-        See `sfmforensics._utils.progress.progress`.
-    on_error : "stop" or "skip"
-    n_jobs : int
-
-    Returns
-    -------
-    refused : dict of int to AudioError or EmbedderError
-        As `BaseEmbedder.transform_into` returns it.
-    notes : list of Note
-        What there is to say of channels and of ends that are missing.
-    """
+    """Fill the rows of an array by several processes."""
     size = max(1, min(_LARGEST_CHUNK, ceil(len(recordings) / (_CHUNKS_A_JOB * n_jobs))))
     # Another process may run in another folder.
     paths = [os.path.abspath(os.fsdecode(cast("PathLike", recording))) for recording in recordings]

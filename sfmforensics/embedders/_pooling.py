@@ -25,20 +25,7 @@ POOLINGS = ("mean", "mean+std")
 
 
 def check_options(embedder: Any, longest: float | None = None) -> None:
-    """Refuse options out of range, of those that embedders of models have in common.
-
-    Parameters
-    ----------
-    embedder : BaseEmbedder
-        With ``layer``, ``pooling``, ``batch_size``, ``max_seconds`` and ``dtype``.
-    longest : float or None, default=None
-        Largest ``max_seconds``.
-
-    Raises
-    ------
-    EmbedderError
-        An option is out of range.
-    """
+    """Refuse options out of range, of those that embedders of models have in common."""
     if embedder.pooling not in POOLINGS:
         raise EmbedderError(f'pooling is {embedder.pooling!r}; use "mean" or "mean+std"')
     if not embedder.batch_size >= 1:
@@ -73,19 +60,6 @@ def batches_of(
     pieces: Iterable[Signal], key: Callable[[Signal], Hashable], size: Callable[[Signal], int]
 ) -> Iterator[list[Signal]]:
     """Group neighbouring pieces of a recording that may share a forward pass.
-
-    Parameters
-    ----------
-    pieces : iterable of ndarray
-        Pieces in order; never more than `size` are held.
-    key : callable
-        Pieces of equal ``key(piece)`` may share a pass.
-    size : callable
-        ``size(piece)`` is the most that may.
-
-    Yields
-    ------
-    list of ndarray
 
     Examples
     --------
@@ -172,18 +146,6 @@ class WeightedMean:
 def require_extra(package: str, extra: str) -> None:
     """Refuse early, and without importing it, where an optional package is missing.
 
-    Parameters
-    ----------
-    package : str
-        Package to be imported later.
-    extra : str
-        The extra of sfmforensics that brings it.
-
-    Raises
-    ------
-    MissingExtraError
-        The package is not installed.
-
     Examples
     --------
     >>> require_extra("no_such_package", "xvector")
@@ -197,26 +159,7 @@ def require_extra(package: str, extra: str) -> None:
 
 
 def import_extra(package: str, extra: str) -> ModuleType:
-    """Import an optional package.
-
-    Parameters
-    ----------
-    package : str
-        Package to import.
-    extra : str
-        The extra of sfmforensics that brings it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        The package, or one that it needs, is not installed.
-    EmbedderError
-        It is installed but broken: built for another release of torch, say.
-    """
+    """Import an optional package."""
     require_extra(package.partition(".")[0], extra)
     try:
         return import_module(package)

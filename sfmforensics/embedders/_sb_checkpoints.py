@@ -34,21 +34,7 @@ def find_model(model: PathLike, revision: str | None) -> Found:
 
 @lru_cache(maxsize=32)
 def read_recipe(model: str, folder: str, state: State) -> str:
-    """Read hyperparams.yaml, and refuse one that asks for more than networks.
-
-    Parameters
-    ----------
-    model : str
-        Name for messages.
-    folder : str
-        Where it lies.
-    state : tuple
-        Of the folder, so that a changed one is read again.
-
-    Returns
-    -------
-    str
-    """
+    """Read hyperparams.yaml, and refuse one that asks for more than networks."""
     with _explained(model):
         text = Path(_file(model, folder, None, RECIPE)).read_text(encoding="utf-8")
         check(model, text)
@@ -57,27 +43,7 @@ def read_recipe(model: str, folder: str, state: State) -> str:
 
 @lru_cache(maxsize=2)
 def load_steps(model: str, folder: str, state: State, commit: str | None, device: str) -> list[Any]:
-    """Load frozen modules, in the order in which they run.
-
-    Parameters
-    ----------
-    model, folder, state
-        As in `read_recipe`.
-    commit : str or None
-        Of a model of the hub.
-    device : str
-        A torch device.
-
-    Returns
-    -------
-    list of Module
-        From (n_signals, n_samples) to features, normalised features, and embeddings.
-
-    Raises
-    ------
-    EmbedderError
-        It is no speaker model, or lacks weights.
-    """
+    """Load frozen modules, in the order in which they run."""
     import torch
 
     import_extra("speechbrain", EXTRA)

@@ -28,20 +28,7 @@ _PLAIN = ("!ref", "!copy", "!tuple", *("!!" + kind for kind in ("str", "int", "f
 
 
 def check(model: str, recipe: str) -> None:
-    """Refuse a recipe that asks, anywhere, for more than networks; nothing in it is executed.
-
-    Parameters
-    ----------
-    model : str
-        Name for messages.
-    recipe : str
-        The text of hyperparams.yaml.
-
-    Raises
-    ------
-    EmbedderError
-        It names the tag.
-    """
+    """Refuse a recipe that asks, anywhere, for more than networks; nothing in it is executed."""
     import yaml
 
     for token in yaml.scan(recipe, Loader=yaml.SafeLoader):
@@ -55,22 +42,6 @@ def check(model: str, recipe: str) -> None:
 
 def build(model: str, recipe: str) -> dict[str, Any]:
     """Build what a recipe names.
-
-    Parameters
-    ----------
-    model : str
-        Name for messages.
-    recipe : str
-        The text of hyperparams.yaml.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    EmbedderError
-        It asks for anything but networks of speechbrain and torch.nn.
 
     Notes
     -----

@@ -34,26 +34,7 @@ _HUB = "https://tfhub.dev/"
 
 
 class SavedModel:
-    """A loaded model that can be run on signals of equal length.
-
-    Parameters
-    ----------
-    model : str
-        Name for messages.
-    loaded : object
-        What TensorFlow loaded.
-    output : str
-        Name of the output to take.
-    device : str or None
-        "cpu", "cuda", "cuda:1"; None leaves the choice to TensorFlow.
-
-    Attributes
-    ----------
-    width : int or None
-        Last axis of the output, where the model declares it.
-    takes_batches : bool
-        Whether more than one signal may be passed.
-    """
+    """A loaded model that can be run on signals of equal length."""
 
     def __init__(self, model: str, loaded: Any, output: str, device: str | None) -> None:
         self.model, self.output, self._device = model, output, _tf_device(device)
@@ -107,28 +88,7 @@ class SavedModel:
 
 @lru_cache(maxsize=2)
 def load_model(model: str, state: State, output: str, device: str | None) -> SavedModel:
-    """Load a SavedModel from a folder, or from an address through TensorFlow Hub.
-
-    Parameters
-    ----------
-    model : str
-        Folder or address.
-    state : tuple
-        Of a folder, so that a changed one is loaded again; empty for an address.
-    output : str
-        Name of the output to take.
-    device : str or None
-        As in `SavedModel`.
-
-    Returns
-    -------
-    SavedModel
-
-    Raises
-    ------
-    EmbedderError
-        The model is not there, or takes or gives something else than TRILLsson does.
-    """
+    """Load a SavedModel from a folder, or from an address through TensorFlow Hub."""
     tensorflow = import_quietly("tensorflow")
     with _silent_stderr(), suppress(RuntimeError, ValueError):
         # Else TensorFlow takes all memory of a GPU that torch may need, too.
@@ -146,19 +106,6 @@ def folder_of(model: str, state: State) -> Path:
 
 def find_model(model: PathLike, revision: str | None) -> tuple[str, State]:
     """Tell a folder, with the state of all its files, from an address.
-
-    Parameters
-    ----------
-    model : str or path-like
-        Folder, address, or an address without its beginning.
-    revision : str or None
-        Version that the address ends in.
-
-    Returns
-    -------
-    where : str
-    state : tuple
-        Of a folder; empty for an address.
 
     Examples
     --------

@@ -36,22 +36,6 @@ _WORDS = frozenset({"revision", "dtype", "pooling"})
 def split_list(text: str) -> list[str]:
     """Take apart what commas separate, but for those in double quotes.
 
-    Parameters
-    ----------
-    text : str
-        As in a CSV table: what stands in double quotes is one, and two of them are one there.
-        Quotes may also stand behind an equals sign, and then they are left as they are.
-
-    Returns
-    -------
-    list of str
-        Without the space around each; what is empty is left out.
-
-    Raises
-    ------
-    ParameterError
-        A quote is not closed.
-
     Examples
     --------
     >>> split_list('mfcc, whisper="/data/a,b"@layer=all')
@@ -84,16 +68,6 @@ def _unquoted(text: str) -> str:
 def quote_spec(name: str, model: str) -> str:
     """Write a view's name and model as a spec that is read back as both.
 
-    Parameters
-    ----------
-    name, model : str
-        Of the view; of a folder or of a hub.
-
-    Returns
-    -------
-    str
-        With the model in quotes where it holds what separates specs or their parts.
-
     Examples
     --------
     >>> print(quote_spec("whisper", "/data/a,b"), quote_spec("whisper", "models/tiny"))
@@ -107,23 +81,6 @@ def quote_spec(name: str, model: str) -> str:
 
 def split_spec(spec: str) -> tuple[str, str, dict[str, str]]:
     """Tell name, model and options of a spec.
-
-    Parameters
-    ----------
-    spec : str
-        ``name``, ``name=MODEL`` or ``name="MODEL"``, and ``@option=value`` behind any of them, once
-        or more. In quotes a model may hold commas, equals signs and @; ``""`` is a quote there.
-
-    Returns
-    -------
-    name, model : str
-        "" for no model.
-    options : dict of str to str
-
-    Raises
-    ------
-    EmbedderError
-        An option is given twice, or something else stands behind a model in quotes.
 
     Examples
     --------
@@ -148,21 +105,6 @@ def split_spec(spec: str) -> tuple[str, str, dict[str, str]]:
 def split_options(spec: str) -> tuple[str, dict[str, str]]:
     """Tell a spec from the options behind it.
 
-    Parameters
-    ----------
-    spec : str
-        ``name``, ``name=MODEL``, or either with ``@option=value`` behind it, once or more.
-
-    Returns
-    -------
-    spec : str
-    options : dict of str to str
-
-    Raises
-    ------
-    EmbedderError
-        An option is given twice.
-
     Examples
     --------
     >>> split_options("whisper=models/tiny@layer=all@pooling=mean+std")
@@ -184,25 +126,6 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
 
 def parse_options(view: str, embedder: type, options: dict[str, str]) -> dict[str, Any]:
     """Turn the words of a spec into an embedder's parameters.
-
-    Parameters
-    ----------
-    view : str
-        Name of the view, for messages.
-    embedder : type
-        Class of the embedder.
-    options : dict of str to str
-        As `split_options` gives them. Numbers are read as numbers; where the parameter is a
-        sequence, its members stand between plus signs.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    EmbedderError
-        The embedder has no such parameter.
 
     Examples
     --------
@@ -239,19 +162,7 @@ def _plain(name: str, value: str) -> str | float:
 
 @dataclass(frozen=True)
 class RegisteredView:
-    """A view by name.
-
-    Parameters
-    ----------
-    embedder : str
-        Where its class is, as an entry point says it: "package.module:Class".
-    model : str or None
-        Its identity on the hub that the class takes models from; None where it takes none.
-    dimension : int
-        Width of a vector.
-    source : str
-        Where the choice comes from.
-    """
+    """A view by name."""
 
     embedder: str
     model: str | None
@@ -288,20 +199,6 @@ _ADDITIONS = Additions("sfmforensics.views", "view", REGISTRY, EmbedderError)
 def embedder_class(name: str) -> type[BaseEmbedder]:
     """Give a class of embedder by its own name, importing its module and no library of models.
 
-    Parameters
-    ----------
-    name : str
-        Of a class that a view of `REGISTRY` is of, or a view of another package that is installed.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    EmbedderError
-        There is none, or it cannot be loaded.
-
     Examples
     --------
     >>> embedder_class("MFCCEmbedder").__module__
@@ -320,14 +217,6 @@ def embedder_class(name: str) -> type[BaseEmbedder]:
 
 def is_found_by_name(embedder: type[BaseEmbedder]) -> bool:
     """Say whether `embedder_class` gives a class again, so that a file can name it.
-
-    Parameters
-    ----------
-    embedder : type
-
-    Returns
-    -------
-    bool
 
     Examples
     --------
@@ -461,25 +350,7 @@ def make_embedder(
 
 
 def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
-    """Give an embedder that hears what was asked for; the one handed in stays as it is.
-
-    Parameters
-    ----------
-    embedder : BaseEmbedder
-    channel : int or {"auto", "mix"}
-        "auto" leaves its own.
-    truncated : {"refuse", "use"}
-        "refuse" leaves its own.
-
-    Returns
-    -------
-    BaseEmbedder
-
-    Raises
-    ------
-    EmbedderError
-        It has no such parameter.
-    """
+    """Give an embedder that hears what was asked for; the one handed in stays as it is."""
     asked: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
     asked |= {"truncated": truncated} if truncated != "refuse" else {}
     if not asked:

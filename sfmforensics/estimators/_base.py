@@ -73,32 +73,6 @@ def mean_score(
 ) -> float:
     """Mean over the tasks of accuracy (classes) and R squared (numbers).
 
-    Parameters
-    ----------
-    codec : TargetCodec
-        Of the model: which tasks it learnt, and which labels.
-    y : as in an estimator's `fit`
-        True targets; missing labels do not count.
-    answers : as an estimator's `predict` gives them
-        Of the same recordings.
-    sample_weight : array-like of shape (n_recordings,) or None, default=None
-        Weight of each recording.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TargetError
-        The targets lack a task that the model learnt, hold what is no number where it learnt
-        numbers, or there is no label to score against.
-
-    Warns
-    -----
-    SplitWarning
-        None of the labels was learnt, or there is one number only.
-
     Examples
     --------
     >>> from sfmforensics.targets import TargetCodec

@@ -23,25 +23,7 @@ if TYPE_CHECKING:
 
 
 def recording_weights(sample_weight: ArrayLike | None, X: Array) -> FloatArray | None:
-    """Check the weights of recordings.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_samples,) or None
-        Weights.
-    X : ndarray of shape (n_samples, n_features)
-        Inputs.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64, or None
-        The largest is 1; None where all are equal.
-
-    Raises
-    ------
-    ParameterError
-        They are not numbers, not as many as the rows, or there is a negative one or only zeros.
-    """
+    """Check the weights of recordings."""
     if sample_weight is None:
         return None
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -54,24 +36,7 @@ def recording_weights(sample_weight: ArrayLike | None, X: Array) -> FloatArray |
 
 
 def task_weights(loss_weights: Any, codec: TargetCodec) -> list[float]:
-    """Weights of the tasks' losses.
-
-    Parameters
-    ----------
-    loss_weights : float, sequence or dict
-        As the estimators take them.
-    codec : TargetCodec
-        Fitted.
-
-    Returns
-    -------
-    list of float
-
-    Raises
-    ------
-    TargetError
-        They name a task that there is not, are not as many as the tasks, or are no weights.
-    """
+    """Weights of the tasks' losses."""
     names = codec.names_
     if isinstance(loss_weights, dict):
         _refuse_unknown(loss_weights, names, "loss_weights", "columns")
@@ -96,31 +61,7 @@ def class_weights(
     sample_weight: Array | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[torch.Tensor | None]:
-    """Weights of the classes of each task.
-
-    Parameters
-    ----------
-    class_weight : "balanced", dict or None
-        As the estimators take it.
-    codec : TargetCodec
-        Fitted.
-    encoded : ndarray of shape (n_samples, n_tasks)
-        Encoded targets, NaN where a label is missing.
-    sample_weight : ndarray of shape (n_samples,) or None, default=None
-        Weights of the recordings, by which "balanced" counts.
-    dtype : torch.dtype, default=torch.float32
-        Format of what is returned.
-
-    Returns
-    -------
-    list of (Tensor of shape (n_classes,) or None)
-        One for each task.
-
-    Raises
-    ------
-    TargetError
-        It names a task or a label that there is not, or a task of numbers.
-    """
+    """Weights of the classes of each task."""
     names, widths = codec.names_, codec.widths_
     by_task = dict.fromkeys(names, class_weight if class_weight == "balanced" else None)
     if isinstance(class_weight, dict):
@@ -166,22 +107,7 @@ def class_weights(
 def task_scales(
     encoded: Array, sample_weight: Array | None, dtype: torch.dtype = torch.float32
 ) -> torch.Tensor | None:
-    """What each task's losses are multiplied by, so that its labels weigh 1 on average.
-
-    Parameters
-    ----------
-    encoded : ndarray of shape (n_samples, n_tasks)
-        Encoded targets, NaN where a label is missing.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights of the recordings.
-    dtype : torch.dtype, default=torch.float32
-        Format of what is returned.
-
-    Returns
-    -------
-    Tensor of shape (n_tasks,) or None
-        None without weights.
-    """
+    """What each task's losses are multiplied by, so that its labels weigh 1 on average."""
     if sample_weight is None:
         return None
     known = ~np.isnan(encoded)

@@ -22,27 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TaskAnswers:
-    """The answers of one task, beside the truth.
-
-    Parameters
-    ----------
-    kind : {"classification", "regression"}
-        Kind of task.
-    truth, predicted : ndarray of shape (n_recordings,)
-        Labels (None where missing) or numbers (NaN).
-    labels : ndarray of shape (n_classes,) or None
-        Columns of the probabilities; None where there are none, as of numbers.
-    before, after : ndarray of shape (n_recordings, n_classes) or None
-        Probabilities of the estimator itself, and those that are calibrated.
-    sets : ndarray of shape (n_recordings,), object, or None
-        Tuples of the labels that cannot be ruled out.
-    answered : ndarray of shape (n_recordings,), bool, or None
-        Whether an answer is given at the risk that is taken.
-    threshold : float or None
-        From which probability on; None of several models that differ.
-    low, high : ndarray of shape (n_recordings,) or None
-        Interval of a number.
-    """
+    """The answers of one task, beside the truth."""
 
     kind: TaskKind
     truth: Array
@@ -75,26 +55,7 @@ def answers_of(
     confidence: float,
     risk: float,
 ) -> dict[Hashable, TaskAnswers]:
-    """Ask a model all that it says beside its answers.
-
-    Parameters
-    ----------
-    model : CalibratedModel
-        Fitted; as `asked_once` gives it.
-    X : array-like of shape (n_recordings, ...)
-        What its estimator takes.
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets; a task of the model that is none of its columns is left out, as are the speakers.
-    confidence : float
-        Of intervals and sets.
-    risk : float
-        Share of the answers that may be wrong.
-
-    Returns
-    -------
-    dict of TaskAnswers
-        By task.
-    """
+    """Ask a model all that it says beside its answers."""
     answers = model._answers(X)
     sets, given = model.predict_set(X, confidence), model.predict_or_abstain(X, risk)
     intervals = model.predict_interval(X, confidence)
@@ -134,18 +95,7 @@ def answers_of(
 
 
 def asked_once(model: CalibratedModel) -> CalibratedModel:
-    """Give a model whose estimator is asked each question once, of one X.
-
-    Parameters
-    ----------
-    model : CalibratedModel
-        Fitted; stays as it is.
-
-    Returns
-    -------
-    CalibratedModel
-        It may have to make vectors of the recordings, which takes longest by far.
-    """
+    """Give a model whose estimator is asked each question once, of one X."""
     once = copy(model)
     once.estimator_ = _Once(model.estimator_)
     return once

@@ -105,19 +105,7 @@ def measured(
     nunit_draws: int,
     random_state: RandomState,
 ) -> Assessment:
-    """Measure all, each group, and how far each group is from the rest.
-
-    Parameters
-    ----------
-    trials, answers, labels, voices, names, bounds, confidence, risk, n_known
-        As in `Assessment`.
-    nunit_draws, random_state
-        As for `assess`.
-
-    Returns
-    -------
-    Assessment
-    """
+    """Measure all, each group, and how far each group is from the rest."""
     drawn = np.concatenate(list(unit_draws(len(names), nunit_draws, random_state)))
     ways: list[tuple[Any, Callable[[BoolArray, bool], Measured]]] = []
     if trials is not None:

@@ -18,18 +18,6 @@ _IV_EXTREME = 20.0
 def elub(log10_lrs: FloatArray, same: BoolArray) -> tuple[float, float]:
     r"""Give the empirical lower and upper bound (ELUB) of likelihood ratios.
 
-    Parameters
-    ----------
-    log10_lrs : ndarray of shape (n_trials,)
-        Logarithms to base 10 of likelihood ratios; what lies beyond 9 is taken for 9.
-    same : ndarray of shape (n_trials,), bool
-        Whether both sides are of one speaker; there is one of each kind at least.
-
-    Returns
-    -------
-    lower, upper : float
-        Logarithms to base 10, to a hundredth; ``lower <= 0 <= upper``.
-
     Notes
     -----
     A decision by these ratios at a threshold :math:`t` costs
@@ -74,16 +62,6 @@ def elub(log10_lrs: FloatArray, same: BoolArray) -> tuple[float, float]:
 def invariance_bounds(log10_lrs: FloatArray, same: BoolArray) -> tuple[float, float]:
     r"""Give the bounds of likelihood ratios by invariance verification (IV).
 
-    Parameters
-    ----------
-    log10_lrs, same
-        As for `elub`; what lies beyond 20 is taken for 20.
-
-    Returns
-    -------
-    lower, upper : float
-        Logarithms to base 10, to a thousandth; ``lower <= 0 <= upper``.
-
     Notes
     -----
     A ratio of :math:`t` or more should be :math:`t` times as frequent, at least, where both sides
@@ -126,19 +104,6 @@ def invariance_bounds(log10_lrs: FloatArray, same: BoolArray) -> tuple[float, fl
 
 def disjoint_pairs(first: IntArray, second: IntArray, rng: np.random.RandomState) -> IntArray:
     """Draw pairs of which no two have anybody in common, until no other can be added.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_pairs,), int
-        Who is in each pair, two different people.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    ndarray of int
-        Places of the drawn pairs, in increasing order; half as many as people, rounded down, where
-        each is paired with each other.
 
     Notes
     -----

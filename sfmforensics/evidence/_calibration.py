@@ -33,19 +33,7 @@ DRAWN = 101
 
 @dataclass(frozen=True)
 class Calibration:
-    """How scores become likelihood ratios.
-
-    Parameters
-    ----------
-    calibrator : callable
-        Gives natural logarithms of the ratios of standardised scores.
-    centre, scale : float
-        Mean and deviation of the scores.
-    lower, upper : float
-        Bounds of the logarithms to base 10; infinite where there are none.
-    trials : Trials
-        What it was made by.
-    """
+    """How scores become likelihood ratios."""
 
     calibrator: Calibrator
     centre: float
@@ -65,21 +53,6 @@ class Calibration:
 
 def calibrate(trials: Trials, voices: IntArray, how: str, bounds: str | None) -> Calibration:
     """Calibrate scores by comparisons whose truth is known.
-
-    Parameters
-    ----------
-    trials : Trials
-        With at least one comparison of one speaker, and one of two.
-    voices : ndarray of int
-        Who speaks, by the rows that the trials name.
-    how : {"logistic", "isotonic"}
-        Which function of the scores.
-    bounds : {"elub", "iv"} or None
-        Where it ends.
-
-    Returns
-    -------
-    Calibration
 
     Notes
     -----

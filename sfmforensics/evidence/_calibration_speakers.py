@@ -33,27 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Held:
-    """What a task's answers were for the calibration recordings whose label is known.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_recordings,)
-        How wrong: years off, or the negative logarithm of the probability of the true class as the
-        model itself gives it, infinite of a class that it does not know. A temperature is found by
-        the speakers who calibrate, and what has learnt from them would promise too much.
-    speakers : ndarray of shape (n_recordings,), int
-        Who speaks.
-    correct : ndarray of shape (n_recordings,), bool
-        Whether the most probable class was the true one; empty for numbers.
-    confidence : ndarray of shape (n_recordings,)
-        The calibrated probability of the most probable class; empty for numbers.
-    temperature : float
-        1 for numbers.
-    floor : float
-        Below which no number lies; minus infinity for classes.
-    drawn : ndarray of shape (n_recordings,), bool
-        The recordings that intervals and sets go by.
-    """
+    """What a task's answers were for the calibration recordings whose label is known."""
 
     scores: FloatArray
     speakers: IntArray
@@ -85,28 +65,7 @@ class Held:
 
 
 def voices_of(frame: pd.DataFrame, speaker: str | None, groups: Column | None) -> IntArray:
-    """Give the number of the voice of each recording.
-
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets.
-    speaker : str or None
-        Column that says who speaks. None: without groups, each recording is of somebody else.
-    groups : array-like of shape (n_recordings,) or None
-        What belongs together besides.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings,), int
-        -1 where nobody says who speaks, nor is it a copy of a recording of which somebody does:
-        that might be anybody, also one who is on the other side.
-
-    Raises
-    ------
-    TargetError
-        Neither says who speaks.
-    """
+    """Give the number of the voice of each recording."""
     known = [frame[speaker]] if speaker in frame else []
     groups = None if groups is None else named_groups(groups)
     if speaker is None and groups is None:
@@ -142,27 +101,6 @@ def draw_sides(
 ) -> list[Split]:
     """Keep speakers back, each choice of them as likely as each other.
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks; recordings of -1 are on neither side, since they might be of anybody.
-    calibration : float or int
-        Share of the speakers, or number of folds of them.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    list of (train, held), ndarray of int
-        One, or one for each fold.
-
-    Raises
-    ------
-    TargetError
-        There are too few speakers, or training is left with no label of a task.
-
     Notes
     -----
     A draw that does not please is not drawn again, else who alone has a label would never be kept
@@ -189,22 +127,7 @@ def draw_sides(
 
 
 def refuse_one_class(estimator: Any, frame: pd.DataFrame, speaker: str | None) -> None:
-    """Refuse a model that has learnt one class of a task of which there are several.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted to some of the recordings.
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets of all whose speaker is known.
-    speaker : str or None
-        Column of the speakers, of whom training may have one.
-
-    Raises
-    ------
-    TargetError
-        It would give that class as its only answer.
-    """
+    """Refuse a model that has learnt one class of a task of which there are several."""
     for task, labels in task_classes(estimator):
         there = frame[task].dropna().unique() if task in frame else ()
         if task != speaker and len(labels) == 1 and len(there) > 1:
@@ -234,33 +157,7 @@ def answered(
     speaker: str | None,
     rng: np.random.RandomState | None = None,
 ) -> dict[Any, Held]:
-    """Ask models about recordings of speakers from whom they have not learnt.
-
-    Parameters
-    ----------
-    parts : list of (estimator, rows)
-        Fitted, and the recordings to ask about.
-    X : array-like of shape (n_recordings, ...)
-        What they take.
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    speaker : str or None
-        The column of the speakers, which is no task here: the models do not know them.
-    rng : RandomState or None, default=None
-        Draws one recording of each speaker, for intervals and sets to go by. None takes all.
-
-    Returns
-    -------
-    dict of Held
-        By task: numbers, and classes of whose probabilities the models speak.
-
-    Raises
-    ------
-    TargetError
-        No label of a task is known, or the model has a task of which there are no targets.
-    """
+    """Ask models about recordings of speakers from whom they have not learnt."""
     frame = _of_tasks(frame, parts[0][0], speaker)
     parts_of: dict[Any, list[tuple[Array, ...]]] = {}
     every = _every_label([estimator for estimator, _ in parts])
@@ -349,17 +246,7 @@ def _asked(
 
 
 def task_classes(estimator: Any) -> list[tuple[Any, Array]]:
-    """Give the classification tasks of a model, each with its labels, in column order.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-        With `tasks_` and `classes_`, or around one.
-
-    Returns
-    -------
-    list of (task, ndarray)
-    """
+    """Give the classification tasks of a model, each with its labels, in column order."""
     last: Any = last_step(estimator)[0]
     tasks = [task for task, kind in last.tasks_.items() if kind == CLASSIFICATION]
     if not tasks:

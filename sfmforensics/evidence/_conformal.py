@@ -23,21 +23,6 @@ ANY_OTHER = "(any other)"
 def speaker_weights(speakers: Column) -> FloatArray:
     """Weights by which each speaker counts as much as each other.
 
-    Parameters
-    ----------
-    speakers : array-like of shape (n_recordings,)
-        Who speaks.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings,)
-        Sums to the number of speakers.
-
-    Raises
-    ------
-    TargetError
-        A recording has no speaker.
-
     Examples
     --------
     >>> speaker_weights(["a", "a", "b"])
@@ -54,27 +39,6 @@ def speaker_weights(speakers: Column) -> FloatArray:
 
 def speaker_quantile(scores: ArrayLike, speakers: Column, confidence: float) -> float:
     r"""Bound that a recording of a new speaker keeps with at least this probability.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n_recordings,)
-        How wrong the model was, recording by recording, of speakers from whom it has not learnt.
-    speakers : array-like of shape (n_recordings,)
-        Who speaks.
-    confidence : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    float
-        Infinite where there are too few speakers: of K at most K / (K + 1) can be promised.
-
-    Raises
-    ------
-    ParameterError
-        The confidence is not between 0 and 1, or a score is not a number.
-    TargetError
-        There are no recordings, or one has no speaker.
 
     Notes
     -----
@@ -125,19 +89,6 @@ def speaker_quantile(scores: ArrayLike, speakers: Column, confidence: float) -> 
 def one_of_each(scores: FloatArray, speakers: IntArray, rng: np.random.RandomState) -> BoolArray:
     """Draw one recording of each speaker, each as likely as each other.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_recordings,)
-        As for `speaker_quantile`; the draw is among them, in whatever order they come.
-    speakers : ndarray of shape (n_recordings,), int
-        Who speaks.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings,), bool
-
     Examples
     --------
     >>> one_of_each(np.array([1.0, 2.0, 3.0]), np.array([0, 0, 1]), np.random.RandomState(0))
@@ -155,19 +106,6 @@ def one_of_each(scores: FloatArray, speakers: IntArray, rng: np.random.RandomSta
 def class_scores(probabilities: FloatArray, truth: ArrayLike) -> FloatArray:
     """How wrong probabilities are, for sets of classes.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_recordings, n_classes)
-        Of each class.
-    truth : array-like of shape (n_recordings,), int
-        Column of the true class; -1 for one that the model does not know.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings,)
-        Negative logarithm of the probability of the true class, which tells those near 0 apart;
-        infinite for a class that the model does not know.
-
     Examples
     --------
     >>> class_scores(np.array([[0.75, 0.25]]), [1]).round(3)
@@ -180,18 +118,6 @@ def class_scores(probabilities: FloatArray, truth: ArrayLike) -> FloatArray:
 
 def class_sets(probabilities: FloatArray, quantile: float) -> BoolArray:
     """Classes that cannot be ruled out.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_recordings, n_classes)
-        Of each class.
-    quantile : float
-        Of `class_scores`, as `speaker_quantile` gives it.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings, n_classes), bool
-        The most probable class is always in, so that no set is empty.
 
     References
     ----------

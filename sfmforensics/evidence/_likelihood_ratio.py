@@ -49,13 +49,7 @@ def no_trials() -> Trials:
 
 @dataclass(frozen=True)
 class Measures:
-    """How well the comparisons that calibrated were told apart.
-
-    Parameters
-    ----------
-    n_same, n_different, cllr, cllr_min, eer
-        As in `Comparison`.
-    """
+    """How well the comparisons that calibrated were told apart."""
 
     n_same: int
     n_different: int

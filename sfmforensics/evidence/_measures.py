@@ -39,23 +39,7 @@ ROUNDED = 12
 
 @dataclass(frozen=True)
 class Estimate:
-    """One measure, and what it is of each resample of the speakers.
-
-    Parameters
-    ----------
-    value : float
-        Of all speakers.
-    drawn : ndarray of shape (n_resamples,)
-        NaN where a resample has nothing to measure.
-    units : int
-        Speakers.
-    exact : bool, default=False
-        Whether it is a share of each speaker, so that 0 and 1 have bounds as well.
-    centred : bool, default=False
-        Whether resamples are too high or too low by chance: then their median is made the value.
-    floor : float, default=0
-        What no bound is below.
-    """
+    """One measure, and what it is of each resample of the speakers."""
 
     value: float
     drawn: FloatArray
@@ -85,15 +69,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Measured:
-    """All measures of a task, of some of the recordings or comparisons.
-
-    Parameters
-    ----------
-    n, speakers : int
-        How many recordings, or comparisons, and speakers in them.
-    estimates : dict of str to Estimate
-        By measure.
-    """
+    """All measures of a task, of some of the recordings or comparisons."""
 
     n: int
     speakers: int
@@ -103,27 +79,7 @@ class Measured:
 def measure_answers(
     answers: TaskAnswers, held: BoolArray, voices: IntArray, drawn: FloatArray, *, own: bool
 ) -> Measured:
-    """Measure answers, each speaker counting as much as each other.
-
-    Parameters
-    ----------
-    answers : TaskAnswers
-        Of all recordings.
-    held : ndarray of shape (n_recordings,), bool
-        Which of them.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    drawn : ndarray of shape (n_resamples, n_speakers)
-        How often each speaker is drawn.
-    own : bool
-        Whether they were chosen by the label that is asked: then it says nothing how often answers
-        of a probability are right.
-
-    Returns
-    -------
-    Measured
-        Means over the speakers of each one's mean.
-    """
+    """Measure answers, each speaker counting as much as each other."""
     rows = np.flatnonzero(held & answers.known)
     who, n_voices = voices[rows], drawn.shape[1]
     share = 1 / np.bincount(who, minlength=1)[who]
@@ -219,15 +175,7 @@ P_TARGET = 0.01
 
 
 class Comparisons:
-    """Trials by the speakers that they compare, to be measured of many resamples.
-
-    Parameters
-    ----------
-    trials : Trials
-        Their scores logarithms to base 10 of likelihood ratios.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks, by the rows that the trials name.
-    """
+    """Trials by the speakers that they compare, to be measured of many resamples."""
 
     def __init__(self, trials: Trials, voices: IntArray) -> None:
         first, second = voices[trials.first], voices[trials.second]
@@ -249,19 +197,7 @@ class Comparisons:
         self.misleads = (against > 0).astype(float)
 
     def measured(self, rows: IntArray, drawn: FloatArray) -> Measured:
-        """Measure some of the trials, each speaker and each pair of two counting alike.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which trials.
-        drawn : ndarray of shape (n_resamples, n_speakers)
-            How often each speaker is drawn.
-
-        Returns
-        -------
-        Measured
-        """
+        """Measure some of the trials, each speaker and each pair of two counting alike."""
         counts = np.bincount(self.pair[rows], minlength=len(self.first))
         pairs = np.flatnonzero(counts)
         pair = np.searchsorted(pairs, self.pair[rows])

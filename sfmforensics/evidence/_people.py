@@ -31,38 +31,13 @@ CANNOT_BE_CHECKED = f"{NO_PEOPLE}; whether it has heard them cannot be checked"
 
 
 def holds_people(model: Any) -> bool:
-    """Whether a model knows the recordings and speakers that it was made of.
-
-    Parameters
-    ----------
-    model : Pipeline, CalibratedModel or estimator
-        Fitted.
-
-    Returns
-    -------
-    bool
-        False for one that `sfmforensics.saving.without_people` made.
-    """
+    """Whether a model knows the recordings and speakers that it was made of."""
     last = model[-1] if isinstance(model, Pipeline) else model
     return bool(getattr(last, "holds_people_", True))
 
 
 def calibration_without_people(model: CalibratedModel, estimator: Any) -> CalibratedModel:
-    """Give a calibrated model that has forgotten who calibrated it.
-
-    Parameters
-    ----------
-    model : CalibratedModel
-        Fitted; stays as it is.
-    estimator : estimator
-        What is inside, without people.
-
-    Returns
-    -------
-    CalibratedModel
-        With the same answers, intervals, sets and ratios. It keeps how wrong it was of each
-        calibration recording, by numbers of speakers; and of their comparisons how good they were.
-    """
+    """Give a calibrated model that has forgotten who calibrated it."""
     reduced = copy(model)
     for name in _OF_PEOPLE:
         reduced.__dict__.pop(name, None)
@@ -107,26 +82,7 @@ def speaker_names(speakers: Column) -> list[str]:
 def remembered_speakers(
     frame: pd.DataFrame, speaker: str | None, train: IntArray | None, held: IntArray, estimator: Any
 ) -> dict[str, list[str]]:
-    """Name whom a model has been trained and calibrated with.
-
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_recordings, n_tasks)
-        Targets.
-    speaker : str or None
-        Column of the speakers.
-    train : ndarray of int or None
-        Recordings that trained; None where the estimator came fitted, and knows by itself.
-    held : ndarray of int
-        Recordings that calibrated.
-    estimator : estimator
-        Fitted.
-
-    Returns
-    -------
-    dict of str to list of str
-        "trained" and "calibrated"; empty where nobody is named.
-    """
+    """Name whom a model has been trained and calibrated with."""
     if speaker not in frame:
         return {"trained": [], "calibrated": []}
     names = frame[speaker]
@@ -158,27 +114,7 @@ def classes_of(estimator: Any, speaker: str | None) -> Column:
 
 
 def check_strangers(model: CalibratedModel, speakers: Column, *, allow: bool = False) -> list[str]:
-    """Refuse speakers of whom a model has heard, by their names.
-
-    Parameters
-    ----------
-    model : CalibratedModel
-        Fitted.
-    speakers : array-like of shape (n_recordings,)
-        Who speaks.
-    allow : bool, default=False
-        Whether it goes on with them.
-
-    Returns
-    -------
-    list of str
-        Those whom it knows, if that is allowed.
-
-    Raises
-    ------
-    TargetError
-        It knows some of them.
-    """
+    """Refuse speakers of whom a model has heard, by their names."""
     names = speaker_names(speakers)
     remembered: dict[str, list[str]] | None = getattr(model, "speakers_", None)
     if not holds_people(model):

@@ -32,26 +32,6 @@ def temperature(
 ) -> float:
     """Find the temperature that makes probabilities most probable.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_recordings, n_classes)
-        What a model says of recordings from which it has not learnt.
-    truth : array-like of shape (n_recordings,), int
-        Column of the true class; recordings of a class that it does not know, -1, do not count.
-    weights : array-like of shape (n_recordings,) or None, default=None
-        How much each counts.
-
-    Returns
-    -------
-    float
-        Above 1 for a model that is too sure, below for one that is not sure enough; between 0.05
-        and 20.
-
-    Raises
-    ------
-    TargetError
-        No recording is of a class that the model knows.
-
     References
     ----------
     .. [1] Guo, C., Pleiss, G., Sun, Y., Weinberger, K. Q. On calibration of modern neural networks.
@@ -85,18 +65,6 @@ def temperature(
 def scale(probabilities: FloatArray, temperature: float) -> FloatArray:
     """Make probabilities less sure (a temperature above 1) or more.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_recordings, n_classes)
-        Of each class.
-    temperature : float
-        Above 0.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings, n_classes)
-        The order of the classes is what it was.
-
     Examples
     --------
     >>> scale(np.array([[0.8, 0.2]]), 2.0).round(3)
@@ -109,29 +77,6 @@ def least_confidence(
     correct: ArrayLike, confidence: ArrayLike, risk: float, speakers: Column | None = None
 ) -> float:
     r"""Find from which confidence on answers are wrong no more often than a risk that is taken.
-
-    Parameters
-    ----------
-    correct : array-like of shape (n_recordings,), bool
-        Whether the model's answer was right, of recordings from which it has not learnt.
-    confidence : array-like of shape (n_recordings,)
-        How sure it was, between 0 and 1.
-    risk : float
-        Share of the answers that may be wrong, between 0 and 1.
-    speakers : array-like of shape (n_recordings,) or None, default=None
-        Who speaks; None takes each recording for a speaker.
-
-    Returns
-    -------
-    float
-        The least of some levels at or above which the answers keep within the risk; 0 where all
-        do. Infinite where none is: then every answer is inconclusive.
-
-    Raises
-    ------
-    ParameterError
-        The risk is not between 0 and 1, an answer neither right nor wrong, or a confidence not a
-        number.
 
     Notes
     -----

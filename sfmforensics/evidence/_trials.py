@@ -30,22 +30,7 @@ SETS_OF_EACH = 20
 
 
 def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntArray, IntArray]:
-    """Find the recordings whose speaker is known.
-
-    Parameters
-    ----------
-    X : array-like of length n_recordings
-        Vectors.
-    y : array-like of shape (n_recordings,)
-        Who speaks.
-    copies : array-like of shape (n_recordings,) or None
-        Recordings with equal numbers are one.
-
-    Returns
-    -------
-    rows, voices, copies : ndarray of shape (n_known,), int
-        Speakers who share a copy are one voice.
-    """
+    """Find the recordings whose speaker is known."""
     check_consistent_length(X, y, copies)
     speakers = label_codes(y)[0]
     rows = np.flatnonzero(speakers >= 0)
@@ -55,17 +40,6 @@ def labelled(X: Array, y: Column, copies: Column | None) -> tuple[IntArray, IntA
 
 def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
     """Number recordings so that copies have equal numbers, and all others numbers of their own.
-
-    Parameters
-    ----------
-    copies : array-like of shape (n_recordings,) or None
-        Recordings with equal numbers are one; one without a number is a copy of nothing.
-    n_recordings : int
-        How many there are.
-
-    Returns
-    -------
-    ndarray of shape (n_recordings,), int
 
     Examples
     --------
@@ -80,25 +54,7 @@ def copy_numbers(copies: Column | None, n_recordings: int) -> IntArray:
 def means_by_speaker(
     projected: FloatArray, speakers: Column | None
 ) -> list[tuple[int, FloatArray]]:
-    """Average the recordings of each speaker.
-
-    Parameters
-    ----------
-    projected : ndarray of shape (n_recordings, n_components)
-        What a scorer's `project` gave.
-    speakers : array-like of shape (n_recordings,) or None
-        Who speaks; None takes each recording for a speaker.
-
-    Returns
-    -------
-    list of (int, ndarray of shape (1, n_components))
-        How many recordings, and their mean; speakers in the order in which they come.
-
-    Raises
-    ------
-    TargetError
-        Nobody says who speaks in a recording.
-    """
+    """Average the recordings of each speaker."""
     speakers = np.arange(len(projected)) if speakers is None else speakers
     check_consistent_length(projected, speakers)
     who = label_codes(speakers)[0]
@@ -119,29 +75,7 @@ def known_trials(
     n_known: int = 1,
     random_state: RandomState = 0,
 ) -> Trials:
-    """Compare recordings, each with sets of known recordings of one speaker.
-
-    Parameters
-    ----------
-    scorer : CosineScorer or PLDA
-        What scores.
-    projected : ndarray of shape (n_recordings, n_components)
-        What the scorer's `project` gave.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    copies : ndarray of shape (n_recordings,), int
-        Recordings with equal numbers are one, and not compared.
-    n_known : int, default=1
-        Recordings in a set.
-    random_state : int or RandomState, default=0
-        Draws the sets, and the recordings where there are more than 2000.
-
-    Returns
-    -------
-    Trials
-        Each pair once; of sets of several, up to 20 sets of each speaker who has one recording
-        more. `second` is the first recording of the set.
-    """
+    """Compare recordings, each with sets of known recordings of one speaker."""
     rng = check_random_state(random_state)
     rows = np.arange(len(voices))
     if len(rows) > MOST_COMPARED:
@@ -172,16 +106,6 @@ def known_trials(
 def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
     """Weights by which each speaker, and each pair of two, counts as much as each other.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_trials,), int
-        Who speaks on either side.
-
-    Returns
-    -------
-    ndarray of shape (n_trials,)
-        Sums to the number of speakers who are compared with themselves and of pairs.
-
     Examples
     --------
     >>> trial_weights(np.array([0, 0, 1]), np.array([1, 0, 0]))
@@ -194,18 +118,6 @@ def trial_weights(first: IntArray, second: IntArray) -> FloatArray:
 
 def balanced_weights(same: BoolArray, first: IntArray, second: IntArray) -> FloatArray:
     """Weights by which comparisons of one speaker count as much as those of two, besides.
-
-    Parameters
-    ----------
-    same : ndarray of shape (n_trials,), bool
-        Whether both sides are of one speaker.
-    first, second : ndarray of shape (n_trials,), int
-        Who speaks on either side.
-
-    Returns
-    -------
-    ndarray of shape (n_trials,)
-        Sums to that of `trial_weights`: what is fitted by them knows how many speakers there are.
 
     Examples
     --------
@@ -225,23 +137,7 @@ def pooled_trials(
     n_known: int,
     seed: int,
 ) -> Trials:
-    """Compare recordings within each part, by the scorer of that part.
-
-    Parameters
-    ----------
-    parts : list of (scorer, rows, projected)
-        As `left_out` gives them.
-    voices, copies : ndarray of shape (n_recordings,), int
-        Of all recordings.
-    n_known : int
-        Recordings in a set.
-    seed : int
-        Draws the sets.
-
-    Returns
-    -------
-    Trials
-    """
+    """Compare recordings within each part, by the scorer of that part."""
     columns = []
     for scorer, rows, projected in parts:
         part = known_trials(scorer, projected, voices[rows], copies[rows], n_known, seed)
@@ -267,29 +163,7 @@ def _drawn_sets(
 def left_out(
     scorer: Any, X: FloatArray, voices: IntArray, seed: int
 ) -> list[tuple[Any, IntArray, FloatArray]]:
-    """Fit a scorer to all but some speakers, and project these.
-
-    Parameters
-    ----------
-    scorer : CosineScorer or PLDA
-        Not fitted.
-    X : ndarray of shape (n_recordings, n_features)
-        Vectors.
-    voices : ndarray of shape (n_recordings,), int
-        Who speaks.
-    seed : int
-        Deals speakers out to folds.
-
-    Returns
-    -------
-    list of (scorer, rows, projected)
-        One for each fold: fitted to the others, and what it makes of this one.
-
-    Raises
-    ------
-    TargetError
-        There are fewer than four speakers.
-    """
+    """Fit a scorer to all but some speakers, and project these."""
     codes = np.unique(voices, return_inverse=True)[1]
     n_speakers = codes.max(initial=-1) + 1
     n_folds = min(FOLDS, n_speakers // 2)

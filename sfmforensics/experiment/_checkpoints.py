@@ -36,15 +36,6 @@ _TRIALS = ("scores", "same", "first", "second")
 class FoldStore:
     """Outcomes of folds, by what they depend on.
 
-    Parameters
-    ----------
-    folder : path-like or None
-        Where they are kept; None keeps nothing.
-    models : dict of str to estimator
-        By name.
-    X, target, copies, search, seed, tasks
-        As `sfmforensics.experiment.evaluate` takes them.
-
     Notes
     -----
     The model that was fitted in a first fold is kept as `sfmforensics.save_model` writes it; one

@@ -39,26 +39,6 @@ if TYPE_CHECKING:
 class LearntTasks(BaseEstimator):
     """Fit a model on those columns of the targets that hold a label at all.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A clone is fitted.
-    voices : array-like of shape (n_recordings,) or None, default=None
-        Group of each recording of the corpus, by which a training that stops early is split; the
-        index of the targets in `fit` holds positions in it. None splits without groups.
-
-    Attributes
-    ----------
-    estimator_ : estimator or None
-        Fitted; None where no column holds a label.
-    learnt_ : list of str
-        Columns that hold labels.
-
-    Warns
-    -----
-    SplitWarning
-        The model stops early, and cannot be told of groups.
-
     Notes
     -----
     A fold may hold a label of a task in its test side alone. That task has no answers then; all

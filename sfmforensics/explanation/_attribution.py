@@ -23,34 +23,14 @@ _AT_ONCE = 64
 
 
 class Attribution(NamedTuple):
-    """What is added to the measure of each task, in its unit.
-
-    Attributes
-    ----------
-    of_sets : ndarray of shape (2 ** n_views, n_tasks)
-        The measures with each set of views; bit i of a row's number says whether view i is there.
-    tokens : list of ndarray of shape (n_tasks, n_tokens)
-        By view, what each token adds. Of an ensemble the tokens of its members follow one another.
-    """
+    """What is added to the measure of each task, in its unit."""
 
     of_sets: FloatArray
     tokens: list[FloatArray]
 
 
 def frozen_copy(network: Any) -> Any:
-    """Copy a network to the CPU for asking what moves it, so that the network is left as it is.
-
-    Parameters
-    ----------
-    network : MultiViewNetwork or Ensemble
-        Trained.
-
-    Returns
-    -------
-    MultiViewNetwork or Ensemble
-        In evaluation mode; its parameters need no gradient, and gradients pass through its
-        transport plans, whatever passed in training.
-    """
+    """Copy a network to the CPU for asking what moves it, so that the network is left as it is."""
     with torch.inference_mode(False):  # what is made in that mode never has a gradient
         frozen = copy.deepcopy(network).to("cpu").eval().requires_grad_(False)
     for member in _members(frozen):
@@ -67,21 +47,6 @@ def attribute(
     n_steps: int,
 ) -> Attribution:
     """Share out the difference between a recording and a reference among views and tokens.
-
-    Parameters
-    ----------
-    network : MultiViewNetwork or Ensemble
-        From `frozen_copy`.
-    x, reference : Tensor of shape (1, n_features)
-        The recording, and what stands for a view that is left out.
-    measures : sequence of callable
-        For each task, from its outputs (rows, outputs) to numbers (rows,) that are explained.
-    n_steps : int
-        Points of the path along which a view comes in; 0 leaves out the tokens.
-
-    Returns
-    -------
-    Attribution
 
     Notes
     -----
@@ -128,16 +93,6 @@ def attribute(
 
 def shapley_values(values: FloatArray) -> FloatArray:
     """Shapley's value of each player, from what every set of players gets.
-
-    Parameters
-    ----------
-    values : ndarray of shape (2 ** n_players, ...)
-        Bit i of a row's number says whether player i is in the set.
-
-    Returns
-    -------
-    ndarray of shape (n_players, ...)
-        They add up to what all players get together less what none gets.
 
     References
     ----------

@@ -21,17 +21,6 @@ _MOST_YEARS = 1e6
 def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
     """Find the group of each recording, by each label that tells at least two apart.
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_recordings, n_labels)
-        Labels.
-
-    Returns
-    -------
-    dict of ndarray of shape (n_recordings,), object
-        By label: those of at most 12 classes, decades of an age, quartiles of any other number.
-        Missing where the label is.
-
     Examples
     --------
     >>> groupings_of(pd.DataFrame({"age": [21.0, 35.0, None], "language": ["ar", "ar", "ar"]}))

@@ -218,21 +218,7 @@ def _levels(scores: FloatArray) -> FloatArray:
 def resampled(
     measures: Mapping[str, Callable[..., Any]], weights: UnitWeights, draws: Iterable[FloatArray]
 ) -> dict[str, FloatArray]:
-    """The one engine of resampling: each measure of each draw of the units.
-
-    Parameters
-    ----------
-    measures : dict of str to callable
-        Each takes `sample_weight`, and gives a number for each of its rows.
-    weights : UnitWeights
-        Of which unit each row is.
-    draws : iterable of ndarray of shape (n_resamples, n_units)
-        How often each unit is drawn, block by block.
-
-    Returns
-    -------
-    dict of ndarray of shape (n_resamples,)
-    """
+    """The one engine of resampling: each measure of each draw of the units."""
     blocks: dict[str, list[FloatArray]] = {name: [] for name in measures}
     for weights.drawn in draws:
         for name, measure in measures.items():
@@ -257,19 +243,7 @@ def _numbered(units: Column | None, known: BoolArray) -> tuple[IntArray, int]:
 def unit_draws(
     n_units: int, n_resamples: int, random_state: RandomState, width: int = 1
 ) -> Iterator[FloatArray]:
-    """Generate how often each unit is drawn: blocks of shape (some resamples, n_units).
-
-    Parameters
-    ----------
-    n_units, n_resamples : int
-    random_state : int, RandomState instance or None
-    width : int, default=1
-        Numbers that are made of each resample, so that blocks of them do not fill the memory.
-
-    Yields
-    ------
-    ndarray
-    """
+    """Generate how often each unit is drawn: blocks of shape (some resamples, n_units)."""
     rng = check_random_state(random_state)
     size = max(1, AT_ONCE // max(1, n_units, width))
     for start in range(0, n_resamples if n_units else 0, size):
@@ -280,25 +254,7 @@ def unit_draws(
 def interval_bounds(
     value: float, drawn: FloatArray, n_units: int, confidence: float, exact: bool = False
 ) -> tuple[float, float]:
-    """Percentiles of resamples; NaN of few units, or where all agree (but see `exact`).
-
-    Parameters
-    ----------
-    value : float
-        Of all.
-    drawn : ndarray of shape (n_resamples,)
-        Of resamples; missing ones do not count.
-    n_units : int
-        What was resampled.
-    confidence : float
-        Share of the resamples between the bounds.
-    exact : bool, default=False
-        Whether 0 and 1 have Clopper and Pearson's bound where all agree.
-
-    Returns
-    -------
-    low, high : float
-    """
+    """Percentiles of resamples; NaN of few units, or where all agree (but see `exact`)."""
     drawn = drawn[~np.isnan(drawn)]
     if n_units < FEWEST_UNITS or not len(drawn):
         return np.nan, np.nan

@@ -25,29 +25,6 @@ def checked_trials(
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Read scores or logarithms of likelihood ratios, and which of them are of one speaker.
 
-    Parameters
-    ----------
-    values : array-like of shape (n_trials,)
-        May be infinite.
-    same : array-like of shape (n_trials,), bool
-        Whether both sides are one speaker; the numbers 1 and 0 will do.
-    weights : array-like of shape (n_trials,) or None, default=None
-        How much each counts; None for all alike.
-    several : bool, default=False
-        Whether weights may be of shape (n_resamples, n_trials).
-
-    Returns
-    -------
-    values : ndarray of shape (n_trials,)
-    same : ndarray of shape (n_trials,), bool
-    weights : ndarray of shape (n_trials,)
-
-    Raises
-    ------
-    ParameterError
-        Lengths differ; a score is missing or no number; a label is missing, or neither true nor
-        false, such as -1 or "target"; a weight is negative or not finite.
-
     Notes
     -----
     Whoever codes the two kinds as 1 and -1, or in words, writes ``labels == 1``: taken for a truth
@@ -77,22 +54,6 @@ def checked_trials(
 def checked_scores(values: ArrayLike, name: str = "scores") -> FloatArray:
     """Read numbers of which none is missing, as float64.
 
-    Parameters
-    ----------
-    values : array-like of shape (n_trials,)
-        May be infinite.
-    name : str, default="scores"
-        What they are called in an error.
-
-    Returns
-    -------
-    ndarray of shape (n_trials,)
-
-    Raises
-    ------
-    ParameterError
-        One is missing or no number, or they are not in one row.
-
     Examples
     --------
     >>> checked_scores([0.5, None, float("nan")])
@@ -121,22 +82,6 @@ def checked_scores(values: ArrayLike, name: str = "scores") -> FloatArray:
 
 def checked_labels(labels: ArrayLike, name: str = "same") -> BoolArray:
     """Read truth values: booleans, or the numbers 1 and 0.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n_trials,)
-        As they are.
-    name : str, default="same"
-        What they are called in an error.
-
-    Returns
-    -------
-    ndarray of shape (n_trials,), bool
-
-    Raises
-    ------
-    ParameterError
-        One is missing or anything else, or they are not in one row.
 
     Examples
     --------
@@ -174,24 +119,6 @@ def checked_labels(labels: ArrayLike, name: str = "same") -> BoolArray:
 
 def checked_weights(weights: ArrayLike, n_trials: int, *, several: bool = False) -> FloatArray:
     """Read how much each trial counts.
-
-    Parameters
-    ----------
-    weights : array-like of shape (n_trials,) or (n_resamples, n_trials)
-        Finite, 0 or more.
-    n_trials : int
-        How many there are.
-    several : bool, default=False
-        Whether there may be a row for each resample.
-
-    Returns
-    -------
-    ndarray of the same shape
-
-    Raises
-    ------
-    ParameterError
-        They are none of these.
 
     Examples
     --------

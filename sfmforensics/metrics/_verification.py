@@ -66,27 +66,6 @@ def drawn_claims(
 ) -> tuple[FloatArray, BoolArray, IntArray]:
     """Draw claims of recordings to be speakers, and score them block by block.
 
-    Parameters
-    ----------
-    ask : callable
-        Gives the scores (n, n_speakers) of recordings.
-    labels : ndarray of shape (n_speakers,)
-        The speakers.
-    X : array-like of length n_recordings
-        Recordings.
-    named : ndarray of shape (n_recordings,)
-        Who speaks.
-    rows : ndarray of int
-        Recordings whose speaker is known.
-    random_state : int or RandomState
-        Draws them.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_trials,)
-    same : ndarray of shape (n_trials,), bool
-    rows : ndarray of shape (n_trials,), int
-
     Notes
     -----
     Drawn are 2000 recordings (of fewer than 200 speakers as many more as make 400 000 claims); each
@@ -116,19 +95,6 @@ def drawn_claims(
 
 def drawn_recordings(who: IntArray, random_state: RandomState) -> IntArray:
     """Draw the recordings to compare with each other.
-
-    Parameters
-    ----------
-    who : ndarray of shape (n_recordings,), int
-        Number of the speaker of each; more recordings than `MOST_COMPARED`.
-    random_state : int or RandomState
-        Draws them.
-
-    Returns
-    -------
-    ndarray of int, ascending
-        `MOST_COMPARED` places. Where these would hold fewer than 100 pairs of one speaker, they
-        are up to 10 recordings each of speakers who are drawn, of those with several.
 
     Examples
     --------
@@ -240,17 +206,7 @@ def equal_error_rate(scores: ArrayLike, same: ArrayLike, sample_weight: Weights 
 def counts_by_score(
     scores: ArrayLike, same: ArrayLike, sample_weight: Weights
 ) -> tuple[FloatArray, FloatArray]:
-    """Count both kinds of trials by score, the lowest first.
-
-    Parameters
-    ----------
-    scores, same, sample_weight
-        As for `equal_error_rate`.
-
-    Returns
-    -------
-    same, different : ndarray of shape (..., n_scores)
-    """
+    """Count both kinds of trials by score, the lowest first."""
     counts = totals(_trial_rows, scores, same, weights=sample_weight)
     true, false = np.split(counts, 2, axis=-1)
     return true, false
@@ -460,15 +416,6 @@ def _speaker_side(estimator: Any, task: str) -> tuple[Callable[[Matrix], Array],
 
 def where_curves_cross(same: Array, other: Array) -> FloatArray:
     """Equal error rates of counts by score.
-
-    Parameters
-    ----------
-    same, other : ndarray of shape (n_resamples, n_scores)
-        True and false claims of each score, the lowest first.
-
-    Returns
-    -------
-    ndarray of shape (n_resamples,)
 
     Examples
     --------

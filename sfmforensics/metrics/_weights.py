@@ -31,15 +31,6 @@ class UnitWeights:
     What a metric sums by unit stays from one block of resamples to the next, and the sums of a
     block are shared by the metrics that are made of them.
 
-    Parameters
-    ----------
-    units : ndarray of shape (n_rows,), int
-        Number of the unit of each row.
-    n_units : int
-        How many there are.
-    share : ndarray of shape (n_rows,) or None, default=None
-        How much each row counts within its unit; None for all alike.
-
     Examples
     --------
     >>> from sfmforensics.metrics import accuracy
@@ -107,11 +98,6 @@ class PairWeights(UnitWeights):
 
     Two drawings of one unit are not compared with each other: that would be a recording with
     itself.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_trials,), int
-        Numbers of both units of each trial.
     """
 
     def __init__(self, first: IntArray, second: IntArray) -> None:
@@ -126,21 +112,7 @@ class PairWeights(UnitWeights):
 
 
 def totals(rows_of: Callable[..., Rows], *sides: Any, weights: Any) -> FloatArray:
-    """Sums of what a function says of each row, weighted.
-
-    Parameters
-    ----------
-    rows_of : callable
-        Gives, of `sides`, what is summed of each row (n_known, n_sums), and which rows are known.
-    *sides : object
-        What it is given, such as true and predicted labels.
-    weights : array-like of shape (n_rows,) or (n_resamples, n_rows), UnitWeights, or None
-        How often each row counts; None for all alike.
-
-    Returns
-    -------
-    ndarray of shape (n_sums,) or (n_resamples, n_sums)
-    """
+    """Sums of what a function says of each row, weighted."""
     if isinstance(weights, UnitWeights):
         return weights.totals(rows_of, *sides)
     rows, known = rows_of(*sides)

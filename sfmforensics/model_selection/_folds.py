@@ -79,15 +79,6 @@ def joined_groups(*labels: Column) -> IntArray:
 def named_groups(groups: Column) -> pd.Series:
     """Give groups with None where a corpus says "" of recordings of which nobody knows the speaker.
 
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,)
-        As the loaders of `sfmforensics.datasets` give them, or any other.
-
-    Returns
-    -------
-    Series of shape (n_samples,), object
-
     Examples
     --------
     >>> named_groups(["46", "", "9"]).tolist()
@@ -199,39 +190,7 @@ def held_out(
     rng: np.random.RandomState,
     used: IntArray,
 ) -> Split:
-    """Rows to learn from, and rows to judge the epochs by.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Passed on to a splitter.
-    y : TargetTable, or as in an estimator's `fit`
-        Targets.
-    validation : float or splitter
-        Share to keep back: of every label of the column with most labels, or, with groups, whole
-        groups. Of a splitter, the first split.
-    groups : array-like of shape (n_samples,) or None
-        Rows of one group stay on one side; those without a group might be of any, and are on
-        neither.
-    rng : RandomState
-        For a share, or a splitter without a seed of its own.
-    used : ndarray of int
-        The rows that count; all others are on neither side.
-
-    Returns
-    -------
-    train, valid : ndarray of int
-
-    Raises
-    ------
-    TargetError
-        There are too few rows, groups or labels for two sides, or labels cannot be told apart.
-
-    Warns
-    -----
-    SplitWarning
-        Rows have no group.
-    """
+    """Rows to learn from, and rows to judge the epochs by."""
     table = TargetTable.of(y)
     frame = table.frame
     if groups is not None:

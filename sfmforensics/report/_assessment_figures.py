@@ -141,21 +141,7 @@ def save_assessment(
 
 
 def groups_figure(assessment: Assessment) -> Figure:
-    """Draw measures of all recordings and of each group, with their intervals.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        As `sfmforensics.evidence.assess` gives it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row of panels for each task, a panel for each measure. The band is the interval of all;
-        dotted is what was promised: the confidence, the risk, and a Cllr of 1, which is that of
-        ratios that say nothing. Without an interval: fewer than five speakers, or all resamples
-        agree.
-    """
+    """Draw measures of all recordings and of each group, with their intervals."""
     table = assessment.table
     table = table[~table["measure"].isin(LEFT_OUT)]
     bys = list(dict.fromkeys(table["by"]))

@@ -61,38 +61,6 @@ def case_page(
 ) -> str:
     """Make the page of a comparison, of one or two sheets when it is printed.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        The likelihood ratio, and what it rests on.
-    answers : DataFrame
-        A row for each recording, the questioned first: "path", and what a model says of it, as
-        `sfmforensics.workflow.compare_files` gives it.
-    manifest : dict
-        The chain of custody; its recordings are in the order of the answers.
-    tasks : dict of str to {"classification", "regression"}, or None, default=None
-        Answers that are shown. Who of the training speakers a voice is most like belongs in no
-        report, so leave the speaker out.
-    confidence : float, default=0.9
-        Of the intervals and sets among the answers.
-    seconds : sequence of float or None, default=None
-        How long the recordings are.
-    trials : Trials or None, default=None
-        Comparisons that calibrated, with logarithms to base 10 of ratios; drawn as a Tippett plot.
-    explanation : Explanation or None, default=None
-        Of the answers about the questioned recording, its first row.
-
-    Returns
-    -------
-    str
-        HTML that refers to no other file and runs no script. It never says that two recordings
-        are of one speaker, nor how probable that is.
-
-    Raises
-    ------
-    ReportError
-        All trials are of one kind.
-
     Examples
     --------
     >>> import pandas as pd

@@ -94,19 +94,6 @@ def reproduction_table(
 def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     """The best figure of each system, as in the paper's Table 6.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `reproduction_table`.
-    corpus_name : str
-        Which corpus.
-
-    Returns
-    -------
-    DataFrame
-        The same columns, and "paper_all": the paper's best over all its views. "paper" is its best
-        over the views that there are here. "view_1" and "view_2" say which views were the best.
-
     Notes
     -----
     The best of several systems is picked by its test scores, so it is better than what the next
@@ -132,20 +119,7 @@ def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
-    """Write one of the paper's tables as a person reads it: protocols side by side.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of `reproduction_table` or `best_of`, of one number.
-
-    Returns
-    -------
-    DataFrame of str
-        A row for each system and views; of each task what the paper reports, ours under closed
-        (mean ± standard deviation over the folds, and the difference in brackets), and under
-        disjoint.
-    """
+    """Write one of the paper's tables as a person reads it: protocols side by side."""
     metrics = [m for m in METRICS.defaults if m in set(table["metric"])]
     table = table[table["metric"].isin(metrics)]
     tasks = list(dict.fromkeys(table["task"]))

@@ -50,31 +50,7 @@ def draw_figures(
     fitted: Any = None,
     model: str | None = None,
 ) -> list[dict[str, str]]:
-    """Draw the corpus, its vectors, and what one fitted model makes of them.
-
-    Parameters
-    ----------
-    output : Path
-        Folder for the PNG files.
-    target : DataFrame of shape (n_recordings, n_tasks)
-        Labels.
-    X : DataFrame of shape (n_recordings, n_features)
-        The views.
-    splits : dict of str to list of (ndarray, ndarray)
-        By protocol. Vectors are drawn of the test side of the first fold of the last one: of voices
-        never heard, if there is "disjoint".
-    scores : DataFrame
-        As `evaluate` gives them.
-    fitted : estimator or None, default=None
-        Fitted on the training side of that fold.
-    model : str or None, default=None
-        What it is called.
-
-    Returns
-    -------
-    list of dict
-        "file", "title" and "text" (what the picture shows, in words) of each, for the report.
-    """
+    """Draw the corpus, its vectors, and what one fitted model makes of them."""
     drawn: list[dict[str, str]] = []
 
     def keep(stem: str, title: str, text: str, display: Any) -> None:

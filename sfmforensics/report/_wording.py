@@ -53,18 +53,6 @@ def is_defined(task: Any, protocol: str, metric: Any = None) -> bool:
 def heading(task: Any, metric: Any) -> str:
     """Title of a column of scores.
 
-    Parameters
-    ----------
-    task : str
-        Name of the task.
-    metric : str
-        Name of the metric.
-
-    Returns
-    -------
-    str
-        With its unit; accuracy and rmse, the defaults, are not spelt out for the paper's tasks.
-
     Examples
     --------
     >>> heading("speaker", "accuracy"), heading("age", "rmse"), heading("age", "mae")
@@ -109,16 +97,6 @@ def in_units(metric: str) -> bool:
 def main_metric(metrics: Sequence[str]) -> str:
     """Choose the metric that a table shows by default.
 
-    Parameters
-    ----------
-    metrics : sequence of str
-        What there is for a task.
-
-    Returns
-    -------
-    str
-        The first that `METRICS` names (accuracy, or rmse), else the first given.
-
     Examples
     --------
     >>> main_metric(["mae", "rmse"])
@@ -157,17 +135,6 @@ def natural_key(label: object) -> list[Any]:
 def figure_text(label: object, width: int = 28) -> str:
     r"""Write a label so that matplotlib shows it as it is, on one line and not too long.
 
-    Parameters
-    ----------
-    label : object
-        Label of a user's; ``$`` would start a formula.
-    width : int, default=28
-        Most characters.
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> print(figure_text("US$ or\nA$"))
@@ -183,15 +150,6 @@ def figure_text(label: object, width: int = 28) -> str:
 
 def plain(value: object) -> str:
     """Write a value of the settings as a person would.
-
-    Parameters
-    ----------
-    value : object
-        Anything that JSON holds.
-
-    Returns
-    -------
-    str
 
     Examples
     --------

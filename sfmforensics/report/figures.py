@@ -34,23 +34,6 @@ __all__ = ["plot_scores", "save_figures"]
 def confusion_display(predictions: pd.DataFrame, task: str, protocol: str) -> ConfusionDisplay:
     """Count what each class was taken for.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        Columns ``path, fold, protocol, task, true, predicted``, as `evaluate` writes them.
-    task, protocol : str
-        Which rows.
-
-    Returns
-    -------
-    ConfusionDisplay
-        Not yet drawn.
-
-    Raises
-    ------
-    ReportError
-        A column is missing, or there is nothing to show for this task and protocol.
-
     Examples
     --------
     >>> import pandas as pd
@@ -72,25 +55,6 @@ def regression_display(
     predictions: pd.DataFrame, task: str, protocol: str, unit: str | None = None
 ) -> RegressionDisplay:
     """Set predicted against true numbers.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As for `confusion_display`; "true" and "predicted" of this task are numbers.
-    task, protocol : str
-        Which rows.
-    unit : str or None, default=None
-        Unit of the numbers; None takes "years" for age.
-
-    Returns
-    -------
-    RegressionDisplay
-        Not yet drawn.
-
-    Raises
-    ------
-    ReportError
-        As for `confusion_display`, or something is no number or missing.
 
     Examples
     --------
@@ -122,27 +86,7 @@ def _rows(predictions: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
 def draw_predictions(
     scores: pd.DataFrame, predictions: pd.DataFrame
 ) -> Iterator[tuple[str, str, str, Axes]]:
-    """Draw, one after the other, every task and protocol that has scores and predictions.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Scores, which tell the kinds of the tasks.
-    predictions : DataFrame
-        Columns ``path, fold, protocol, task, true, predicted``, as `evaluate` writes them.
-
-    Yields
-    ------
-    task, protocol, kind : str
-        What is drawn; kind is "confusion" or "regression".
-    ax : matplotlib.axes.Axes
-        On a figure outside pyplot.
-
-    Raises
-    ------
-    ReportError
-        A column is missing, or numbers are drawn that are none.
-    """
+    """Draw, one after the other, every task and protocol that has scores and predictions."""
     if predictions.empty:  # of speakers alone, under disjoint, there are no answers
         return
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")

@@ -219,18 +219,6 @@ def to_rich(frame: pd.DataFrame, title: str | None = None) -> Grid:
 def number(value: Any, metric: str) -> str:
     """Write one score.
 
-    Parameters
-    ----------
-    value : float
-        Score; NaN where nothing was measured.
-    metric : str
-        Its metric.
-
-    Returns
-    -------
-    str
-        Shares in percent with one decimal, other numbers with two.
-
     Examples
     --------
     >>> number(0.932, "uar"), number(1.444, "rmse"), number(float("nan"), "accuracy")
@@ -560,17 +548,6 @@ def _compared(row: Any, metric: Any, names: Sequence[str]) -> list[str]:
 
 def untested(comparisons: pd.DataFrame) -> pd.Series:
     """Find the differences that are the same in every fold, and not 0: they have no p.
-
-    Parameters
-    ----------
-    comparisons : DataFrame
-        As `sfmforensics.metrics.compare_models` gives them, or did in 0.1.0, which gave them a p
-        of 0.
-
-    Returns
-    -------
-    Series of bool
-        One for each row.
 
     Examples
     --------

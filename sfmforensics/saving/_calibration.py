@@ -36,24 +36,7 @@ _OF_CALIBRATION = tuple(
 
 
 def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Take a fitted model's calibration apart; the estimator inside is not in it.
-
-    Parameters
-    ----------
-    model : CalibratedModel
-        Fitted.
-
-    Returns
-    -------
-    plain : dict
-        Numbers, texts, and lists and dicts of them.
-    arrays : dict of str to ndarray
-
-    Raises
-    ------
-    ModelFileError
-        Voices are compared by something of the user's own.
-    """
+    """Take a fitted model's calibration apart; the estimator inside is not in it."""
     arrays: dict[str, Array] = {}
     if holds_people(model):
         arrays |= {"rows": model.calibration_rows_, "left_out": _left_out(model)}
@@ -96,26 +79,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
 def calibrated_from(
     estimator: Any, unfitted: Any, plain: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> CalibratedModel:
-    """Put a calibration together again.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted, as it was inside.
-    unfitted : estimator
-        The same before it was fitted.
-    plain, arrays
-        As `calibration_state` gave them.
-
-    Returns
-    -------
-    CalibratedModel
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        Something is missing, or not what it was.
-    """
+    """Put a calibration together again."""
     template = plain["template"]
     model = CalibratedModel(
         unfitted,

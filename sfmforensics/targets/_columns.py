@@ -85,21 +85,7 @@ def as_frame(y: Targets) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class TargetTable:
-    """Targets that were checked once: as a frame, and the form that answers are given in.
-
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_samples, n_tasks)
-        As `as_frame` gives it.
-    form : {"frame", "polars", "array"}
-        What they were.
-    flat : bool
-        Whether they were 1-D.
-    schema : object
-        Of polars' columns; None for any other form.
-    given : as in an estimator's `fit`, or None
-        As they were; None for a part of them.
-    """
+    """Targets that were checked once: as a frame, and the form that answers are given in."""
 
     frame: pd.DataFrame
     form: str
@@ -110,20 +96,6 @@ class TargetTable:
     @classmethod
     def of(cls, y: Targets | TargetTable) -> TargetTable:
         """Check targets, unless they are checked already.
-
-        Parameters
-        ----------
-        y : TargetTable, or as in an estimator's `fit`
-            Targets.
-
-        Returns
-        -------
-        TargetTable
-
-        Raises
-        ------
-        TargetError
-            As by `as_frame` and `refuse_odd_labels`.
 
         Examples
         --------
@@ -146,17 +118,6 @@ class TargetTable:
 def label_codes(labels: Column) -> tuple[IntArray, Array]:
     """Number labels of any type, tuples included, in the order in which they come.
 
-    Parameters
-    ----------
-    labels : array-like of shape (n_samples,)
-        Labels; missing ones are None or NaN.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_samples,), int
-        -1 for a missing label.
-    names : ndarray of shape (n_labels,), object
-
     Examples
     --------
     >>> label_codes([("a", 1), None, ("a", 2), ("a", 1)])[0]
@@ -169,18 +130,6 @@ def label_codes(labels: Column) -> tuple[IntArray, Array]:
 
 def refuse_odd_labels(frame: pd.DataFrame) -> None:
     """Refuse labels of which nobody can say which are the same.
-
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_samples, n_tasks)
-        Targets.
-
-    Raises
-    ------
-    TargetError
-        There is no column; a label is a list, a dict or the like; a column mixes numbers and text,
-        as one does with an age in words, or with 1 and "1"; or it mixes numbers and truth values,
-        as 1 and True.
 
     Examples
     --------
@@ -212,16 +161,6 @@ def refuse_odd_labels(frame: pd.DataFrame) -> None:
 
 def refuse_numbered_speakers(name: Hashable, column: pd.Series) -> None:
     """Refuse speakers that would be learnt as numbers, as pandas makes of integers with gaps.
-
-    Parameters
-    ----------
-    name : Hashable
-        Of the column; only "speaker" is one of speakers.
-    column : Series of shape (n_samples,)
-
-    Raises
-    ------
-    TargetError
 
     Examples
     --------

@@ -82,26 +82,7 @@ def build_estimator(
 
 
 def read_of(corpus: Bunch, union: FeatureUnion, cache: PathLike | None) -> dict[str, list[Any]]:
-    """What a run over a corpus reads, by parameter, for `check_outputs`.
-
-    Parameters
-    ----------
-    corpus : Bunch
-        As the loaders of `sfmforensics.datasets` give it.
-    union : FeatureUnion
-        As `make_views` gives it.
-    cache : path-like or None
-        Folder that keeps the embeddings.
-
-    Returns
-    -------
-    dict of str to list
-
-    Raises
-    ------
-    OutputError
-        A recording lies where the cache would keep a vector.
-    """
+    """What a run over a corpus reads, by parameter, for `check_outputs`."""
     recordings = [recording for recording in corpus.data if is_path(recording)]
     if cache is not None:
         inside = os.path.join(os.path.realpath(user_path(cache)), "")
@@ -144,23 +125,6 @@ def warn_of_no_labels(corpus: Bunch) -> None:
 
 def answer_columns(tasks: Mapping[str, str], *, intervals: bool = False) -> list[str]:
     """Names of the columns that answers have: the path, each task, the probability of a label.
-
-    Parameters
-    ----------
-    tasks : dict of str to str
-        Kind by task.
-    intervals : bool, default=False
-        Whether there are sets and intervals as well.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    TargetError
-        Two of them would be one, as with labels called "path", or "emotion" and
-        "emotion_probability".
 
     Examples
     --------

@@ -32,17 +32,7 @@ GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the res
 
 @dataclass(frozen=True)
 class Copies:
-    """Which of some recordings are one.
-
-    Parameters
-    ----------
-    exact : ndarray of shape (n_recordings,), int
-        Recordings with equal numbers hold the same samples.
-    near : DataFrame
-        As `sfmforensics.audit.near_copies` gives it.
-    joined : ndarray of shape (n_recordings,), int
-        Recordings with equal numbers are exact or near copies of one.
-    """
+    """Which of some recordings are one."""
 
     exact: IntArray
     near: pd.DataFrame
@@ -57,25 +47,7 @@ def copies_among(
     verbose: bool = False,
     hearing: Hearing = USUAL,
 ) -> Copies:
-    """Find the copies among recordings: whatever keeps copies together, or apart, goes by this.
-
-    Parameters
-    ----------
-    data : list of length n_recordings
-        Paths, or ``(signal, rate)`` pairs.
-    X : array-like of shape (n_recordings, n_features) or None, default=None
-        Embeddings, which add candidates.
-    neighbours : int, default=5
-        Candidates of each recording.
-    verbose : bool, default=False
-        Show progress bars.
-    hearing : Hearing, default=USUAL
-        What is heard of them.
-
-    Returns
-    -------
-    Copies
-    """
+    """Find the copies among recordings: whatever keeps copies together, or apart, goes by this."""
     exact = find_copies(data, verbose=verbose)
     near = near_copies(
         data,
@@ -95,36 +67,7 @@ def refuse_pairs(
     allow: bool,
     hearing: Hearing = USUAL,
 ) -> list[dict[str, Any]]:
-    """Refuse recordings that are one take; of near copies an examiner may know better.
-
-    Parameters
-    ----------
-    files : sequence of str
-        Paths.
-    pairs : sequence of (int, int, str, str)
-        Positions of two that may not be one; what the first is ("the recording in question"), and
-        what to do.
-    allow : bool
-        Whether near copies are said and used, for correlations can be high by other causes.
-    hearing : Hearing, default=USUAL
-        What is heard of them.
-
-    Returns
-    -------
-    list of dict
-        The near copies that were used, for the manifest: "first", "second" (paths) and
-        "correlation".
-
-    Raises
-    ------
-    AudioError
-        Two are one take.
-
-    Warns
-    -----
-    EvidenceWarning
-        Two are, and are used nevertheless.
-    """
+    """Refuse recordings that are one take; of near copies an examiner may know better."""
     # All with all where that is a matter of seconds: of a case there are few.
     found = copies_among(files, neighbours=min(len(files), 20), hearing=hearing)
     # By their samples, of which the first alone is compared with others.
@@ -162,20 +105,7 @@ def refuse_pairs(
 
 @dataclass(frozen=True)
 class Heard:
-    """Recordings of a corpus that a model has learnt from.
-
-    Parameters
-    ----------
-    exact, near : ndarray of shape (n_recordings,), bool
-        Whose samples are those of one of its recordings; which are a near copy of one.
-    absent : int
-        Recordings of the model that are not where they were, or that cannot be heard: near copies
-        of these are not found.
-    unidentified : int
-        Those of them of which only the file was hashed: copies in another container are not found.
-    unknown : bool
-        Whether the model does not say at all what it has learnt from.
-    """
+    """Recordings of a corpus that a model has learnt from."""
 
     exact: BoolArray
     near: BoolArray
@@ -191,26 +121,7 @@ def heard_by(
     verbose: bool = False,
     hearing: Hearing = USUAL,
 ) -> Heard:
-    """Tell which recordings a model has been trained or calibrated with.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Its manifest says what it has learnt from; those files that still are where they were are
-        listened to.
-    data : list of length n_recordings
-        Paths, or ``(signal, rate)`` pairs.
-    provenance : Provenance
-        Of the same, decoded.
-    verbose : bool, default=False
-        Show progress bars.
-    hearing : Hearing, default=USUAL
-        What is heard of them.
-
-    Returns
-    -------
-    Heard
-    """
+    """Tell which recordings a model has been trained or calibrated with."""
     told = _learnt(model)
     exact = np.asarray(recorded_in(provenance.records, told), dtype=bool)
     there = [record["path"] for record in told if _is_there(record)]
@@ -237,20 +148,7 @@ def _hearing_of(model: Pipeline) -> Hearing:
 
 
 def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
-    """Refuse to validate a model by what it has learnt from.
-
-    Parameters
-    ----------
-    heard : Heard
-        As `heard_by` gives it.
-    data : list of length n_recordings
-        The recordings.
-
-    Raises
-    ------
-    TargetError
-        The model has learnt from one of them, or from a copy of it.
-    """
+    """Refuse to validate a model by what it has learnt from."""
     for which, are in (
         (heard.exact, "have trained or calibrated the model"),
         (

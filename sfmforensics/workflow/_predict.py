@@ -37,22 +37,7 @@ if TYPE_CHECKING:
 
 
 def calibrated_step(model: Pipeline) -> CalibratedModel:
-    """Give the calibrated model of a pipeline.
-
-    Parameters
-    ----------
-    model : Pipeline
-        From recordings to answers.
-
-    Returns
-    -------
-    CalibratedModel
-
-    Raises
-    ------
-    ModelFileError
-        It is not calibrated.
-    """
+    """Give the calibrated model of a pipeline."""
     if isinstance(model[-1], CalibratedModel):
         return model[-1]
     raise ModelFileError(
@@ -62,22 +47,7 @@ def calibrated_step(model: Pipeline) -> CalibratedModel:
 
 
 def comparing_step(model: Pipeline) -> CalibratedModel:
-    """Give the calibrated model of a pipeline that can compare voices.
-
-    Parameters
-    ----------
-    model : Pipeline
-        From recordings to answers.
-
-    Returns
-    -------
-    CalibratedModel
-
-    Raises
-    ------
-    ModelFileError
-        It is not calibrated, or not to compare voices.
-    """
+    """Give the calibrated model of a pipeline that can compare voices."""
     calibrated = calibrated_step(model)
     if calibrated.likelihood_ratio_ is None:
         raise ModelFileError(
@@ -157,27 +127,7 @@ def answers_of(
     confidence: float = 0.9,
     abstain: float | None = None,
 ) -> pd.DataFrame:
-    """Give what a model says of vectors, a row for each file.
-
-    Parameters
-    ----------
-    model : Pipeline
-        From recordings to answers.
-    files : list of str
-        Their paths.
-    X : array-like of shape (n_recordings, n_features)
-        As `vectors_of` gives them.
-    intervals : bool, default=False
-        Whether intervals ("TASK_low", "TASK_high") and sets ("TASK_set") are given.
-    confidence : float, default=0.9
-        Of these.
-    abstain : float or None, default=None
-        Share of the answers that may be wrong; the others are None.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Give what a model says of vectors, a row for each file."""
     estimator = model[-1]
     # As objects: a column of text need not hold a name that is no UTF-8.
     paths = pd.DataFrame({"path": files}, dtype=object)

@@ -35,33 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CorpusRun:
-    """A corpus whose recordings have vectors and folds, and where its results go.
-
-    Parameters
-    ----------
-    output : Path
-        Folder of the results.
-    corpus : Bunch
-        The recordings that are used, and the labels that are learnt.
-    target : DataFrame of shape (n_recordings, n_labels)
-        The labels, and the speakers, whether these are learnt or not.
-    union : FeatureUnion
-        The views.
-    X : DataFrame of shape (n_recordings, n_features)
-        What they give.
-    plan : FoldPlan
-        Folds of each protocol.
-    settings : dict
-        What config.json tells of how this was asked for.
-    provenance : Provenance
-        The recordings as they were at the beginning.
-    hearing : Hearing
-        What of a recording is heard.
-    left_out : DataFrame
-        Recordings that are not used.
-    started : float
-        By `time.monotonic`.
-    """
+    """A corpus whose recordings have vectors and folds, and where its results go."""
 
     output: Path
     corpus: Bunch
@@ -104,21 +78,7 @@ class CorpusRun:
         fitted: Any = None,
         model: str | None = None,
     ) -> None:
-        """Write tables, figures, the manifest and, last, the settings.
-
-        Parameters
-        ----------
-        scores, predictions, intervals, comparisons
-            As for `write_tables`.
-        parameters : dict of str to dict
-            Of each model.
-        write : callable or None, default=None
-            Writes what else belongs to the run, by its settings, and gives the files' names.
-        fitted, model : estimator and str, or None
-            What is drawn of training and transport, and its name.
-        facts : dict
-            Settings besides.
-        """
+        """Write tables, figures, the manifest and, last, the settings."""
         config = settings_of(
             self.corpus,
             self.X,
@@ -189,27 +149,7 @@ def prepare_run(
     files: Mapping[str, Any],
     **settings: Any,
 ) -> CorpusRun:
-    """Refuse what cannot be, then read the recordings, embed them and plan the folds.
-
-    Parameters
-    ----------
-    corpus, folds, seed, repeats, cache, root, on_error, overwrite, verbose
-        As `evaluate_corpus` takes them.
-    union : FeatureUnion
-        The views.
-    output : Path
-        Folder of the results.
-    protocols : sequence of str
-        Which folds.
-    hearing : Hearing
-        What of a recording is heard.
-    specs : sequence
-        The views as they were asked for.
-    files : dict
-        Options of `result_files`.
-    **settings
-        What config.json tells besides.
-    """
+    """Refuse what cannot be, then read the recordings, embed them and plan the folds."""
     started = time.monotonic()
     check_outputs(
         {"output": result_files(output, corpus.target, protocols, **files)},

@@ -29,25 +29,7 @@ LEFT_OUT = ["recording", "path", "reason"]
 
 
 def hearing_for(channel: Channel, on_error: Handling) -> Hearing:
-    """Say what is heard where recordings that cannot be used are handled so.
-
-    Parameters
-    ----------
-    channel : int or {"auto", "mix"}
-        As in `sfmforensics.audio.read_audio`.
-    on_error : {"stop", "skip", "use"}
-        "use" takes what there is of a file whose end is missing; anything else that cannot be used
-        ends it all the same.
-
-    Returns
-    -------
-    Hearing
-
-    Raises
-    ------
-    SFMForensicsError
-        One of them is none of these.
-    """
+    """Say what is heard where recordings that cannot be used are handled so."""
     if on_error not in ("stop", "skip", "use"):
         raise SFMForensicsError(f'on_error is {on_error!r}; use "stop", "skip" or "use"')
     return Hearing(channel, "use" if on_error == "use" else "refuse")
@@ -63,31 +45,7 @@ def hearing_of_case(model: Pipeline, channel: Channel | None, on_error: Handling
 def usable_part(
     corpus: Bunch, on_error: Handling, hearing: Hearing, least: int, verbose: bool
 ) -> tuple[Bunch, pd.DataFrame]:
-    """Leave out of a corpus what cannot be used, where that was asked for.
-
-    Parameters
-    ----------
-    corpus : Bunch
-        As the loaders of `sfmforensics.datasets` give it.
-    on_error : {"stop", "skip", "use"}
-        Only with "skip" anything is left out.
-    hearing : Hearing
-    least : int
-        Samples at 16 kHz that a recording needs.
-    verbose : bool
-
-    Returns
-    -------
-    corpus : Bunch
-        Recordings, labels, groups and details of those that can be used, in step.
-    left_out : DataFrame with columns "recording", "path", "reason"
-        The position in the corpus, the recording, and why.
-
-    Raises
-    ------
-    SFMForensicsError
-        None can be used.
-    """
+    """Leave out of a corpus what cannot be used, where that was asked for."""
     nothing = pd.DataFrame([], columns=LEFT_OUT)
     if on_error != "skip":
         return corpus, nothing

@@ -33,19 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """Folds of each protocol, and what they keep together.
-
-    Parameters
-    ----------
-    splits : dict of str to list of (ndarray, ndarray)
-        By protocol.
-    copies : ndarray of shape (n_recordings,)
-        Recordings with equal numbers are exact or near copies of one.
-    exact : ndarray of shape (n_recordings,)
-        The same of exact copies alone.
-    near : DataFrame
-        As `sfmforensics.audit.near_copies` gives it.
-    """
+    """Folds of each protocol, and what they keep together."""
 
     splits: dict[str, list[Split]]
     copies: np.ndarray

@@ -230,24 +230,7 @@ def _views(manifest: Mapping[str, Any]) -> Lines:
 
 
 def rebuilt(name: str, description: Mapping[str, Any]) -> BaseEmbedder:
-    """Build the embedder that a manifest tells of.
-
-    Parameters
-    ----------
-    name : str
-        Of the view.
-    description : dict
-        As `sfmforensics.custody.describe_views` gives it.
-
-    Returns
-    -------
-    BaseEmbedder
-
-    Raises
-    ------
-    CustodyError
-        Only code could do that.
-    """
+    """Build the embedder that a manifest tells of."""
     try:
         if description["parameters"] is None:
             raise EmbedderError("its parameters are no plain values")

@@ -62,31 +62,6 @@ def own_panels(
 ) -> Panels:
     """Give axes for several panels.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, array-like of Axes, or None
-        One axes is divided among the panels; of several, each is one panel. None makes a figure
-        of pyplot's.
-    n_panels : int
-        How many.
-    figsize : tuple of float
-        Width and height in inches of a new figure.
-    n_columns : int or None, default=None
-        Panels side by side; None takes all.
-    sharey : bool, default=False
-        Whether the vertical axes are one.
-    heights : sequence of float of shape (n_rows,) or None, default=None
-        Heights of the rows, relative to each other; None makes all equal.
-
-    Returns
-    -------
-    ndarray of Axes of shape (n_panels,)
-
-    Raises
-    ------
-    ParameterError
-        There are more or fewer axes than panels, or one that cannot be divided.
-
     Examples
     --------
     >>> len(own_panels(Figure().add_subplot(), 3, (6, 2)))
@@ -124,18 +99,6 @@ def own_panels(
 
 def next_style(ax: Axes, gid: str) -> dict[str, Any]:
     """Give colour and line of the next curve of a kind, where several are drawn on one axes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where it will be drawn.
-    gid : str
-        What the curves of this kind are known by.
-
-    Returns
-    -------
-    dict
-        For `Axes.plot`; no two of the first 28 curves look alike.
 
     Examples
     --------

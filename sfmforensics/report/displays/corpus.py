@@ -207,19 +207,6 @@ class CorpusDisplay(Display):
 def count_ages(frame: pd.DataFrame, bin_width: float = 5) -> pd.DataFrame:
     """Count rows by age and gender.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        ``age``, and ``gender`` if that is known.
-    bin_width : float, default=5
-        Years in a bin.
-
-    Returns
-    -------
-    DataFrame of shape (n_bins, n_genders)
-        Index: lower edges of the bins, without gaps, then NaN for ages that are not known, if
-        there are such. Columns: genders, then "not known" for missing ones.
-
     Examples
     --------
     >>> frame = pd.DataFrame({"age": [21.0, 24.0, 30.0, None], "gender": ["f", "m", "f", None]})

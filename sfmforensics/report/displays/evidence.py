@@ -38,25 +38,6 @@ SAME, DIFFERENT = "same speaker", "different speakers"
 def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, BoolArray]:
     """Read scores or logarithms of likelihood ratios, and which of them are of one speaker.
 
-    Parameters
-    ----------
-    values : array-like of shape (n_trials,)
-        May be infinite.
-    same : array-like of shape (n_trials,), bool
-        Whether both sides are one speaker; 0 and 1 will do.
-
-    Returns
-    -------
-    values : ndarray of shape (n_trials,)
-    same : ndarray of shape (n_trials,), bool
-
-    Raises
-    ------
-    ParameterError
-        As for `sfmforensics.metrics.cllr`.
-    ReportError
-        All trials are of one kind, or there are none.
-
     Examples
     --------
     >>> checked_trials([1, -1], [1, 0])
@@ -79,22 +60,6 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
 
 def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
     """Read how much each trial counts.
-
-    Parameters
-    ----------
-    weights : array-like of shape (n_trials,)
-        Not negative.
-    same : ndarray of shape (n_trials,), bool
-        Kinds, as `checked_trials` gives them.
-
-    Returns
-    -------
-    ndarray of shape (n_trials,)
-
-    Raises
-    ------
-    ParameterError
-        There are more or fewer than trials, one is negative or not finite, or a kind has none.
 
     Examples
     --------
@@ -327,20 +292,6 @@ def share_at_least(
     values: FloatArray, weights: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Share of the values that are at least so high, at each of them.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_values,)
-        Without NaN.
-    weights : ndarray of shape (n_values,) or None, default=None
-        How much each counts; None for all alike.
-
-    Returns
-    -------
-    x : ndarray of shape (n_finite + 1,)
-        Finite values, rising, each once, and infinity.
-    share : ndarray of shape (n_finite + 1,)
-        0 to 1; the last is the share of infinite ones.
 
     Examples
     --------

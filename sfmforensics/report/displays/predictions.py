@@ -36,30 +36,6 @@ def choose_task(
 ) -> tuple[Any, pd.Series, int]:
     """Choose one column of targets.
 
-    Parameters
-    ----------
-    y : DataFrame, Series or array-like of shape (n_samples,) or (n_samples, n_tasks)
-        Targets.
-    task : str or None, default=None
-        Its name, which names a single column that has none. None takes the only column, or the
-        only one of that kind.
-    kind : {"classification", "regression"} or None, default=None
-        Kind of task that is drawn.
-
-    Returns
-    -------
-    name : object or None
-        None for a column without a name.
-    column : Series of shape (n_samples,)
-        Its index is 0, 1, ...
-    position : int
-        Its place.
-
-    Raises
-    ------
-    TargetError
-        There is no such column, or several could be meant.
-
     Examples
     --------
     >>> y = pd.DataFrame({"gender": ["f", "m"], "age": [20.0, 30.0]})
@@ -95,27 +71,7 @@ def choose_task(
 def choose_pair(
     y_true: Targets, y_pred: Targets, task: str | None = None, kind: TaskKind | None = None
 ) -> tuple[Any, pd.Series, pd.Series]:
-    """Choose one column of targets, and what was predicted for it.
-
-    Parameters
-    ----------
-    y_true, task, kind : as in `choose_task`
-        True targets.
-    y_pred : DataFrame, Series or array-like
-        A frame with a column of that name, or as many columns as the targets in their order, or
-        one column. Rows are compared by position, whatever the index.
-
-    Returns
-    -------
-    name : object or None
-    true, predicted : Series of shape (n_samples,)
-        Rows without a true label are left out.
-
-    Raises
-    ------
-    TargetError
-        As in `choose_task`, or the predictions lack the task, or no label is known.
-    """
+    """Choose one column of targets, and what was predicted for it."""
     name, true, position = choose_task(y_true, task, kind)
     answers = as_frame(y_pred).reset_index(drop=True)
     check_consistent_length(true, answers)
@@ -386,16 +342,6 @@ class ConfusionDisplay(Display):
 def count_pairs(true: pd.Series, predicted: pd.Series) -> pd.DataFrame:
     """Count how often each class was taken for each.
 
-    Parameters
-    ----------
-    true, predicted : Series of shape (n_samples,)
-        Labels; no true one is missing.
-
-    Returns
-    -------
-    DataFrame of shape (n_classes, n_classes)
-        Row: true class; column: predicted class; in natural order.
-
     Examples
     --------
     >>> count_pairs(pd.Series(["10", "10", "9"]), pd.Series(["9", "10", None]))
@@ -625,21 +571,6 @@ class RegressionDisplay(Display):
 def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.DataFrame:
     """Median and middle 80 % of the predictions, by bins of the true number.
 
-    Parameters
-    ----------
-    y_true, y_pred : array-like of float of shape (n_samples,)
-        Numbers without gaps.
-    n_bins : int, default=8
-        Most bins. Rows of one true number stay together, and a bin has 10 rows or more, so there
-        may be fewer.
-
-    Returns
-    -------
-    DataFrame of shape (n_bins, 6)
-        ``n``, ``start`` and ``end`` (quantiles 0.05 and 0.95 of the true numbers, so that a single
-        remote one does not widen a bin), ``low``, ``median`` and ``high`` (quantiles 0.1, 0.5 and
-        0.9 of the predictions); no row if there are fewer than 10 in all.
-
     Examples
     --------
     >>> true = np.repeat([20.0, 30.0], 10)
@@ -670,13 +601,7 @@ def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.Data
 
 
 def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[FloatArray]:
-    """Read two columns as numbers; `what` they are is for the message.
-
-    Raises
-    ------
-    TargetError
-        They are none.
-    """
+    """Read two columns as numbers; `what` they are is for the message."""
     try:
         pairs = [pd.to_numeric(column).to_numpy(dtype=float) for column in (true, predicted)]
     except (TypeError, ValueError) as error:

@@ -105,20 +105,7 @@ MOST_SYSTEMS = 16
 
 
 def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
-    """Keep the systems that are best on average over the tasks, where there are too many to draw.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        As `evaluate` gives them.
-    most : int, default=16
-        Systems to keep.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `scores`, in their order.
-    """
+    """Keep the systems that are best on average over the tasks, if there are too many to draw."""
     systems: Any = [*zip(scores["model"], scores["views"], strict=True)]
     if len(set(systems)) <= most:
         return scores

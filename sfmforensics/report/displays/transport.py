@@ -212,16 +212,6 @@ class TransportPlanDisplay:
 def ratio_limits(ratios: Iterable[FloatArray]) -> float:
     """How many times more, or less, than a uniform plan the strongest colours stand for.
 
-    Parameters
-    ----------
-    ratios : iterable of ndarray
-        Plans over the uniform plan.
-
-    Returns
-    -------
-    float
-        From 1.1 to 100.
-
     Examples
     --------
     >>> ratio_limits([np.array([1.0, 4.0]), np.array([0.125])])
@@ -233,16 +223,6 @@ def ratio_limits(ratios: Iterable[FloatArray]) -> float:
 
 def plan_entropies(plans: Array) -> FloatArray:
     """Entropy of each plan over that of a uniform plan.
-
-    Parameters
-    ----------
-    plans : ndarray of shape (..., L1, L2)
-        Transport plans of any mass.
-
-    Returns
-    -------
-    ndarray of shape (...)
-        1 for uniform plans; 0 if there is only one cell.
 
     Examples
     --------
