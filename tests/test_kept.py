@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 
 from sfmforensics._utils.log import JsonLines, event, logging_to
 from sfmforensics._utils.plain import pack, unpack
-from sfmforensics._utils.store import Kept, digest
+from sfmforensics._utils.store import ResultStore, digest
 from sfmforensics.exceptions import CacheWarning, ModelFileError, OutputError
 from sfmforensics.experiment import evaluate
 from sfmforensics.model_selection import make_splits
@@ -127,14 +127,14 @@ def test_a_lost_model_is_fitted_again(table, tmp_path, watched):
 
 def test_where_nothing_can_be_kept_that_is_said_once(tmp_path):
     (tmp_path / "file").write_text("")
-    kept = Kept(tmp_path / "file" / "folder")
+    store = ResultStore(tmp_path / "file" / "folder")
     with pytest.warns(CacheWarning, match="going on") as caught:
-        kept.write("a", "key", 1)
+        store.write("a", "key", 1)
     assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kept.write("b", "key", 1)
-    assert kept.read("a", "key") is None
+        store.write("b", "key", 1)
+    assert store.read("a", "key") is None
 
 
 JSONABLE = st.recursive(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-class Kept:
+class ResultStore:
     """Results in a folder, one JSON file each.
 
     Notes
@@ -38,9 +38,9 @@ class Kept:
     Examples
     --------
     >>> import tempfile
-    >>> kept = Kept(tempfile.mkdtemp())
-    >>> kept.write("fold-0", "a key", {"accuracy": 0.5})
-    >>> kept.read("fold-0", "a key"), kept.read("fold-0", "another key")
+    >>> store = ResultStore(tempfile.mkdtemp())
+    >>> store.write("fold-0", "a key", {"accuracy": 0.5})
+    >>> store.read("fold-0", "a key"), store.read("fold-0", "another key")
     ({'accuracy': 0.5}, None)
     """
 

@@ -12,7 +12,7 @@ import pandas as pd
 from sfmforensics._utils.files import file_hash
 from sfmforensics._utils.log import event
 from sfmforensics._utils.plain import pack, unpack
-from sfmforensics._utils.store import Kept, digest
+from sfmforensics._utils.store import ResultStore, digest
 from sfmforensics._utils.versions import versions
 from sfmforensics.exceptions import ModelFileError, OutputError
 from sfmforensics.metrics import Trials
@@ -56,7 +56,7 @@ class FoldStore:
         seed: int,
         tasks: Sequence[str] | None = None,
     ) -> None:
-        self._kept, self._models = Kept(folder), models
+        self._kept, self._models = ResultStore(folder), models
         self._common: str | None = None
         if folder is not None:
             chosen = () if tasks is None else (list(tasks),)
