@@ -59,8 +59,8 @@ def _is_log(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             line = file.readline(_LONGEST)
-        held = json.loads(line) if line else _FIELDS
-        return set(_FIELDS) <= set(held)
+        fields = json.loads(line) if line else _FIELDS
+        return set(_FIELDS) <= set(fields)
     except (OSError, ValueError, RecursionError, TypeError):
         return False
 

@@ -198,8 +198,8 @@ def is_json(*keys: str) -> Test:
     """Recognise a JSON object by its keys."""
 
     def test(path: Path) -> bool:
-        held = json.loads(path.read_bytes())
-        return isinstance(held, dict) and set(keys) <= set(held)
+        content = json.loads(path.read_bytes())
+        return isinstance(content, dict) and set(keys) <= set(content)
 
     return test
 
@@ -253,8 +253,8 @@ def is_model(path: Path) -> bool:
             return b"sfmforensics model " in b"{" + file.read(length - 1)
         if start[:1] != b"\x80":
             return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
-            return held.find(b"sfmforensics manifest ") >= 0  # of a pipeline of train_model
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"sfmforensics manifest ") >= 0  # of a pipeline of train_model
 
 
 def _head(path: Path) -> bytes:

@@ -58,13 +58,13 @@ def library_versions() -> dict[str, str]:
 def hardware() -> dict[str, Any]:
     """Say on what machine this runs."""
     torch: Any = sys.modules.get("torch")
-    seen = torch.cuda.device_count() if torch is not None and torch.cuda.is_available() else 0
+    n_gpus = torch.cuda.device_count() if torch is not None and torch.cuda.is_available() else 0
     return {
         "system": platform.platform(),
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "accelerators": [torch.cuda.get_device_name(i) for i in range(seen)],
+        "accelerators": [torch.cuda.get_device_name(i) for i in range(n_gpus)],
     }
 
 

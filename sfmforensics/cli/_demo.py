@@ -72,8 +72,8 @@ def run_demo(
         output=output / "recordings",
         overwrite=overwrite or again,
     )
-    seen, unseen = _held_out(corpus, seed)
-    console.print(f"   {len(unseen.data)} of {len(corpus.data)} are put aside for step 4")
+    training, test = _held_out(corpus, seed)
+    console.print(f"   {len(test.data)} of {len(corpus.data)} are put aside for step 4")
 
     console.print("2. Two views, then 5 folds: TANGO beside concatenation and an SVM")
     # The preset takes some hundreds of passes over so few recordings: too long for a demo.
@@ -85,7 +85,7 @@ def run_demo(
         "overwrite": overwrite,
     }
     evaluation = evaluate_corpus(
-        seen,
+        training,
         _VIEWS,
         output,
         models=("tango", "concat", "svm"),
@@ -98,11 +98,11 @@ def run_demo(
 
     console.print("3. One model of all these recordings")
     file = output / "tango.safetensors"
-    train_model(seen, _VIEWS, file, **settings)
+    train_model(training, _VIEWS, file, **settings)
 
     console.print("4. What it says of recordings that it has not seen")
-    answers, _ = predict_files(load_model(file), unseen.data)
-    beside = _beside(answers, unseen.target)
+    answers, _ = predict_files(load_model(file), test.data)
+    beside = _beside(answers, test.target)
     show_frame(beside.head(8), f"the first 8 of {len(beside)}; what is true in brackets", console)
 
     page = write_report(output, overwrite=overwrite)

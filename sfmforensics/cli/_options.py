@@ -243,15 +243,15 @@ def uses_of(command: Callable[..., None]) -> dict[str, tuple[Use, str]]:
     dict of str to (Use, str)
         Of those parameters that have a `Use`.
     """
-    found = {}
+    uses = {}
     for parameter, hint in get_type_hints(command, include_extras=True).items():
         marks = getattr(hint, "__metadata__", ())
         use = next((mark for mark in marks if isinstance(mark, Use)), None)
         if use is not None:
             argument = next((m for m in marks if isinstance(m, typer.models.ArgumentInfo)), None)
             option = f"--{parameter.replace('_', '-')}"
-            found[parameter] = use, (argument.metavar or option if argument else option)
-    return found
+            uses[parameter] = use, (argument.metavar or option if argument else option)
+    return uses
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -259,15 +259,15 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     uses = uses_of(command)
 
     @functools.wraps(command)
-    def run(**given: Any) -> None:
+    def run(**arguments: Any) -> None:
         read: dict[str, list[Path]] = {}
         written: dict[str, dict[Path, Test]] = {}
         folders: dict[str, Path] = {}
         for parameter, (use, _) in uses.items():
-            value = given.get(parameter)
+            value = arguments.get(parameter)
             if value is None or use in (WORDS, SPECS):
                 continue
-            given[parameter] = value = _meant(value)
+            arguments[parameter] = value = _meant(value)
             if use.read:
                 read[parameter] = list(map(Path, value if isinstance(value, list) else [value]))
             if use.written is not None:
@@ -276,10 +276,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 folders[parameter] = value
         names = {parameter: name for parameter, (_, name) in uses.items()}
         with in_run(names, written, read):
-            check_outputs(written, overwrite=bool(given.get("overwrite")))
+            check_outputs(written, overwrite=bool(arguments.get("overwrite")))
             for parameter, folder in folders.items():
                 _refuse_file(names[parameter], folder, {names[p]: f for p, f in written.items()})
-            command(**given)
+            command(**arguments)
 
     return run
 

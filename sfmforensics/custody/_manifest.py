@@ -134,8 +134,8 @@ def check_manifest(manifest: object, path: PathLike) -> None:
         raise _no_manifest(path, f"its format is not {FORMAT!r}")
     forms = {"recordings": list, "views": dict, "versions": dict, "hardware": dict}
     for key, form in forms.items():
-        held = manifest.get(key)
-        if not isinstance(held, form):
+        value = manifest.get(key)
+        if not isinstance(value, form):
             raise _no_manifest(path, f"its {key} are no {form.__name__}")
     parts = [*manifest["recordings"], *manifest["views"].values()]
     if not all(isinstance(part, dict) for part in parts):
@@ -439,8 +439,8 @@ def recorded_in(
     """
     others = others.get("recordings", []) if isinstance(others, Mapping) else others or []
     keys = ("sha256", "content")
-    held = {(key, other[key]) for other in others for key in keys if key in other}
-    return [any((key, record.get(key)) in held for key in keys) for record in records]
+    hashes = {(key, other[key]) for other in others for key in keys if key in other}
+    return [any((key, record.get(key)) in hashes for key in keys) for record in records]
 
 
 def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any], Stamp | None]:
@@ -460,8 +460,8 @@ def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any
         return {"path": path, "found": "no regular file"}, None
     file = look_at(path, hearing)
     try:
-        found = file_hash(path) if file is None else file.sha256
-        return {"path": path, "bytes": stamp[0], "sha256": found}, stamp
+        digest = file_hash(path) if file is None else file.sha256
+        return {"path": path, "bytes": stamp[0], "sha256": digest}, stamp
     except OSError as error:
         return {"path": path, "found": f"it cannot be read ({error.strerror})"}, None
 
