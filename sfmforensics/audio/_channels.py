@@ -60,7 +60,7 @@ class Choice:
         return block[:, [channel - 1 for channel in self.taken]]
 
     @property
-    def found(self) -> str:
+    def finding(self) -> str:
         """What was found, in words."""
         if self.kind == SILENT:
             return f"{_named(self.silent)} silent"
@@ -71,7 +71,7 @@ class Choice:
         return f"its {self.count} channels are alike" if self.kind == MEAN else "it was asked for"
 
     @property
-    def done(self) -> str:
+    def action(self) -> str:
         """What was done, in words."""
         if len(self.taken) == 1:
             return f"channel {self.taken[0]} was taken"
@@ -103,9 +103,9 @@ class ChannelStatistics:
     Examples
     --------
     >>> voice = np.random.default_rng(0).normal(size=16_000) * np.hanning(16_000)
-    >>> seen = ChannelStatistics(2, 16_000)
-    >>> seen.add(np.column_stack([voice, np.zeros(16_000)]))
-    >>> seen.choose()
+    >>> statistics = ChannelStatistics(2, 16_000)
+    >>> statistics.add(np.column_stack([voice, np.zeros(16_000)]))
+    >>> statistics.choose()
     Choice(count=2, taken=(1,), kind='silent', silent=(2,))
     """
 
@@ -175,6 +175,6 @@ class _Products:
         # What is left of a difference of two equal numbers is no variance.
         real = variance > 1e-12 * np.diag(self._products) / self.count
         scale = np.sqrt(np.where(real, variance, np.inf))
-        found = covariance / np.outer(scale, scale)
-        np.fill_diagonal(found, 1.0)
-        return found
+        correlations = covariance / np.outer(scale, scale)
+        np.fill_diagonal(correlations, 1.0)
+        return correlations

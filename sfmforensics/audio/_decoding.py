@@ -33,7 +33,7 @@ class _Turns:
 
     def __init__(self) -> None:
         self.lock, self.inside = threading.Lock(), 0
-        self.kept: int | None = None
+        self.stderr: int | None = None
         self.said: IO[bytes] | None = None
 
 
@@ -79,7 +79,7 @@ def decoder_silenced(silence: bool = True) -> Iterator[None]:
 
 def _turn_away() -> None:
     try:
-        _TURNS.kept = os.dup(2)
+        _TURNS.stderr = os.dup(2)
     except OSError:  # there is no standard error
         return
     _TURNS.said = tempfile.TemporaryFile()  # noqa: SIM115 (the last to leave closes it)
@@ -87,14 +87,14 @@ def _turn_away() -> None:
 
 
 def _turn_back() -> None:
-    if _TURNS.kept is None:
+    if _TURNS.stderr is None:
         return
-    os.dup2(_TURNS.kept, 2)
-    os.close(_TURNS.kept)
+    os.dup2(_TURNS.stderr, 2)
+    os.close(_TURNS.stderr)
     with cast("IO[bytes]", _TURNS.said) as said:
         said.seek(0)
         others = [line for line in said if line.strip() and not line.startswith(_COMPLAINTS)]
-    _TURNS.kept = _TURNS.said = None
+    _TURNS.stderr = _TURNS.said = None
     with contextlib.suppress(OSError):
         os.write(2, b"".join(others))
 
@@ -147,9 +147,9 @@ _FAILURES = (OSError, EOFError, TypeError, ValueError, OverflowError, MemoryErro
 class Refusal(Exception):
     """What was found of a recording and what to do; whoever knows its name makes it an error."""
 
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(found, remedy)
-        self.found, self.remedy = found, remedy
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem, self.remedy = problem, remedy
 
 
 @contextlib.contextmanager
@@ -168,7 +168,7 @@ def naming(source: Recording) -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise AudioError(
-            describe_source(source), refusal.found, refusal.remedy
+            describe_source(source), refusal.problem, refusal.remedy
         ) from refusal.__cause__
 
 
@@ -254,9 +254,9 @@ def open_sound(
         except AudioError:
             raise
         except (soundfile.SoundFileError, *_FAILURES) as error:
-            found = f"it cannot be read as sound ({_words_of(error)})"
+            problem = f"it cannot be read as sound ({_words_of(error)})"
             remedy = REMEDY_OF_CAF if start.startswith(b"caff") else REMEDY
-            raise Refusal(found, remedy) from error
+            raise Refusal(problem, remedy) from error
 
 
 def check_pair(pair: Any) -> tuple[Array, int]:
@@ -301,8 +301,8 @@ def _check_rate(rate: int) -> None:
     expected = (
         f"a voice needs {MIN_RATE} or more" if rate < MIN_RATE else f"{MAX_RATE} is the highest"
     )
-    found = f"its rate is {rate} Hz" if abs(rate) < 1e18 else "its rate is beyond 10^18 Hz"
-    raise Refusal(f"{found}, where {expected}", "check its rate")
+    problem = f"its rate is {rate} Hz" if abs(rate) < 1e18 else "its rate is beyond 10^18 Hz"
+    raise Refusal(f"{problem}, where {expected}", "check its rate")
 
 
 def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Blocks:
@@ -326,22 +326,24 @@ def _blocks_of_flac(file: SoundFile, longest: int, dtype: SampleType, to_the_bre
     """Of one that breaks off, what comes before: its decoder fails where it does."""
     import soundfile
 
-    done = 0
+    n_decoded = 0
     while True:
-        wanted = min(longest, file.frames - done)
+        wanted = min(longest, file.frames - n_decoded)
         block = np.full((wanted, file.channels), np.nan, dtype)  # no flac file holds NaN
         try:
             block, error = file.read(out=block) if wanted else block, None
-        except soundfile.LibsndfileError as found:
-            block, error = block[: int(np.count_nonzero(~np.isnan(block[:, -1])))], found
-        done += len(block)
-        if error is not None and not (done and to_the_break):
-            if not done:
+        except soundfile.LibsndfileError as failure:
+            block, error = block[: int(np.count_nonzero(~np.isnan(block[:, -1])))], failure
+        n_decoded += len(block)
+        if error is not None and not (n_decoded and to_the_break):
+            if not n_decoded:
                 raise error
-            found = f"it is cut: only its first {done / file.samplerate:.2f} s can be decoded"
+            problem = (
+                f"it is cut: only its first {n_decoded / file.samplerate:.2f} s can be decoded"
+            )
             if file.frames != UNKNOWN_LENGTH:
-                found = missing_words(file.frames / file.samplerate, 1 - done / file.frames)
-            raise Refusal(found, REMEDY_OF_CUT) from error
+                problem = missing_words(file.frames / file.samplerate, 1 - n_decoded / file.frames)
+            raise Refusal(problem, REMEDY_OF_CUT) from error
         yield block, file.samplerate
         if error is not None or not len(block):
             return
@@ -408,14 +410,14 @@ def _open_file(path: PathLike) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
     path = user_name(path)
     with naming(path):
-        kept = _OPEN.get()
-        if kept is not None and not kept.busy and kept.path == os.fsdecode(path):
-            kept.busy = True  # one place in it for all: who comes while it is read opens it anew
+        file = _OPEN.get()
+        if file is not None and not file.busy and file.path == os.fsdecode(path):
+            file.busy = True  # one place in it for all: who comes while it is read opens it anew
             try:
-                os.lseek(kept.handle, 0, os.SEEK_SET)
-                yield kept.handle
+                os.lseek(file.handle, 0, os.SEEK_SET)
+                yield file.handle
             finally:
-                kept.busy = False
+                file.busy = False
             return
         try:
             _check_kind(os.stat(path))  # before it is opened: some devices act on that
@@ -426,8 +428,10 @@ def _open_file(path: PathLike) -> Iterator[int | str]:
         except AudioError:
             raise
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-            found = "a link to a file that is not there" if os.path.islink(path) else "no such file"
-            raise Refusal(found, "check the path") from error
+            problem = (
+                "a link to a file that is not there" if os.path.islink(path) else "no such file"
+            )
+            raise Refusal(problem, "check the path") from error
         except OSError as error:
             raise Refusal(f"it cannot be opened ({error.strerror})", "check the path") from error
         try:
@@ -452,11 +456,11 @@ def _start(handle: int | str) -> bytes:
         return file.read(4)
 
 
-def _check_kind(found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _check_kind(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise Refusal("it is a folder", "name a sound file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         # Opening a FIFO or a device could wait for ever.
         raise Refusal("not a regular file", "copy it to a file first")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise Refusal("the file is empty (0 bytes)", REMEDY)

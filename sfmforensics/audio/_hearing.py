@@ -60,8 +60,8 @@ class Note:
 
     source: str
     kind: str
-    found: str
-    done: str
+    finding: str
+    action: str
 
 
 _OF_MANY = {
@@ -78,8 +78,8 @@ def tell_notes(notes: Iterable[Note], stacklevel: int = 2) -> None:
         if len(few) > _FEW:
             names = ", ".join(note.source for note in few[:_FEW])
             named = f"{names} and {len(few) - _FEW} more"
-            told = [of_many.format(f"{len(few)} recordings", named)]
+            texts = [of_many.format(f"{len(few)} recordings", named)]
         else:
-            told = [f"{note.source}: {note.found}; {note.done}" for note in few]
-        for text in told:
+            texts = [f"{note.source}: {note.finding}; {note.action}" for note in few]
+        for text in texts:
             warnings.warn(text, AudioWarning, stacklevel=stacklevel + 1)

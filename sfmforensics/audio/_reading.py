@@ -196,34 +196,37 @@ def stream_file(
     source: Recording, hearing: Hearing, note: Callable[[Note], object], min_samples: int
 ) -> Iterator[Signal]:
     """See `sfmforensics.audio.stream_heard`; whatever is known of the file, it is read."""
-    seen = Seen()
-    yield from heard_blocks(source, hearing, note, seen)
-    seen.check(source, min_samples)
+    statistics = SampleStatistics()
+    yield from heard_blocks(source, hearing, note, statistics)
+    statistics.check(source, min_samples)
 
 
 def heard_blocks(
-    source: Recording, hearing: Hearing, note: Callable[[Note], object], seen: Seen
+    source: Recording,
+    hearing: Hearing,
+    note: Callable[[Note], object],
+    statistics: SampleStatistics,
 ) -> Iterator[Signal]:
-    """Blocks of what is heard at 16 kHz; what they show is added to `seen`, which may refuse it."""
+    """Blocks of what is heard at 16 kHz; what they show is added to `statistics`."""
     with naming(source):
-        for block in _at_16_khz(_heard(source, hearing, note), seen):
+        for block in _at_16_khz(_heard(source, hearing, note), statistics):
             if block.size:
-                seen.keep(block)
+                statistics.keep(block)
                 yield np.ascontiguousarray(block, dtype=np.float32)
 
 
 def heard_of(source: Recording, hearing: Hearing) -> dict[str, Any]:
     """See `sfmforensics.audio.heard_of`."""
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     try:
         count, rate = _channels(source)
         if count > 1:
             choice = _choice(source, count, rate, hearing)
-            told = {"channels": count, "heard": list(choice.taken), "because": choice.kind}
+            facts = {"channels": count, "heard": list(choice.taken), "because": choice.kind}
         missing = _missing(source, to_the_end=hearing.truncated == "use")
     except (AudioError, Refusal):
-        return told
-    return told | ({} if missing is None else {"missing": missing})
+        return facts
+    return facts | ({} if missing is None else {"missing": missing})
 
 
 def audio_info(path: PathLike) -> tuple[int, int, float]:
@@ -265,21 +268,21 @@ REMEDY_OF_CHANNELS = (
 
 
 @dataclass
-class Seen:
+class SampleStatistics:
     """What blocks that are gone have shown of a recording."""
 
     samples: int = 0  # in all channels, at its own rate
     bad: int = 0
     low: float = np.inf  # of the mean of the channels
     high: float = -np.inf
-    kept: int = 0  # mono, at 16 kHz
-    kept_low: float = np.inf
-    kept_high: float = -np.inf
+    samples_at_16_khz: int = 0  # mono
+    low_at_16_khz: float = np.inf
+    high_at_16_khz: float = -np.inf
 
     def keep(self, block: Array) -> None:
-        self.kept += block.size
-        self.kept_low = min(self.kept_low, block.min())
-        self.kept_high = max(self.kept_high, block.max())
+        self.samples_at_16_khz += block.size
+        self.low_at_16_khz = min(self.low_at_16_khz, block.min())
+        self.high_at_16_khz = max(self.high_at_16_khz, block.max())
 
     def check(self, source: Recording, min_samples: int) -> None:
         """Refuse a recording that cannot be used."""
@@ -309,13 +312,15 @@ class Seen:
                 "of 24-bit sound is 1.2e-07)",
                 "leave it out, or raise its level if it is sound",
             )
-        if self.kept < max(min_samples, 1):
+        if self.samples_at_16_khz < max(min_samples, 1):
             return (
-                f"{self.kept / SAMPLE_RATE * 1000:.1f} ms of sound",
+                f"{self.samples_at_16_khz / SAMPLE_RATE * 1000:.1f} ms of sound",
                 f"at least {min_samples / SAMPLE_RATE * 1000:.0f} ms are needed",
             )
         # The resampler leaves 20 bits: what is softer is not the recording's.
-        if self.kept_high - self.kept_low < max(SOFTEST, (self.high - self.low) * 2.0**-20):
+        if self.high_at_16_khz - self.low_at_16_khz < max(
+            SOFTEST, (self.high - self.low) * 2.0**-20
+        ):
             return "nothing of it lies below 8 kHz, where voices are (silence)", REMEDY
         return None
 
@@ -338,9 +343,9 @@ def _heard(
             if place == 0 and block.ndim == 2 and block.shape[1] > 1:
                 choice = _choice(source, block.shape[1], rate, hearing)
                 if not choice.taken:
-                    raise Refusal(choice.found, REMEDY_OF_CHANNELS)
+                    raise Refusal(choice.finding, REMEDY_OF_CHANNELS)
                 if choice.kind not in (MEAN, ASKED):
-                    note(Note(name, CHANNEL, choice.found, choice.done))
+                    note(Note(name, CHANNEL, choice.finding, choice.action))
             samples += len(block)
             yield (block if choice is None else choice.pick(block)), rate
     if use_cut and is_path(source):
@@ -386,20 +391,20 @@ def _choice_of_file(
 
 
 def _listened(source: Recording, count: int, rate: int, to_the_break: bool) -> Choice:
-    seen = ChannelStatistics(count, rate)
+    statistics = ChannelStatistics(count, rate)
     for block, _ in blocks_of(source, to_the_break=to_the_break):
         if block.size:
-            seen.add(block)
-    return seen.choose(SOFTEST)
+            statistics.add(block)
+    return statistics.choose(SOFTEST)
 
 
 def file_stamp(path: PathLike) -> tuple[int, ...] | None:
     """What changes whenever a file does; None where there is none."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _missing(source: Recording, to_the_end: bool) -> str | None:
@@ -438,18 +443,21 @@ def _broken_off(path: PathLike, samples: int) -> str | None:
     return missing_words(promised[0] / promised[1], 1 - samples / promised[0])
 
 
-def _at_16_khz(blocks: Iterable[tuple[Array, int]], seen: Seen) -> Iterator[Float32Array]:
-    """Mix and resample blocks of (signal, rate), noting what `seen` is for."""
+def _at_16_khz(
+    blocks: Iterable[tuple[Array, int]], statistics: SampleStatistics
+) -> Iterator[Float32Array]:
+    """Mix and resample blocks of (signal, rate), noting what `statistics` is for."""
     resampler = None
     for signal, rate in blocks:
-        seen.samples += signal.size
-        seen.bad += int(np.count_nonzero(~np.isfinite(signal)))
+        statistics.samples += signal.size
+        statistics.bad += int(np.count_nonzero(~np.isfinite(signal)))
         if not signal.size:
             continue
         # Infinities that cancel, and sums beyond float32, are refused at the end.
         with np.errstate(invalid="ignore", over="ignore"):
             mono = signal if signal.ndim == 1 else signal.mean(axis=1, dtype=np.float32)
-        seen.low, seen.high = min(seen.low, mono.min()), max(seen.high, mono.max())
+        statistics.low = min(statistics.low, mono.min())
+        statistics.high = max(statistics.high, mono.max())
         if rate != SAMPLE_RATE:
             import soxr
 

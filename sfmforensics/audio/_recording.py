@@ -51,9 +51,9 @@ class HeardRecording:
         if heard is None:
             self.signal = self._listen(max_seconds)
         else:
-            heard.seen.check(source, min_samples)
+            heard.statistics.check(source, min_samples)
             self.notes += heard.notes
-            self._n_samples, self.digest = heard.seen.kept, heard.digest
+            self._n_samples, self.digest = heard.statistics.samples_at_16_khz, heard.digest
         self.n_pieces = count_pieces(self._n_samples, max_seconds)
 
     def _listen(self, max_seconds: float | None) -> Signal | None:

@@ -17,7 +17,13 @@ from sfmforensics._utils.paths import user_name
 from sfmforensics.audio import _reading
 from sfmforensics.audio._decoding import blocks_of, keep_open
 from sfmforensics.audio._hearing import USUAL
-from sfmforensics.audio._reading import MIN_SAMPLES, Seen, file_stamp, heard_blocks, stream_file
+from sfmforensics.audio._reading import (
+    MIN_SAMPLES,
+    SampleStatistics,
+    file_stamp,
+    heard_blocks,
+    stream_file,
+)
 from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -38,9 +44,9 @@ _HELD_BYTES = 1 << 28
 class HeardSignal:
     """What is heard of a file in one way."""
 
-    seen: Seen
+    statistics: SampleStatistics
     notes: tuple[Note, ...]
-    told: dict[str, Any]
+    facts: dict[str, Any]
     digest: str
     signal: Signal | None
 
@@ -101,11 +107,11 @@ class _Survey:
 
     def _hear(self, path: str, hearing: Hearing) -> HeardSignal | None:
         notes: list[Note] = []
-        seen, digest, blocks, n_bytes = Seen(), sha256(), [], 0
+        statistics, digest, blocks, n_bytes = SampleStatistics(), sha256(), [], 0
         try:
             # Before the samples, so that what it finds of channels and end is not looked for again.
-            told = _reading.heard_of(path, hearing)
-            for block in heard_blocks(path, hearing, notes.append, seen):
+            facts = _reading.heard_of(path, hearing)
+            for block in heard_blocks(path, hearing, notes.append, statistics):
                 digest.update(block.astype("<f4", copy=False).data)
                 n_bytes += block.nbytes
                 if n_bytes <= self.room:
@@ -114,11 +120,11 @@ class _Survey:
                     blocks.clear()
         except AudioError:
             return None
-        if seen.refusal(1) is not None:
+        if statistics.refusal(1) is not None:
             return None
         signal = np.concatenate(blocks) if blocks else None
         self.room -= 0 if signal is None else signal.nbytes
-        return HeardSignal(seen, tuple(notes), told, digest.hexdigest(), signal)
+        return HeardSignal(statistics, tuple(notes), facts, digest.hexdigest(), signal)
 
 
 _CURRENT: ContextVar[_Survey | None] = ContextVar("survey", default=None)
@@ -188,7 +194,7 @@ def stream_heard(
     for one in heard.notes:
         note(one)
     yield heard.signal.copy()  # whoever gets it may write into it
-    heard.seen.check(source, min_samples)
+    heard.statistics.check(source, min_samples)
 
 
 def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
@@ -218,7 +224,7 @@ def heard_of(source: Recording, hearing: Hearing = USUAL) -> dict[str, Any]:
     {'channels': 2, 'heard': [2], 'because': 'silent'}
     """
     heard = hear(source, hearing)
-    return _reading.heard_of(source, hearing) if heard is None else dict(heard.told)
+    return _reading.heard_of(source, hearing) if heard is None else dict(heard.facts)
 
 
 def audio_info(path: PathLike) -> tuple[int, int, float]:

@@ -128,13 +128,13 @@ def _sphere(file: BinaryIO, size: int) -> Cut | None:
     file.seek(0)
     content = file.read(1024)
     start = int(content[8:16])
-    found = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\d+)\s*$", content, re.MULTILINE))
+    header = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\d+)\s*$", content, re.MULTILINE))
     fields = (b"sample_count", b"sample_n_bytes", b"channel_count")
-    if not {*fields[:2]} <= set(found):
+    if not {*fields[:2]} <= set(header):
         return None
     length = 1
     for field in fields:
-        length *= int(found.get(field, 1))
+        length *= int(header.get(field, 1))
     return _promised(start, length, size)
 
 
@@ -161,14 +161,14 @@ def _first_streams(file: BinaryIO) -> set[bytes]:
     """Serial numbers of the streams that begin an Ogg file, before any page that goes on."""
     file.seek(0)
     content, place = file.read(2 * _PAGE), 0
-    found: set[bytes] = set()
+    serials: set[bytes] = set()
     while content[place : place + 4] == b"OggS" and len(content) - place >= 27:
-        if found and not content[place + 5] & 2:
+        if serials and not content[place + 5] & 2:
             break
-        found.add(content[place + 14 : place + 18])
+        serials.add(content[place + 14 : place + 18])
         segments = content[place + 26]
         place += 27 + segments + sum(content[place + 27 : place + 27 + segments])
-    return found
+    return serials
 
 
 # -- MP3 -----------------------------------------------------------------------------------------
@@ -239,9 +239,9 @@ def _mp3(file: BinaryIO, size: int) -> Cut | None:
             length, frames = struct.unpack(">II", content[offset + 10 : offset + 18])
         else:
             flags, *numbers = struct.unpack(">III", content[offset + 4 : offset + 16])
-            held = iter(numbers)
-            frames = next(held) if flags & 1 else 0
-            length = next(held) if flags & 2 else 0
+            counts = iter(numbers)
+            frames = next(counts) if flags & 1 else 0
+            length = next(counts) if flags & 2 else 0
         if length:
             there = size - start
             # Some count the header's own frame, some do not.
