@@ -210,10 +210,10 @@ def compared(
             if correlation >= threshold:
                 rows.append((one, other, _cosine(Z, one, other), correlation, lag))
             advance(1)
-    found = pd.DataFrame(rows, columns=COLUMNS).sort_values(
+    near = pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["correlation", "first", "second"], ascending=[False, True, True], ignore_index=True
     )
-    return found, np.isin(copies, copies[usable])
+    return near, np.isin(copies, copies[usable])
 
 
 def join_copies(copies: Column, near: pd.DataFrame) -> IntArray:
@@ -270,9 +270,9 @@ def correlate(one: Array, other: Array, rate: int) -> tuple[float, float]:
     enough &= np.minimum(share_1, share_2) >= _LEAST_SHARE
     enough &= stop - start >= min(len(one), len(other)) / 2
     norms = np.sqrt(energy_1 * energy_2, where=enough, out=np.ones_like(energy_1))
-    found = np.where(enough, np.minimum(products / norms, 1), 0)
-    best = int(found.argmax())
-    correlation, between = float(found[best]), 0.0
+    correlations = np.where(enough, np.minimum(products / norms, 1), 0)
+    best = int(correlations.argmax())
+    correlation, between = float(correlations[best]), 0.0
     if correlation >= _WORTH_A_LOOK:
         sharper, between = _between(cross, points, int(lags[best]))
         correlation = float(min(max(correlation, sharper / norms[best]), 1.0))
@@ -317,10 +317,10 @@ def _throughout(one: Array, other: Array, rate: int) -> bool:
     products = np.add.reduceat(one * other, starts)
     energies = [np.add.reduceat(np.square(signal), starts) for signal in (one, other)]
     norms = np.sqrt(energies[0] * energies[1])
-    found = np.zeros(len(starts))
-    np.divide(products * np.sign(products.sum()), norms, where=norms > 0, out=found)
+    correlations = np.zeros(len(starts))
+    np.divide(products * np.sign(products.sum()), norms, where=norms > 0, out=correlations)
     parts = [
-        found[energy >= _activity(signal, size, energy)]
+        correlations[energy >= _activity(signal, size, energy)]
         for signal, energy in zip((one, other), energies, strict=True)
     ]
     # Of one of the two: noise, or a gate, leaves a copy fewer stretches that stand out.

@@ -98,12 +98,12 @@ def copy_findings(
     """Say what exact and near copies do to figures."""
     copies = np.asarray(copies)
     names = names_of(corpus.data)
-    found = []
+    findings = []
     extra = len(copies) - len(np.unique(copies))
     if extra:
         frame = pd.DataFrame({"group": copies, "name": names})
         examples = sorted(" = ".join(sorted(rows["name"])) for _, rows in _several(frame))
-        found.append(
+        findings.append(
             Finding(
                 NOTE,
                 "exact copies",
@@ -121,7 +121,7 @@ def copy_findings(
         pairs = [
             f"{names[row.first]} = {names[row.second]}, {row.correlation:.3f}" for row in nearest
         ]
-        found.append(
+        findings.append(
             Finding(
                 SERIOUS,
                 "near copies",
@@ -136,7 +136,7 @@ def copy_findings(
     aliases = shared_recordings(corpus, joined)
     if len(aliases):
         named = [f"{row.speakers}: {counted(row[2], 'recording')}" for row in aliases.itertuples()]
-        found.append(
+        findings.append(
             Finding(
                 SERIOUS,
                 "one recording under two speakers",
@@ -146,7 +146,7 @@ def copy_findings(
                 "a copy for one voice.",
             )
         )
-    return [*found, *_contradictions(corpus.target, joined, names)]
+    return [*findings, *_contradictions(corpus.target, joined, names)]
 
 
 def voice_findings(pairs: pd.DataFrame | None, leaks: pd.DataFrame) -> list[Finding]:

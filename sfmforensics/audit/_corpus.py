@@ -49,7 +49,7 @@ def hearing_findings(
     >>> import numpy as np
     >>> tone = np.sin(np.arange(16_000))
     >>> call = np.column_stack([tone * (tone > 0.9), tone * np.hanning(16_000)])
-    >>> [found.finding for found in hearing_findings([(call, 16_000), (tone, 16_000)])]
+    >>> [finding.finding for finding in hearing_findings([(call, 16_000), (tone, 16_000)])]
     ['channels differ']
     """
     hearing = Hearing(channel, truncated)

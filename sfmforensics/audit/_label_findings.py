@@ -75,8 +75,8 @@ def not_labels(target: pd.DataFrame, names: Sequence[str] = ()) -> list[tuple[Ha
     Examples
     --------
     >>> target = pd.DataFrame({"take": range(12), "day": ["2024-03-30", "2024-04-02"] * 6})
-    >>> for column, found in not_labels(target):
-    ...     print(column, found)
+    >>> for column, reason in not_labels(target):
+    ...     print(column, reason)
     take has 12 labels for 12 recordings, such as 0: what tells recordings apart is no label
     day holds dates or times, such as '2024-03-30'
     """
@@ -172,7 +172,7 @@ def label_findings(
     Examples
     --------
     >>> target = pd.DataFrame({"speaker": list("aabb"), "age": [20.0, 31, 40, 40]})
-    >>> [found.finding for found in label_findings(target, folds=2)]
+    >>> [finding.finding for finding in label_findings(target, folds=2)]
     ['several ages', 'told by the speaker']
     """
     no_labels = not_labels(target, names)

@@ -115,8 +115,8 @@ def association(labels: pd.Series, origin: pd.Series) -> tuple[float, float]:
     if all(numbers):
         if len(labels) < _LEAST_RANKED:
             return np.nan, 1.0
-        found = stats.spearmanr(labels, origin)
-        return abs(float(found.statistic)), float(found.pvalue)
+        spearman = stats.spearmanr(labels, origin)
+        return abs(float(spearman.statistic)), float(spearman.pvalue)
     if not any(numbers):
         # A label of its own for almost every recording, such as what was said, has no company.
         if max(labels.nunique(), origin.nunique()) > len(labels) / 2:
@@ -163,12 +163,12 @@ def origin_findings(target: pd.DataFrame, details: pd.DataFrame) -> list[Finding
     --------
     >>> target = pd.DataFrame({"emotion": ["angry", "calm"] * 10})
     >>> details = pd.DataFrame({"rate": [44_100, 16_000] * 10})
-    >>> [found.finding for found in origin_findings(target, details)]
+    >>> [finding.finding for finding in origin_findings(target, details)]
     ['emotion goes with sampling rate']
     """
     constant = constant_labels(target)
     target, details = target.reset_index(drop=True), details.reset_index(drop=True)
-    found = []
+    findings = []
     for column in target.columns:
         of_speaker = column in constant or column == SPEAKER
         for origin, name in _ORIGINS.items():
@@ -186,8 +186,8 @@ def origin_findings(target: pd.DataFrame, details: pd.DataFrame) -> list[Finding
             strength, chance = association(labels, values)
             least = TELLS_BY_LENGTH if origin == "seconds" else TELLS
             if strength >= least and chance < _CHANCE:
-                found.append(_finding(column, origin, name, strength, target[column], details))
-    return found
+                findings.append(_finding(column, origin, name, strength, target[column], details))
+    return findings
 
 
 def _once_a_speaker(
@@ -259,8 +259,8 @@ def unreadable(data: Sequence[Recording], details: pd.DataFrame) -> pd.DataFrame
     0  no.wav  no such file
     """
     rows = [
-        (describe_source(recording), found)
-        for recording, found in zip(data, details["found"], strict=True)
-        if found is not None
+        (describe_source(recording), problem)
+        for recording, problem in zip(data, details["found"], strict=True)
+        if problem is not None
     ]
     return pd.DataFrame(rows, columns=["path", "found"])

@@ -105,14 +105,14 @@ def _task(labels: pd.Series) -> tuple[str, str, str, str]:
     known = labels.dropna()
     kind = task_kind(labels)
     if not len(known):
-        told = "none is known"
+        summary = "none is known"
     elif kind == REGRESSION:
-        told = f"{known.min():g} to {known.max():g}"
+        summary = f"{known.min():g} to {known.max():g}"
     else:
         counts = known.astype(str).value_counts()
         names = [f"{name} ({count:,})" for name, count in counts.items()]
-        told = f"{len(counts):,}: {name_few(names, 6)}"
-    return str(labels.name), kind, told, f"{len(labels) - len(known):,}"
+        summary = f"{len(counts):,}: {name_few(names, 6)}"
+    return str(labels.name), kind, summary, f"{len(labels) - len(known):,}"
 
 
 def make_bunch(
@@ -160,9 +160,9 @@ def check_tasks(
     named = [name.lower() if name.lower() in also else name for name in tasks]
     unknown = [name for name in named if name not in columns]
     if unknown or not named:
-        found = f"no column {name_few([repr(name) for name in unknown])} to be learnt"
+        problem = f"no column {name_few([repr(name) for name in unknown])} to be learnt"
         raise DatasetError(
-            f"{source}: {found if unknown else 'no task is named'}; there are "
+            f"{source}: {problem if unknown else 'no task is named'}; there are "
             f"{name_few(list(columns), 20) or 'none'}"
         )
     return [name for name in columns if name in named]
@@ -219,8 +219,8 @@ def match_recordings(
     """
     root = Path(os.path.abspath(user_path(root)))
     if not root.is_dir():
-        found = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DatasetError(f"{root}: {found}; give the folder that holds {layout}")
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DatasetError(f"{root}: {problem}; give the folder that holds {layout}")
     names = sorted(
         (Path(folder) / name).relative_to(root).as_posix()
         for folder, _, files in os.walk(root)
@@ -279,9 +279,9 @@ def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray
     array([0, 1, 0, 2])
     """
     labels: dict[str | int, int] = {}
-    found = []
+    copies = []
     with progress("looking for copies", len(data), verbose) as advance:
         for position, recording in enumerate(data):
-            found.append(labels.setdefault(content_hash(recording) or position, len(labels)))
+            copies.append(labels.setdefault(content_hash(recording) or position, len(labels)))
             advance(1)
-    return np.asarray(found, dtype=np.int64)
+    return np.asarray(copies, dtype=np.int64)

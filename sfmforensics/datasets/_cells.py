@@ -62,9 +62,9 @@ def read_cells(table: Path) -> list[tuple[int, list[str]]]:
     [(1, ['path', 'speaker']), (3, ['a.wav', 'Ann, 2'])]
     """
     if not os.path.isfile(table):
-        found = "is no file" if os.path.exists(table) else "does not exist"
-        found = "is a folder, not a CSV file" if os.path.isdir(table) else found
-        raise DatasetError(f"{table}: {found}; give the CSV table that lists the recordings")
+        problem = "is no file" if os.path.exists(table) else "does not exist"
+        problem = "is a folder, not a CSV file" if os.path.isdir(table) else problem
+        raise DatasetError(f"{table}: {problem}; give the CSV table that lists the recordings")
     try:
         _refuse_what_is_no_text(table)
         with open(table, encoding="utf-8-sig", newline="") as file:
@@ -102,10 +102,10 @@ def _rows(file: TextIO, table: Path) -> Iterator[tuple[int, list[str]]]:
             continue
         if _CONTROL.search("".join(cells)):
             cell = next(cell for cell in cells if _CONTROL.search(cell))
-            found = "a control character; delete it"
+            flaw = "a control character; delete it"
             if "\0" in cell:
-                found = f"a NUL byte, as binary files and UTF-16 do; {_SAVE}"
-            raise DatasetError(f"{table}: row {row}: the cell {shown(cell)} holds {found}")
+                flaw = f"a NUL byte, as binary files and UTF-16 do; {_SAVE}"
+            raise DatasetError(f"{table}: row {row}: the cell {shown(cell)} holds {flaw}")
         yield row, cells
 
 
@@ -122,8 +122,8 @@ def _lines(file: TextIO, table: Path) -> Iterator[str]:
 
 
 def _quoting(error: str) -> str:
-    for found, said in _QUOTES.items():
-        if found in error:
+    for phrase, said in _QUOTES.items():
+        if phrase in error:
             return said.format(limit=csv.field_size_limit())
     return f"this is not CSV ({error}); {_SAVE}"
 

@@ -48,8 +48,8 @@ def cut_by_spreadsheet(cells: Sequence[str]) -> str:
     >>> cut_by_spreadsheet(["2.02403E+19", "", "2.02403E+19"])
     '2.02403E+19'
     """
-    given = [cell for cell in cells if cell]
-    return given[0] if given and all(map(_CUT.fullmatch, given)) else ""
+    entries = [cell for cell in cells if cell]
+    return entries[0] if entries and all(map(_CUT.fullmatch, entries)) else ""
 
 
 def read_column(cells: Sequence[str]) -> tuple[pd.Series, str]:
@@ -63,24 +63,24 @@ def read_column(cells: Sequence[str]) -> tuple[pd.Series, str]:
     >>> column.tolist(), said
     (['1.1', '1.10'], "holds '1.1' and '1.10', one number in two spellings; it was read as labels")
     """
-    given = sorted({cell for cell in cells if cell})
-    numbers = [cell for cell in given if is_number(cell)]
-    if len(numbers) < len(given):
+    spellings = sorted({cell for cell in cells if cell})
+    numbers = [cell for cell in spellings if is_number(cell)]
+    if len(numbers) < len(spellings):
         known = [cell for cell in cells if cell]
         return _labels(cells), _slip(known)
-    name = _as_names(given)
+    name = _as_names(spellings)
     if name:
         return _labels(cells), f"holds {name}; it was read as labels"
-    if all(map(_WHOLE.fullmatch, given)):
+    if all(map(_WHOLE.fullmatch, spellings)):
         if len(cells) > sum(map(bool, cells)):
             return label_column(int(cell) if cell else None for cell in cells), ""
         return pd.Series([int(cell) for cell in cells], dtype=np.int64), ""
     said = ""
-    if "" in cells and all(map(_PADDED.fullmatch, given)):
+    if "" in cells and all(map(_PADDED.fullmatch, spellings)):
         said = (
-            f"holds whole numbers such as {shown(given[0])} beside blank cells, as pandas writes "
-            "integers with gaps; it was read as numbers, to be learnt by regression: write them "
-            "without the point if they are names"
+            f"holds whole numbers such as {shown(spellings[0])} beside blank cells, as pandas "
+            "writes integers with gaps; it was read as numbers, to be learnt by regression: write "
+            "them without the point if they are names"
         )
     return pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=float), said
 
@@ -89,10 +89,10 @@ def _labels(cells: Sequence[str]) -> pd.Series:
     return label_column(cell or None for cell in cells)
 
 
-def _as_names(given: Sequence[str]) -> str:
+def _as_names(spellings: Sequence[str]) -> str:
     """Why these texts say more than the numbers that they spell, or "" where they do not."""
-    whole = all(map(_WHOLE.fullmatch, given))
-    for cell in given:
+    whole = all(map(_WHOLE.fullmatch, spellings))
+    for cell in spellings:
         if _LEADING_ZERO.match(cell):
             return f"{shown(cell)}, digits behind a zero, which are a name"
         if len(_digits(cell)) > MOST_DIGITS:
@@ -101,7 +101,7 @@ def _as_names(given: Sequence[str]) -> str:
         if whole and str(int(cell)) != cell:
             return f"{shown(cell)}, a whole number with a sign that says nothing"
     first: dict[float, str] = {}
-    for cell in given:
+    for cell in spellings:
         value = float(cell)
         if math.isinf(value):
             continue

@@ -97,8 +97,8 @@ def fetch_archive(
 
 def _verified(folder: Path, pattern: str, digest: str, source: str | None = None) -> Path:
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    found = tree_digest(folder, [name for name in names if re.fullmatch(pattern, name)])
-    if found != digest:
+    actual_digest = tree_digest(folder, [name for name in names if re.fullmatch(pattern, name)])
+    if actual_digest != digest:
         remedy = (
             "the corpus has changed there or the download was altered; get it by hand"
             if source
@@ -106,7 +106,7 @@ def _verified(folder: Path, pattern: str, digest: str, source: str | None = None
         )
         raise DatasetError(
             f"{source or folder}: the content is not the expected one (SHA-256 of the tree: "
-            f"expected {digest}, found {found}); {remedy}"
+            f"expected {digest}, found {actual_digest}); {remedy}"
         )
     return folder
 

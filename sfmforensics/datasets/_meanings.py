@@ -92,5 +92,5 @@ def refuse_parts(table: Path, columns: Mapping[str, Sequence[str]]) -> None:
 
 
 def _is_timed(cells: Sequence[str]) -> bool:
-    given = [cell for cell in cells if cell]
-    return bool(given) and all(is_number(cell) or _CLOCK.fullmatch(cell) for cell in given)
+    entries = [cell for cell in cells if cell]
+    return bool(entries) and all(is_number(cell) or _CLOCK.fullmatch(cell) for cell in entries)

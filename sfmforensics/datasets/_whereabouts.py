@@ -21,8 +21,8 @@ def _plain(name: str) -> str:
     """A name without what cannot be seen, its letters in one form."""
     if name.isascii():
         return name
-    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKC", seen)
+    letters = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", letters)
 
 
 def _joined(name: str) -> str:
@@ -68,14 +68,14 @@ class Folders:
         # On another machine the folder was another one: what is behind it may be the same.
         tried += [(parts[first:], (_FOLDER,)) for first in range(1, len(parts))]
         for wanted, reasons in tried:
-            found = self._follow(wanted)
-            if found is not None:
-                names = os.path.join(*found)
-                return names, (*reasons, *_differences("/".join(wanted), "/".join(found)))
+            disk_names = self._follow(wanted)
+            if disk_names is not None:
+                names = os.path.join(*disk_names)
+                return names, (*reasons, *_differences("/".join(wanted), "/".join(disk_names)))
         return None
 
     def _follow(self, parts: Sequence[str]) -> list[str] | None:
-        folder, found = self.root, []
+        folder, disk_names = self.root, []
         for place, part in enumerate(parts):
             names, bare, stems = self._names(folder)
             last = place == len(parts) - 1
@@ -84,9 +84,11 @@ class Folders:
                 name = stems.get(_bare(_stem(part)), stems.get(_bare(part)))
             if name is None or part == "..":
                 return None
-            found.append(name)
+            disk_names.append(name)
             folder = os.path.join(folder, name)
-        return found if found and os.path.isfile(folder) and self._is_open(folder) else None
+        return (
+            disk_names if disk_names and os.path.isfile(folder) and self._is_open(folder) else None
+        )
 
     def _names(self, folder: str) -> tuple[set[str], dict[str, str], dict[str, str]]:
         if folder not in self._listed:
@@ -144,13 +146,15 @@ def explain_missing(root: str, cells: Sequence[str], *, allow_outside: bool = Fa
     folders = Folders(root, allow_outside)
     by_reason: dict[tuple[str, ...], list[str]] = {}
     for cell in cells:
-        found = folders.find(cell)
-        if found is not None:
-            name, reasons = found
+        match = folders.find(cell)
+        if match is not None:
+            name, reasons = match
             by_reason.setdefault(reasons, []).append(f"{cell} is {name}")
-    told = list(_told(by_reason))
-    rest = sum(map(len, by_reason.values())) - sum(count for count, _ in told[:_SAID])
-    return ", ".join([text for _, text in told[:_SAID]] + [f"{rest} in others"] * (rest > 0))
+    explanations = list(_told(by_reason))
+    rest = sum(map(len, by_reason.values())) - sum(count for count, _ in explanations[:_SAID])
+    return ", ".join(
+        [text for _, text in explanations[:_SAID]] + [f"{rest} in others"] * (rest > 0)
+    )
 
 
 def _told(by_reason: dict[tuple[str, ...], list[str]]) -> Iterator[tuple[int, str]]:

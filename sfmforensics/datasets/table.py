@@ -361,19 +361,19 @@ def _years(cell: str, row: int, table: Path) -> float:
 
 
 def _infer(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> pd.Series:
-    found, said = read_column(cells)
+    column, said = read_column(cells)
     if name.lower() == _SESSION:  # a name, whatever it looks like
-        said = said if found.dtype == object else ""
-        found = label_column(cell or None for cell in cells)
-    if found.dtype == float and np.isinf(found).any():
-        at = int(np.argmax(np.isinf(found)))
+        said = said if column.dtype == object else ""
+        column = label_column(cell or None for cell in cells)
+    if column.dtype == float and np.isinf(column).any():
+        at = int(np.argmax(np.isinf(column)))
         raise DatasetError(
             f"{table}: row {rows[at]}, column {shown(name)}: {shown(cells[at])} is too large a "
             f"number; correct it, or leave the cell blank"
         )
     if said:
         warnings.warn(f"{table}: the column {shown(name)} {said}", DatasetWarning, stacklevel=3)
-    return found
+    return column
 
 
 def _point_out(cells: Sequence[str], rows: Sequence[int], name: str, table: Path) -> None:
@@ -387,11 +387,11 @@ def _point_out(cells: Sequence[str], rows: Sequence[int], name: str, table: Path
             DatasetWarning,
             stacklevel=3,
         )
-    for pattern, found in _SURPRISES.items():
+    for pattern, remark in _SURPRISES.items():
         for cell, row in zip(cells, rows, strict=True):
             if pattern.match(cell) and not is_number(cell):
                 warnings.warn(
-                    f"{table}: row {row}, column {shown(name)}: {shown(cell)} {found}",
+                    f"{table}: row {row}, column {shown(name)}: {shown(cell)} {remark}",
                     DatasetWarning,
                     stacklevel=3,
                 )
