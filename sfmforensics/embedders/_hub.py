@@ -95,14 +95,14 @@ def _fetch(model: str, revision: str | None, choose: Choose) -> None:
 
     try:
         # One short question first: without a network, a download would be tried for half a minute.
-        found = HfApi().model_info(model, revision=revision, timeout=_SECONDS_TO_ANSWER)
+        info = HfApi().model_info(model, revision=revision, timeout=_SECONDS_TO_ANSWER)
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise FileNotFoundError("the hub has no such model, or shows it to members only") from error
     except Exception as error:  # the client's own, or those of its HTTP library, which has changed
         off = constants.HF_HUB_OFFLINE
         why = "HF_HUB_OFFLINE is set" if off else f"the hub gave no answer ({first_line(error)})"
         raise FileNotFoundError(why) from error
-    for name in choose([file.rfilename for file in found.siblings or ()]):
+    for name in choose([file.rfilename for file in info.siblings or ()]):
         hf_hub_download(model, name, revision=revision)
 
 

@@ -56,7 +56,7 @@ def build(model: str, recipe: str) -> dict[str, Any]:
     class Builder(SafeLoader):
         """Plain values, tuples, and objects of the modules above."""
 
-    def found(name: str, tag: str, allowed: Callable[[object], bool]) -> Any:
+    def locate(name: str, tag: str, allowed: Callable[[object], bool]) -> Any:
         thing = pydoc.locate(name) if _BUILT_FROM.match(name) else None
         home = getattr(thing, "__module__", None)
         if thing is None and _BUILT_FROM.match(name):
@@ -71,13 +71,13 @@ def build(model: str, recipe: str) -> dict[str, Any]:
         return (loader.construct_sequence(node, deep=True) if node.id == "sequence" else ()), {}
 
     def construct(loader: Any, name: str, node: Any) -> Any:
-        given, named = arguments(loader, node)
-        return found(name, f"!new:{name}", inspect.isclass)(*given, **named)
+        positional, named = arguments(loader, node)
+        return locate(name, f"!new:{name}", inspect.isclass)(*positional, **named)
 
     def refer(loader: Any, name: str, node: Any) -> Any:
-        given, named = arguments(loader, node)
-        thing = found(name, f"!name:{name}", lambda t: inspect.isclass(t) or inspect.isroutine(t))
-        return partial(thing, *given, **named) if given or named else thing
+        positional, named = arguments(loader, node)
+        thing = locate(name, f"!name:{name}", lambda t: inspect.isclass(t) or inspect.isroutine(t))
+        return partial(thing, *positional, **named) if positional or named else thing
 
     def to_tuple(loader: Any, node: Any) -> tuple[Any, ...]:
         inside = SafeLoader(f"[{loader.construct_scalar(node)[1:-1]}]")

@@ -72,18 +72,18 @@ class SavedModel:
                 'use layer="last"'
             )
         try:
-            found = np.asarray(output, dtype=np.float32)
+            array = np.asarray(output, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise EmbedderError(
                 f"{self.model}: its output {self.output!r} holds no numbers; name another as layer"
             ) from error
-        if found.ndim not in (2, 3) or len(found) != n_signals:
+        if array.ndim not in (2, 3) or len(array) != n_signals:
             raise EmbedderError(
-                f"{self.model}: it gives an array of shape {found.shape} for {n_signals} "
+                f"{self.model}: it gives an array of shape {array.shape} for {n_signals} "
                 "recording(s), where (recordings, dimension) or (recordings, frames, dimension) is "
                 "expected; wrap it in CallableEmbedder"
             )
-        return found
+        return array
 
 
 @lru_cache(maxsize=2)
@@ -135,13 +135,13 @@ def _entrance(
     for signature in getattr(loaded, "signatures", {}).values():
         names, outputs = list(signature.structured_input_signature[1]), signature.structured_outputs
         if len(names) == 1 and isinstance(outputs, Mapping) and output in outputs:
-            given = signature.structured_input_signature[1][names[0]].shape
-            if given.rank not in (2, None):
+            shape = signature.structured_input_signature[1][names[0]].shape
+            if shape.rank not in (2, None):
                 raise EmbedderError(
                     f"{model}: it does not take samples of shape (recordings, samples) but arrays "
-                    f"of shape {given}; wrap it in CallableEmbedder"
+                    f"of shape {shape}; wrap it in CallableEmbedder"
                 )
-            many = given.rank is None or given[0] is None
+            many = shape.rank is None or shape[0] is None
             width = outputs[output].shape[-1] if outputs[output].shape.rank else None
             return lambda samples, s=signature, name=names[0]: s(**{name: samples}), width, many
     if not callable(loaded):
@@ -216,10 +216,10 @@ def _silent_stderr() -> Iterator[None]:
     Not all of TensorFlow heeds its own setting. What goes wrong comes as an error all the same.
     """
     try:
-        kept = os.dup(2) if "TF_CPP_MIN_LOG_LEVEL" not in os.environ else None
+        stderr = os.dup(2) if "TF_CPP_MIN_LOG_LEVEL" not in os.environ else None
     except OSError:  # a process without stderr
-        kept = None
-    if kept is None:
+        stderr = None
+    if stderr is None:
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -227,6 +227,6 @@ def _silent_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)

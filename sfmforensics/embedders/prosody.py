@@ -114,7 +114,7 @@ class ProsodyEmbedder(BaseEmbedder):
         return np.array([self._embed_pieces([signal]) for signal in signals])
 
     def _embed_pieces(self, pieces: Iterable[Signal]) -> FloatArray:
-        found, samples = [], 0
+        features, samples = [], 0
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_fft=.* is too large")
             for piece in pieces:
@@ -122,9 +122,9 @@ class ProsodyEmbedder(BaseEmbedder):
                 level = _level(piece)
                 if len(piece) < _WINDOW:
                     piece = np.pad(piece, (0, _WINDOW - len(piece)))
-                found.append((_pitch(piece, self.fmin, self.fmax), *_spectrum(piece, level)))
+                features.append((_pitch(piece, self.fmin, self.fmax), *_spectrum(piece, level)))
         pitch, shape, contrast = (
-            np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
+            np.concatenate(parts, axis=1) for parts in zip(*features, strict=True)
         )
         seconds = samples / SAMPLE_RATE
         energy = shape[0]

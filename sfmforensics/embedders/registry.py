@@ -89,17 +89,17 @@ def split_spec(spec: str) -> tuple[str, str, dict[str, str]]:
     >>> split_spec("mfcc@n_mfcc=20")
     ('mfcc', '', {'n_mfcc': '20'})
     """
-    found = _QUOTED_MODEL.match(spec)
-    if found is None:
+    match = _QUOTED_MODEL.match(spec)
+    if match is None:
         plain, options = split_options(spec)
         name, _, model = (part.strip() for part in plain.partition("="))
         return name, model, options
-    rest, options = split_options(spec[found.end() :])
+    rest, options = split_options(spec[match.end() :])
     if rest:
         raise EmbedderError(
             f"view {spec}: behind a model in quotes stands {rest!r}; only @PARAMETER=VALUE may"
         )
-    return found[1], _unquoted(found[2]), options
+    return match[1], _unquoted(match[2]), options
 
 
 def split_options(spec: str) -> tuple[str, dict[str, str]]:
@@ -112,16 +112,16 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
     >>> split_options("mfcc")
     ('mfcc', {})
     """
-    found = _OPTIONS.search(spec)
-    if found is None:
+    match = _OPTIONS.search(spec)
+    if match is None:
         return spec, {}
     options = {}
-    for part in found.group()[1:].split("@"):
+    for part in match.group()[1:].split("@"):
         name, _, value = (text.strip() for text in part.partition("="))
         if name in options:
             raise EmbedderError(f"view {spec!r} gives {name} twice; leave one out")
         options[name] = value
-    return spec[: found.start()], options
+    return spec[: match.start()], options
 
 
 def parse_options(view: str, embedder: type, options: dict[str, str]) -> dict[str, Any]:
@@ -351,17 +351,17 @@ def make_embedder(
 
 def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
     """Give an embedder that hears what was asked for; the one handed in stays as it is."""
-    asked: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
-    asked |= {"truncated": truncated} if truncated != "refuse" else {}
-    if not asked:
+    settings: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
+    settings |= {"truncated": truncated} if truncated != "refuse" else {}
+    if not settings:
         return embedder
-    missing = set(asked) - set(embedder.get_params(deep=False))
+    missing = set(settings) - set(embedder.get_params(deep=False))
     if missing:
         raise EmbedderError(
             f"{type(embedder).__name__} has no parameter {min(missing)!r}; add it to its __init__, "
             "as the embedders of sfmforensics have it"
         )
-    return copy.copy(embedder).set_params(**asked)
+    return copy.copy(embedder).set_params(**settings)
 
 
 def _no_such_view(name: str) -> str:

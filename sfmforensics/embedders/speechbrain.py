@@ -188,10 +188,10 @@ class SpeechBrainEmbedder(BaseEmbedder):
         return len(signal)
 
     def _embed(self, signals: list[Signal]) -> Array:
-        found = self._outputs(signals)
+        outputs = self._outputs(signals)
         if self.layer == "last":
-            return found
-        return np.stack([self._pooled([frames]) for frames in found])
+            return outputs
+        return np.stack([self._pooled([frames]) for frames in outputs])
 
     def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         batches = batches_of(pieces, len, self._batch_limit)
@@ -251,7 +251,7 @@ def _listening(network: Any, model: PathLike, layer: str | int) -> Iterator[list
     if layer != "last":
         blocks, channels_first = _blocks(network, model)
 
-        def keep(module: object, given: object, state: torch.Tensor) -> None:
+        def keep(module: object, inputs: object, state: torch.Tensor) -> None:
             states.append(state.transpose(1, 2) if channels_first else state)
 
         handles = [block.register_forward_hook(keep) for block in blocks]

@@ -172,32 +172,32 @@ class TFHubEmbedder(BaseEmbedder):
         return len(signal)
 
     def _embed(self, signals: list[Signal]) -> Array:
-        found = self._outputs(signals)
-        if found.ndim == 2:
-            return found
-        return np.stack([self._pooled([frames]) for frames in found])
+        outputs = self._outputs(signals)
+        if outputs.ndim == 2:
+            return outputs
+        return np.stack([self._pooled([frames]) for frames in outputs])
 
     def _embed_pieces(self, pieces: Iterable[Signal]) -> Array:
         vectors, frames = WeightedMean(), FrameStatistics()
         for batch in batches_of(pieces, len, self._batch_limit):
-            found = self._outputs(batch)
-            for piece, output in zip(batch, found, strict=True):
-                if found.ndim == 2:
+            outputs = self._outputs(batch)
+            for piece, output in zip(batch, outputs, strict=True):
+                if outputs.ndim == 2:
                     vectors.add(output, len(piece))
                 else:
                     frames.add(output)
-        return vectors.value if found.ndim == 2 else frames.pooled(self.pooling)
+        return vectors.value if outputs.ndim == 2 else frames.pooled(self.pooling)
 
     # -- inside --------------------------------------------------------------------------------
 
     def _outputs(self, signals: list[Signal]) -> Float32Array:
-        found = self._loaded().run(signals)
-        if found.ndim == 2 and self.pooling != "mean":
+        outputs = self._loaded().run(signals)
+        if outputs.ndim == 2 and self.pooling != "mean":
             raise EmbedderError(
                 f"pooling is {self.pooling!r}, but this output of {self.model} has no frames left; "
                 'use "mean", or another output as layer'
             )
-        return found
+        return outputs
 
     def _pooled(self, frames_of_pieces: Iterable[Array]) -> Array:
         total = FrameStatistics()

@@ -254,10 +254,10 @@ class TransformersEmbedder(BaseEmbedder):
             str(self.model), folder, state, torch_device(self.device), self.dtype
         )
         with torch.inference_mode():
-            found = states.hidden_states(
+            hidden_states = states.hidden_states(
                 network, extractor, signals, plain_layer(self.layer), self.window
             )
-            return [frames.float().cpu().numpy() for frames in found]
+            return [frames.float().cpu().numpy() for frames in hidden_states]
 
     def _on_cpu(self) -> bool:
         return torch_device(self.device) == "cpu"

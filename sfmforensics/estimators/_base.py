@@ -97,13 +97,13 @@ def mean_score(
     weights = np.ones(len(true)) if weights is None else weights
     scores, classes = [], iter(codec.classes_)
     for position, kind in enumerate(codec.kinds_):
-        learnt = next(classes) if kind == CLASSIFICATION else None
+        labels = next(classes) if kind == CLASSIFICATION else None
         known = true.iloc[:, position].notna().to_numpy() & (weights > 0)
         if not known.any():
             continue
         truth = true.iloc[:, position].to_numpy()[known]
         answer = predicted.iloc[:, position].to_numpy()[known]
-        if learnt is None and len(truth) < 2:
+        if labels is None and len(truth) < 2:
             warnings.warn(
                 f"{codec.names_[position]!r} has one label to score against, of which "
                 "R squared is not defined; it is left out",
@@ -111,7 +111,7 @@ def mean_score(
                 stacklevel=3,
             )
             continue
-        if learnt is None:
+        if labels is None:
             truth = numbers_of(true.iloc[:, position][known], codec.names_[position])
             answer = answer.astype(float)
             most = np.abs(truth).max()
@@ -120,7 +120,7 @@ def mean_score(
             scores.append(r2_score(truth, answer, sample_weight=weights[known]))
             continue
         scores.append(np.average(truth == answer, weights=weights[known]))
-        if not pd.Series(truth).isin(learnt).any():
+        if not pd.Series(truth).isin(labels).any():
             warnings.warn(
                 f"none of the labels of {codec.names_[position]!r} to score against was "
                 "learnt, so that its accuracy is 0: an integer cv does not stratify (use "
@@ -226,11 +226,11 @@ class ViewsEstimator(
             return [], []
         _, blocks = self._find_views(np.empty((0, self.n_features_in_)))
         widths = zip(self.views_, map(len, blocks), strict=True)
-        kept = f", weights of epoch {self.best_epoch_}" if self.early_stopping else ""
+        weights_note = f", weights of epoch {self.best_epoch_}" if self.early_stopping else ""
         loss = self.history_[-1]["train_loss"]
         facts = [
             ("views", ", ".join(f"{view} ({width:,} columns)" for view, width in widths)),
-            ("epochs", f"{self.n_iter_}{kept}; loss at the end {loss:.3f}"),
+            ("epochs", f"{self.n_iter_}{weights_note}; loss at the end {loss:.3f}"),
             ("networks", f"{len(self._members())}"),
         ]
         return task_rows(self.tasks_, self._codec.classes_), facts
