@@ -196,7 +196,7 @@ def held_out(
     if groups is not None:
         used = _grouped(groups, used)
     if hasattr(validation, "split"):
-        sides = [_first_split(X, table.given, validation, groups, rng, used)]
+        sides = [_first_split(X, table.y, validation, groups, rng, used)]
     else:
         groups = None if groups is None else joined_groups(groups)[used]
         sides = _shares(frame.iloc[used], validation, groups, rng)

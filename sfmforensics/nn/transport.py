@@ -295,10 +295,10 @@ def _rounded(plan: torch.Tensor, weights1: torch.Tensor, weights2: torch.Tensor)
     """Give plans their marginals: scale down what is too much, and spread what is missing."""
     with torch.no_grad():
         rows = (weights1 / plan.sum(dim=2)).clamp_max(1)
-        held = (rows[:, None, :] @ plan)[:, 0]
-        columns = (weights2 / held).clamp_max(1)
+        column_sums = (rows[:, None, :] @ plan)[:, 0]
+        columns = (weights2 / column_sums).clamp_max(1)
         lacking1 = (weights1 - rows * (plan @ columns[:, :, None])[:, :, 0]).clamp_min(0)
-        lacking2 = (weights2 - columns * held).clamp_min(0)
+        lacking2 = (weights2 - columns * column_sums).clamp_min(0)
         total = lacking2.sum(dim=1, keepdim=True).clamp_min(torch.finfo(plan.dtype).tiny)
         spread = lacking1[:, :, None] * (lacking2 / total)[:, None, :]
         scale = rows[:, :, None] * columns[:, None, :]

@@ -40,7 +40,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
     arrays: dict[str, Array] = {}
     if holds_people(model):
         arrays |= {"rows": model.calibration_rows_, "left_out": _left_out(model)}
-    held = []
+    entries = []
     for place, (task, answers) in enumerate(model._held.items()):
         numbers: dict[str, Any] = {"task": task}
         for name, value in vars(answers).items():
@@ -48,7 +48,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
                 numbers[name] = value
             elif len(value):
                 arrays[f"held.{place}.{name}"] = value
-        held.append(numbers)
+        entries.append(numbers)
     plain = {
         "calibration": model.calibration,
         "speaker": model.speaker,
@@ -57,7 +57,7 @@ def calibration_state(model: CalibratedModel) -> tuple[dict[str, Any], dict[str,
         "n_speakers": model.n_calibration_speakers_,
         "speakers": getattr(model, "speakers_", None) if holds_people(model) else None,
         "template": None if model.likelihood_ratio is None else _parameters(model.likelihood_ratio),
-        "held": held,
+        "held": entries,
         "ratio": None,
     }
     ratio = model.likelihood_ratio_

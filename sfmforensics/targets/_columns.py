@@ -91,7 +91,7 @@ class TargetTable:
     form: str
     flat: bool
     schema: Any = None
-    given: Any = None
+    y: Any = None
 
     @classmethod
     def of(cls, y: Targets | TargetTable) -> TargetTable:
@@ -112,7 +112,7 @@ class TargetTable:
 
     def take(self, rows: IntArray) -> TargetTable:
         """Give some rows of them."""
-        return replace(self, frame=self.frame.iloc[rows], given=None)
+        return replace(self, frame=self.frame.iloc[rows], y=None)
 
 
 def label_codes(labels: Column) -> tuple[IntArray, Array]:
