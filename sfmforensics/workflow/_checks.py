@@ -108,14 +108,14 @@ def check_corpus(corpus: Bunch) -> None:
 
 def warn_of_no_labels(corpus: Bunch) -> None:
     """Point out columns that look like no labels, before they are learnt."""
-    found = dict(not_labels(corpus.target, recording_names(corpus.data)))
-    if not found:
+    reasons = dict(not_labels(corpus.target, recording_names(corpus.data)))
+    if not reasons:
         return
-    others = [str(column) for column in corpus.target if column not in found]
+    others = [str(column) for column in corpus.target if column not in reasons]
     remedy = "choose others (--tasks, load_corpus(..., tasks=[...]))"
     if others:
-        remedy = f"leave {'it' if len(found) == 1 else 'them'} out by --tasks {','.join(others)}"
-    named = "; ".join(f"{shown(column)} {said}" for column, said in found.items())
+        remedy = f"leave {'it' if len(reasons) == 1 else 'them'} out by --tasks {','.join(others)}"
+    named = "; ".join(f"{shown(column)} {said}" for column, said in reasons.items())
     warnings.warn(
         f"what looks like no label is learnt all the same: {named}; {remedy}",
         DatasetWarning,

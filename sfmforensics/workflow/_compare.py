@@ -63,8 +63,8 @@ def warn_of_learnt(model: Pipeline, provenance: Provenance) -> None:
     """Say so if the model was trained or calibrated with one of them, or does not know it."""
     if not holds_people(model):
         warnings.warn(CANNOT_BE_CHECKED, EvidenceWarning, stacklevel=3)
-    learnt = recorded_in(provenance.records, getattr(model, "manifest_", None))
-    for record, known in zip(provenance.records, learnt, strict=True):
+    overlaps = recorded_in(provenance.records, getattr(model, "manifest_", None))
+    for record, known in zip(provenance.records, overlaps, strict=True):
         if known:
             warnings.warn(
                 f"{show_name(record['path'])}: the model was trained or calibrated with this "

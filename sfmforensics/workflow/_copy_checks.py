@@ -69,21 +69,21 @@ def refuse_pairs(
 ) -> list[dict[str, Any]]:
     """Refuse recordings that are one take; of near copies an examiner may know better."""
     # All with all where that is a matter of seconds: of a case there are few.
-    found = copies_among(files, neighbours=min(len(files), 20), hearing=hearing)
+    copies = copies_among(files, neighbours=min(len(files), 20), hearing=hearing)
     # By their samples, of which the first alone is compared with others.
     near = {
-        frozenset(found.exact[[row["first"], row["second"]]].tolist()): float(row["correlation"])
-        for row in found.near.to_dict("records")
+        frozenset(copies.exact[[row["first"], row["second"]]].tolist()): float(row["correlation"])
+        for row in copies.near.to_dict("records")
     }
     used = []
     for first, second, role, remedy in pairs:
-        if found.exact[first] == found.exact[second]:
+        if copies.exact[first] == copies.exact[second]:
             raise AudioError(
                 show_name(files[second]),
                 f"it holds the same samples as {show_name(files[first])}{role}",
                 remedy,
             )
-        correlation = near.get(frozenset(found.exact[[first, second]].tolist()))
+        correlation = near.get(frozenset(copies.exact[[first, second]].tolist()))
         if correlation is None:
             continue
         said = (
@@ -122,10 +122,10 @@ def heard_by(
     hearing: Hearing = USUAL,
 ) -> Heard:
     """Tell which recordings a model has been trained or calibrated with."""
-    told = _learnt(model)
-    exact = np.asarray(recorded_in(provenance.records, told), dtype=bool)
-    there = [record["path"] for record in told if _is_there(record)]
-    n, absent = len(there), [record for record in told if not _is_there(record)]
+    records = _learnt(model)
+    exact = np.asarray(recorded_in(provenance.records, records), dtype=bool)
+    there = [record["path"] for record in records if _is_there(record)]
+    n, absent = len(there), [record for record in records if not _is_there(record)]
     near = np.zeros(len(data), dtype=bool)
     unheard = 0
     if n and not exact.all():
@@ -138,13 +138,13 @@ def heard_by(
         near = np.isin(joined[n:], joined[:n]) & ~exact
         unheard = int((~usable[:n]).sum())
     unidentified = sum("content" not in record for record in absent)
-    return Heard(exact, near, len(absent) + unheard, unidentified, not told)
+    return Heard(exact, near, len(absent) + unheard, unidentified, not records)
 
 
 def _hearing_of(model: Pipeline) -> Hearing:
     """How a model heard what it has learnt from; 0.1.0 took the mean, also of cut files."""
-    told = (getattr(model, "manifest_", None) or {}).get("preprocessing", {})
-    return Hearing(told.get("channel", "mix"), told.get("truncated", "use"))
+    settings = (getattr(model, "manifest_", None) or {}).get("preprocessing", {})
+    return Hearing(settings.get("channel", "mix"), settings.get("truncated", "use"))
 
 
 def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
@@ -180,24 +180,24 @@ def warn_of_absent(heard: Heard, *, people: bool = True) -> None:
             stacklevel=3,
         )
     if heard.unknown and people:
-        told = "the model does not say what it has learnt from: whether it has heard these "
-        warnings.warn(f"{told}recordings cannot be checked", EvidenceWarning, stacklevel=3)
+        text = "the model does not say what it has learnt from: whether it has heard these "
+        warnings.warn(f"{text}recordings cannot be checked", EvidenceWarning, stacklevel=3)
     if heard.absent:
-        told = (
+        text = (
             f"{heard.absent} recordings that the model has learnt from are not where they were, or "
             "cannot be heard: near copies of these could not be looked for"
         )
         if heard.unidentified:
-            told += (
+            text += (
                 f"; of {heard.unidentified} the model, which an older version wrote, holds only "
                 "the hash of the file, so that a copy in another format is not noticed either"
             )
-        warnings.warn(told, EvidenceWarning, stacklevel=3)
+        warnings.warn(text, EvidenceWarning, stacklevel=3)
 
 
 def _learnt(model: Pipeline) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = (getattr(model, "manifest_", None) or {}).get("recordings", [])
-    return told
+    records: list[dict[str, Any]] = (getattr(model, "manifest_", None) or {}).get("recordings", [])
+    return records
 
 
 def _is_there(record: dict[str, Any]) -> bool:

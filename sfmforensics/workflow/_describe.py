@@ -265,11 +265,11 @@ def _distributions(target: pd.DataFrame) -> dict[str, pd.DataFrame]:
         else:
             known = column.dropna()
             numbers.append((task, missing, known.min(), known.median(), known.max(), known.std()))
-    found = {}
+    tables = {}
     if labels:
-        found["labels"] = pd.DataFrame(labels, columns=["task", "classes", "missing", "counts"])
+        tables["labels"] = pd.DataFrame(labels, columns=["task", "classes", "missing", "counts"])
     if numbers:
-        found["numbers"] = pd.DataFrame(
+        tables["numbers"] = pd.DataFrame(
             numbers, columns=["task", "missing", "least", "median", "most", "sd"]
         )
-    return found
+    return tables

@@ -100,12 +100,12 @@ class CorpusRun:
         tables = write_tables(self.output, scores, predictions, intervals, comparisons)
         shown = next(iter(predictions.values()))
         drawn = save_figures(self.output, scores, shown, overwrite=True)
-        kept = [figure["file"] for figure in config["figures"]]
+        figures = [figure["file"] for figure in config["figures"]]
         finish_results(
             self.output,
             config,
             self.provenance,
-            files=[*tables, *(path.name for path in drawn), *others, *kept],
+            files=[*tables, *(path.name for path in drawn), *others, *figures],
             **custody_of(config, self.corpus, self.union, self.X, splits),
             **told_left_out(self.left_out),
         )

@@ -52,20 +52,20 @@ def usable_part(
     refused = refusals(corpus.data, hearing, least, verbose)
     if not refused:
         return corpus, nothing
-    kept = np.array([i for i in range(len(corpus.data)) if i not in refused], dtype=int)
-    if not len(kept):
+    positions = np.array([i for i in range(len(corpus.data)) if i not in refused], dtype=int)
+    if not len(positions):
         first = next(iter(refused.values()))
         raise SFMForensicsError(f"none of {len(corpus.data)} recordings can be used: {first}")
     warn_left_out(list(refused.values()), len(corpus.data))
     rows = [
         (place, describe_source(corpus.data[place]), str(error)) for place, error in refused.items()
     ]
-    parts: dict[str, Any] = {"data": [corpus.data[place] for place in kept]}
+    parts: dict[str, Any] = {"data": [corpus.data[place] for place in positions]}
     for name in ("target", "details"):
         if corpus.get(name) is not None:
-            parts[name] = corpus[name].iloc[kept].reset_index(drop=True)
+            parts[name] = corpus[name].iloc[positions].reset_index(drop=True)
     if corpus.get("groups") is not None:
-        parts["groups"] = np.asarray(corpus.groups)[kept]
+        parts["groups"] = np.asarray(corpus.groups)[positions]
     return Bunch(**{**corpus, **parts}), pd.DataFrame(rows, columns=LEFT_OUT)
 
 
@@ -81,7 +81,7 @@ def refusals(
 
     With `stop` the first of them is raised.
     """
-    found: dict[int, AudioError] = {}
+    errors: dict[int, AudioError] = {}
     with progress("reading recordings", len(recordings), verbose) as advance:
         for place, recording in enumerate(recordings):
             try:
@@ -90,9 +90,9 @@ def refusals(
             except AudioError as error:
                 if stop:
                     raise
-                found[place] = error
+                errors[place] = error
             advance(1)
-    return found
+    return errors
 
 
 def check_recordings(
