@@ -122,14 +122,14 @@ def test_scikit_learn_gives_there_what_it_gives_here(corpus, on_cluster):
 
 
 @pytest.mark.parametrize(
-    ("command", "table", "job"),
+    ("command", "table"),
     [
-        (["evaluate", "--model", "tango,svm", "--folds", "2"], "scores.csv", "_run_fold"),
-        (["reproduce", "--tables", "2", "--folds", "2"], "reproduction.csv", "_results_of"),
+        (["evaluate", "--model", "tango,svm", "--folds", "2"], "scores.csv"),
+        (["reproduce", "--tables", "2", "--folds", "2"], "reproduction.csv"),
     ],
 )
 def test_commands_write_there_what_they_write_here(
-    corpus, cluster, tmp_path, monkeypatch, capsys, command, table, job
+    corpus, cluster, tmp_path, monkeypatch, capsys, command, table
 ):
     monkeypatch.chdir(tmp_path)
     command += [
@@ -146,8 +146,12 @@ def test_commands_write_there_what_they_write_here(
     there = ["--cache", "there", "--output", "remote", "--cluster", cluster.scheduler_address]
     assert main([*command, *there]) == 0
     assert "2 workers at tcp://" in capsys.readouterr().out
-    for done in ("_embed_chunk", job):
-        assert any(done in name for name in cluster.scheduler.task_prefixes), done
+    for job in ("_embed_chunk", "_run_fold"):
+        assert any(job in name for name in cluster.scheduler.task_prefixes), job
+    # What workers found is kept here, whatever folder they work in.
+    kept = [{p.name for p in (tmp_path / of).rglob("*.json")} for of in ("local", "remote")]
+    assert kept[0] == kept[1]
+    assert any(name.endswith("_0.json") for name in kept[1])
     local, remote = (
         pd.read_csv(folder / table) for folder in (tmp_path / "local", tmp_path / "remote")
     )

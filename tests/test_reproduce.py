@@ -100,7 +100,7 @@ def test_what_is_done_is_kept_and_what_is_missing_computed_to_the_same_bytes(
     monkeypatch.setattr(_evaluate, "_run_fold", watched)
     with pytest.warns(CacheWarning, match="damaged"):
         reproduce_tables(corpus, VIEWS, again, name="baved", cache=cache, **QUICK)
-    assert computed == [("TANGO", "disjoint"), ("SingleView", "closed")]
+    assert sorted(computed) == [("SingleView", "closed"), ("TANGO", "disjoint")]
     assert content(again) == content(output)
     config = json.loads((again / "config.json").read_text())
     assert config["rows"] == {"in all": 16, "kept from before": 14}

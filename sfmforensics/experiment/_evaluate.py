@@ -239,91 +239,152 @@ def evaluate(
     >>> found.scores.task.unique().tolist()
     ['emotion', 'gender', 'age']
     """
-    check_target(target, len(X))
-    unknown = [task for task in tasks or () if task not in target]
-    if unknown:
-        raise TargetError(
-            f"there is no column {unknown[0]!r} to be learnt; the targets have "
-            f"{', '.join(map(str, target.columns))}"
-        )
-    paths = [str(i) for i in range(len(target))] if paths is None else list(map(str, paths))
-    jobs = [
-        (name, protocol, fold, train, test)
-        for protocol, folds in splits.items()
-        for name in models
-        for fold, (train, test) in enumerate(folds)
-    ]
-    inner = {
-        (protocol, fold): _inner_folds(target, protocol, train, copies, seed) if search else None
-        for protocol, folds in splits.items()
-        for fold, (train, _) in enumerate(folds)
-    }
-    # Each by itself, not bound to the function: a cluster then gets them once, not with each job.
-    shared: dict[str, Any] = {"X": X, "target": target, "copies": copies, "search": search}
-    shared["tasks"] = None if tasks is None else list(tasks)
-    labels = target if tasks is None else target[list(tasks)]
-    store = FoldStore(keep, models, seed=seed, **shared)
-    kept_before = [store.read(*job) for job in jobs]
-    computed = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run_fold)(
-            models[name],
-            protocol,
-            train,
-            test,
-            keep_fitted and fold == 0,
-            inner[protocol, fold],
-            **shared,
-        )
-        for (name, protocol, fold, train, test), outcome in zip(jobs, kept_before, strict=True)
-        if outcome is None
+    folds = PlannedFolds(
+        *(X, target, models, splits),
+        views=views,
+        paths=paths,
+        tasks=tasks,
+        copies=copies,
+        search=search,
+        seed=seed,
+        keep=keep,
+        keep_fitted=keep_fitted,
     )
-    scores, choices = [], []
-    predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
-    tested: dict[str, list[IntArray]] = {name: [] for name in models}
-    trials: dict[tuple[str, str], list[Trials]] = {}
-    fitted_first = {}
-    for job, outcome in zip(jobs, kept_before, strict=True):
-        if outcome is None:
-            outcome = next(computed)
-            store.write(*job, outcome)
-        name, protocol, fold, _, test = job
-        predicted, compared, chosen, fitted = outcome
-        row = [name, views, protocol, fold]
-        scores += [[*row, *score] for score in _fold_scores(labels.iloc[test], protocol, outcome)]
-        choices += [[*row, parameter, value] for parameter, value in chosen.items()]
-        if fitted is not None:
-            fitted_first[name, protocol] = fitted
-        if compared is not None:
-            trials.setdefault((name, protocol), []).append(compared)
-        for task in _answered(labels, protocol):
-            tested[name].append(test)
-            predictions[name].append(
-                pd.DataFrame(
-                    {
-                        "path": [paths[row] for row in test],
-                        "fold": fold,
-                        "protocol": protocol,
-                        "task": task,
-                        "true": target[task].iloc[test].astype(object).to_numpy(),
-                        "predicted": predicted[task].astype(object) if task in predicted else None,
-                    }
-                )
+    computed = Parallel(n_jobs=n_jobs, return_as="generator")(folds.missing())
+    return folds.gathered(computed, advance)
+
+
+class PlannedFolds:
+    """The folds of an evaluation: which there are, which of them to compute, what they give.
+
+    Whoever has several evaluations computes the folds of all of them at once, see
+    `sfmforensics.workflow.reproduce_tables`.
+    """
+
+    def __init__(
+        self,
+        X: pd.DataFrame | Array,
+        target: pd.DataFrame,
+        models: Mapping[str, BaseEstimator],
+        splits: Mapping[str, Sequence[Split]],
+        *,
+        views: str,
+        paths: Sequence[object] | None = None,
+        tasks: Sequence[Any] | None = None,
+        copies: Column | None = None,
+        search: Mapping[str, Sequence[Any]] | None = None,
+        seed: int = 0,
+        keep: PathLike | None = None,
+        keep_fitted: bool = True,
+    ) -> None:
+        check_target(target, len(X))
+        unknown = [task for task in tasks or () if task not in target]
+        if unknown:
+            raise TargetError(
+                f"there is no column {unknown[0]!r} to be learnt; the targets have "
+                f"{', '.join(map(str, target.columns))}"
             )
-        if advance is not None:
-            advance(1, f"{name}, {protocol}, fold {fold + 1}")
-    empty = pd.DataFrame(columns=PREDICTION_COLUMNS)
-    return Evaluation(
-        pd.DataFrame(scores, columns=SCORE_COLUMNS),
-        {
-            name: pd.concat(parts, ignore_index=True)[PREDICTION_COLUMNS] if parts else empty
-            for name, parts in predictions.items()
-        },
-        {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},
-        trials,
-        fitted_first,
-        pd.DataFrame(choices, columns=CHOICE_COLUMNS),
-        sum(outcome is not None for outcome in kept_before),
-    )
+        self._models, self._target, self._views = models, target, views
+        self._keep_fitted = keep_fitted
+        self._paths = [str(i) for i in range(len(target))] if paths is None else [*map(str, paths)]
+        self._jobs = [
+            (name, protocol, fold, train, test)
+            for protocol, folds in splits.items()
+            for name in models
+            for fold, (train, test) in enumerate(folds)
+        ]
+        self._inner = {
+            (protocol, fold): _inner_folds(target, protocol, train, copies, seed)
+            for protocol, folds in splits.items()
+            for fold, (train, _) in enumerate(folds if search else ())
+        }
+        # Each by itself, not bound to the function: a cluster then gets them once, not with each
+        # job.
+        self._shared: dict[str, Any] = {
+            "X": X,
+            "target": target,
+            "copies": copies,
+            "search": search,
+            "tasks": None if tasks is None else list(tasks),
+        }
+        self._store = FoldStore(keep, models, seed=seed, **self._shared)
+        self._kept = [self._store.read(*job) is not None for job in self._jobs]
+
+    def missing(self) -> Iterator[Any]:
+        """Calls for joblib: the folds that were not kept, in the order in which they are wanted."""
+        for job, kept in zip(self._jobs, self._kept, strict=True):
+            if not kept:
+                yield self._call(*job)
+
+    def _call(self, name: str, protocol: str, fold: int, train: IntArray, test: IntArray) -> Any:
+        return delayed(_run_fold)(
+            *(self._models[name], protocol, train, test),
+            *(self._keep_fitted and fold == 0, self._inner.get((protocol, fold))),
+            **self._shared,
+        )
+
+    def _outcomes(self, computed: Iterator[Any]) -> Iterator[Any]:
+        """What each fold gave; what is new is kept here, not where it was computed."""
+        for job, kept in zip(self._jobs, self._kept, strict=True):
+            outcome = self._store.read(*job) if kept else None
+            if outcome is None:
+                if kept:  # and taken away since
+                    function, arguments, named = self._call(*job)
+                    outcome = function(*arguments, **named)
+                else:
+                    outcome = next(computed)
+                self._store.write(*job, outcome)
+            yield job, outcome
+
+    def gathered(self, computed: Iterator[Any], advance: Advance | None = None) -> Evaluation:
+        """Tables of all folds, of what was kept and of the next that are computed."""
+        tasks, target = self._shared["tasks"], self._target
+        labels = target if tasks is None else target[tasks]
+        scores, choices = [], []
+        predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in self._models}
+        tested: dict[str, list[IntArray]] = {name: [] for name in self._models}
+        trials: dict[tuple[str, str], list[Trials]] = {}
+        fitted_first = {}
+        for (name, protocol, fold, _, test), outcome in self._outcomes(computed):
+            predicted, compared, chosen, fitted = outcome
+            row = [name, self._views, protocol, fold]
+            of_fold = _fold_scores(labels.iloc[test], protocol, outcome)
+            scores += [[*row, *score] for score in of_fold]
+            choices += [[*row, parameter, value] for parameter, value in chosen.items()]
+            if fitted is not None:
+                fitted_first[name, protocol] = fitted
+            if compared is not None:
+                trials.setdefault((name, protocol), []).append(compared)
+            for task in _answered(labels, protocol):
+                answers = predicted[task].astype(object) if task in predicted else None
+                tested[name].append(test)
+                predictions[name].append(
+                    pd.DataFrame(
+                        {
+                            "path": [self._paths[row] for row in test],
+                            "fold": fold,
+                            "protocol": protocol,
+                            "task": task,
+                            "true": target[task].iloc[test].astype(object).to_numpy(),
+                            "predicted": answers,
+                        }
+                    )
+                )
+            if advance is not None:
+                advance(1, f"{name}, {protocol}, fold {fold + 1}")
+        empty = pd.DataFrame(columns=PREDICTION_COLUMNS)
+        return Evaluation(
+            pd.DataFrame(scores, columns=SCORE_COLUMNS),
+            {
+                name: pd.concat(parts, ignore_index=True)[PREDICTION_COLUMNS] if parts else empty
+                for name, parts in predictions.items()
+            },
+            {name: np.concatenate([[], *parts]).astype(int) for name, parts in tested.items()},
+            trials,
+            fitted_first,
+            pd.DataFrame(choices, columns=CHOICE_COLUMNS),
+            sum(self._kept),
+        )
 
 
 def _answered(target: pd.DataFrame, protocol: str) -> list[Any]:

@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
+from scipy.optimize import isotonic_regression
+from scipy.special import expit, xlogy
 from sklearn.isotonic import IsotonicRegression
 
 from sfmforensics.exceptions import ParameterError
 from sfmforensics.metrics._trials import checked_trials
+from sfmforensics.metrics._verification import counts_by_score
+from sfmforensics.metrics._weights import one_or_many, totals
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import ArrayLike
 
     from sfmforensics._types import BoolArray, FloatArray
+    from sfmforensics.metrics._classification import Weights
+    from sfmforensics.metrics._weights import Rows
 
 _BITS = np.log2(10)
 
 
-def cllr(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+def cllr(log10_lr: ArrayLike, same: ArrayLike, sample_weight: Weights = None) -> Any:
     r"""Cost of log likelihood ratios, Cllr, in bits.
 
     Parameters
@@ -28,12 +35,12 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None =
         Logarithm to base 10 of each likelihood ratio; infinite ones are allowed.
     same : array-like of shape (n_trials,), bool
         Whether both sides are one speaker; the numbers 1 and 0 will do.
-    sample_weight : array-like of shape (n_trials,) or None, default=None
-        How often each trial counts.
+    sample_weight : array-like of shape (n_trials,) or (n_resamples, n_trials), or None
+        How often each trial counts; one row for each resample.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         0 for perfect ones, 1 for those that say nothing (all 1), more than 1 for those that
         mislead; infinite where an infinite one is wrong. NaN where there are no trials of one kind.
 
@@ -60,13 +67,14 @@ def cllr(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None =
     >>> round(cllr([2, 1, -1, -2], [True, True, False, False]), 4)  # by hand: (0.0144 + 0.1375) / 2
     0.0759
     """
-    values, same, weights = checked_trials(log10_lr, same, sample_weight)
-    # Against the truth by so much: log2(1 + 10^against).
-    costs = np.logaddexp2(0, np.where(same, -values, values) * _BITS)
-    return _mean_of_both(costs, same, weights)
+    sums = totals(_cost_rows, log10_lr, same, weights=sample_weight)
+    costs, infinite, counts = sums[..., :2], sums[..., 2:4], sums[..., 4:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        costs = np.where((infinite > 0) & (counts > 0), np.inf, costs / counts)
+    return one_or_many(costs.sum(axis=-1) / 2)
 
 
-def cllr_min(scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+def cllr_min(scores: ArrayLike, same: ArrayLike, sample_weight: Weights = None) -> Any:
     """Cllr that the best possible calibration of these scores would have.
 
     Parameters
@@ -78,7 +86,7 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         Between 0 and 1: what is lost because scores cannot tell speakers apart. NaN where there are
         no trials of one kind.
 
@@ -97,11 +105,12 @@ def cllr_min(scores: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None
     >>> cllr_min([5, 4, 3, 2], [True, True, False, False])
     0.0
     """
-    pooled = pav_log10_lr(scores, same, sample_weight)
-    return float("nan") if np.isnan(pooled).any() else cllr(pooled, same, sample_weight)
+    counts = counts_by_score(scores, same, sample_weight)
+    costs = [_least_cost(*kinds) for kinds in zip(*map(np.atleast_2d, counts), strict=True)]
+    return one_or_many(costs[0] if counts[0].ndim == 1 else costs)
 
 
-def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, sample_weight: Weights = None) -> Any:
     """Cllr that is lost by calibration: `cllr` less `cllr_min`.
 
     Parameters
@@ -111,7 +120,7 @@ def cllr_cal(log10_lr: ArrayLike, same: ArrayLike, sample_weight: ArrayLike | No
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         At least 0.
 
     Raises
@@ -165,8 +174,7 @@ def pav_log10_lr(
     # The fit leaves trials of weight 0 out, which may lie beyond all others.
     regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     found = regression.fit(ranks, same.astype(np.float64), balanced).predict(ranks)
-    # Pools of one kind are 0 or 1, but for rounding.
-    found = np.where(found < 1e-12, 0, np.where(found > 1 - 1e-12, 1, found))
+    found = _pools(found)
     with np.errstate(divide="ignore"):
         return np.log10(found) - np.log10(1 - found)
 
@@ -219,8 +227,8 @@ def min_dcf(
     p_target: float = 0.01,
     c_miss: float = 1.0,
     c_fa: float = 1.0,
-    sample_weight: ArrayLike | None = None,
-) -> float:
+    sample_weight: Weights = None,
+) -> Any:
     """Least detection cost over all thresholds, as a share of what is had without any scores.
 
     Parameters
@@ -233,12 +241,12 @@ def min_dcf(
         Prior probability of a true claim.
     c_miss, c_fa : float, default=1
         Cost of a true claim that is rejected, and of a false one that is accepted.
-    sample_weight : array-like of shape (n_trials,) or None, default=None
-        How often each trial counts.
+    sample_weight : array-like of shape (n_trials,) or (n_resamples, n_trials), or None
+        How often each trial counts; one row for each resample.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_resamples,)
         Between 0 and 1. NaN where there are no trials of one kind.
 
     Raises
@@ -260,11 +268,18 @@ def min_dcf(
             f"p_target is {p_target}, c_miss {c_miss} and c_fa {c_fa}; use a prior between 0 and 1 "
             "and costs above 0"
         )
-    _, false, missed = detection_errors(scores, same, sample_weight)
-    if np.isnan(false[-1]) or np.isnan(missed[-1]):
-        return float("nan")
+    true, false = counts_by_score(scores, same, sample_weight)
     miss, accept = c_miss * p_target, c_fa * (1 - p_target)
-    return float((miss * missed + accept * false).min() / min(miss, accept))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        missed, rejected = (
+            np.cumsum(counts, axis=-1) / counts.sum(axis=-1, keepdims=True)
+            for counts in (true, false)
+        )
+    # Rejecting all or accepting all costs 1, whichever is the cheaper.
+    costs = (miss * missed + accept * (1 - rejected)) / min(miss, accept)
+    least = np.minimum(costs.min(axis=-1, initial=np.inf), 1)
+    known = (true.sum(axis=-1) > 0) & (false.sum(axis=-1) > 0)
+    return one_or_many(np.where(known, least, np.nan))
 
 
 def empirical_cross_entropy(
@@ -314,6 +329,34 @@ def empirical_cross_entropy(
         costs = np.multiply(2 * share, costs, where=share > 0, out=np.zeros(len(costs)))
         found.append(_mean_of_both(costs, same, weights))
     return np.asarray(found).reshape(odds.shape)
+
+
+def _cost_rows(log10_lr: ArrayLike, same: ArrayLike) -> Rows:
+    """What each trial costs, that it costs infinitely much, and that it is there: by its kind."""
+    values, same, _ = checked_trials(log10_lr, same)
+    # Against the truth by so much: log2(1 + 10^against).
+    costs = np.logaddexp2(0, np.where(same, -values, values) * _BITS)
+    infinite = np.isinf(costs)
+    kinds = np.column_stack([same, ~same])
+    columns = np.column_stack([np.where(infinite, 0, costs), infinite, np.ones(len(costs))])
+    return (columns[:, :, None] * kinds[:, None]).reshape(len(costs), 6), slice(None)
+
+
+def _least_cost(same: FloatArray, different: FloatArray) -> float:
+    """Cllr after pooling adjacent violators, of counts by rising score."""
+    if not (same.sum() and different.sum()):
+        return float("nan")
+    same, different = same / same.sum(), different / different.sum()
+    there = same + different > 0
+    same, different = same[there], different[there]
+    pooled = _pools(isotonic_regression(same / (same + different), weights=same + different).x)
+    cost = xlogy(same, pooled) + xlogy(different, 1 - pooled)
+    return max(0.0, float(-cost.sum() / np.log(4)))
+
+
+def _pools(shares: FloatArray) -> FloatArray:
+    """Shares of pools; of one kind they are 0 or 1, but for rounding."""
+    return np.where(shares < 1e-12, 0, np.where(shares > 1 - 1e-12, 1, shares))
 
 
 def _mean_of_both(costs: FloatArray, same: BoolArray, weights: FloatArray) -> float:

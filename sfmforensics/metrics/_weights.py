@@ -100,11 +100,14 @@ class PairWeights(UnitWeights):
     itself.
     """
 
-    def __init__(self, first: IntArray, second: IntArray) -> None:
-        pairs = np.column_stack([np.minimum(first, second), np.maximum(first, second)])
-        pairs, numbers = np.unique(pairs, axis=0, return_inverse=True)
-        self.first, self.second = pairs.T
-        super().__init__(numbers.ravel(), len(pairs))
+    def __init__(self, first: IntArray, second: IntArray, *, alike: bool = False) -> None:
+        """With `alike`, each pair of units counts alike, however many trials are of it."""
+        n_units = int(max(first.max(initial=0), second.max(initial=0))) + 1
+        codes = np.minimum(first, second) * n_units + np.maximum(first, second)
+        codes, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        self.first, self.second = codes // n_units, codes % n_units
+        numbers = numbers.ravel()
+        super().__init__(numbers, len(codes), 1 / counts[numbers] if alike else None)
 
     def _counted(self, drawn: FloatArray) -> FloatArray:
         both = np.where(self.first == self.second, 1, drawn[:, self.second])

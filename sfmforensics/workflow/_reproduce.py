@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel
 
 from sfmforensics._utils.log import event
 from sfmforensics._utils.paths import user_path
@@ -17,7 +18,8 @@ from sfmforensics._utils.progress import progress
 from sfmforensics._utils.store import digest
 from sfmforensics.audio._survey import surveyed
 from sfmforensics.exceptions import ViewError
-from sfmforensics.experiment import Evaluation, evaluate, score_intervals
+from sfmforensics.experiment import Evaluation, score_intervals
+from sfmforensics.experiment._evaluate import PlannedFolds
 from sfmforensics.metrics import compare_models
 from sfmforensics.model_selection import protocols_of
 from sfmforensics.paper import plan_rows
@@ -31,14 +33,14 @@ from sfmforensics.workflow._selection import hearing_for
 _logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Channel, Column, Folds, Handling, PathLike, Split
+    from sfmforensics._types import Channel, Folds, Handling, PathLike
     from sfmforensics.embedders.registry import ViewSpec
+    from sfmforensics.workflow._runs import CorpusRun
 
 COSTLY_FIRST = ("tango", "tango-x1-to-x2", "tango-x2-to-x1", "mvmt-concat", "svst", "svmt")
 
@@ -88,7 +90,7 @@ def reproduce_tables(
     folds, repeats, seed, epochs, cache, device
         As in `evaluate_corpus`.
     n_jobs : int, default=1
-        Rows at a time.
+        Folds at a time, each in a process of its own.
     name, root, command : str
         Where the corpus came from and what repeats this; `name` finds the paper's figures.
     verbose : bool, default=False
@@ -155,28 +157,18 @@ def reproduce_tables(
         models=setups,
     )
     rows = [_Row(setup, of, which) for _, setup, of in plan for which in protocols]
-    costly_first = sorted(rows, key=lambda row: COSTLY_FIRST.index(row.setup))
     done: dict[_Row, _Results] = {}
     with progress("rows of the tables", len(rows), verbose) as advance:
-        computed = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_results_of)(
-                row,
-                estimators[row.setup],
-                X=run.X[row.columns(run.X)],
-                target=run.target,
-                tasks=run.tasks or list(run.target),
-                names=run.names,
-                splits=run.plan.splits[row.protocol],
-                copies=run.plan.copies,
-                seed=seed,
-                folder=run.output / ROWS,
+        # Of the same views all at once, the costly first, so that no process waits long.
+        for _, same_views in groupby(sorted(rows, key=_by_views_and_cost), lambda row: row.views):
+            plans = {row: _planned(row, run, estimators[row.setup], seed) for row in same_views}
+            computed = Parallel(n_jobs=n_jobs, return_as="generator")(
+                call for folds in plans.values() for part in folds for call in part.missing()
             )
-            for row in costly_first
-        )
-        for row, results in computed:
-            event(_logger, "row computed", row=row.title, kept=results.kept)
-            done[row] = results
-            advance(1, row.title)
+            for row, folds in plans.items():
+                done[row] = results = _results_of(row, run, folds, computed, seed)
+                event(_logger, "row computed", row=row.title, kept=results.kept)
+                advance(1, row.title)
     scores, intervals = (
         pd.concat([getattr(done[row], table) for row in rows], ignore_index=True)
         for table in ("scores", "intervals")
@@ -277,41 +269,45 @@ class _Results:
     kept: bool
 
 
-def _results_of(
-    row: _Row,
-    estimator: Any,
-    *,
-    X: pd.DataFrame,
-    target: pd.DataFrame,
-    tasks: Sequence[Any],
-    names: Sequence[str],
-    splits: Sequence[Split],
-    copies: Column,
-    seed: int,
-    folder: Path,
-) -> tuple[_Row, _Results]:
-    """Evaluate a row: of the single-task system each task by itself."""
-    parts = [
-        evaluate(
+def _by_views_and_cost(row: _Row) -> tuple[tuple[str, ...], int]:
+    return row.views, COSTLY_FIRST.index(row.setup)
+
+
+def _planned(row: _Row, run: CorpusRun, estimator: Any, seed: int) -> list[PlannedFolds]:
+    """The folds of a row: of the single-task system each task by itself."""
+    tasks = run.tasks or list(run.target)
+    X = run.X[row.columns(run.X)]
+    return [
+        PlannedFolds(
             X,
-            target[list(some)],
+            run.target[list(some)],
             {row.setup: estimator},
-            {row.protocol: splits},
+            {row.protocol: run.plan.splits[row.protocol]},
             views=row.joined_views,
-            paths=names,
-            copies=copies,
+            paths=run.names,
+            copies=run.plan.copies,
             seed=seed,
-            keep=folder / row.folder(some),
+            keep=run.output / ROWS / row.folder(some),
             keep_fitted=False,
         )
         for some in ([[task] for task in tasks] if row.setup == "svst" else [tasks])
     ]
+
+
+def _results_of(
+    row: _Row, run: CorpusRun, folds: list[PlannedFolds], computed: Iterator[Any], seed: int
+) -> _Results:
+    """Tables of a row, of what was kept and of the next that are computed."""
+    parts = [part.gathered(computed) for part in folds]
     whole = Evaluation(
         pd.concat([part.scores for part in parts], ignore_index=True),
         {row.setup: pd.concat([p.predictions[row.setup] for p in parts], ignore_index=True)},
         {row.setup: np.concatenate([part.rows[row.setup] for part in parts])},
         {key: trials for part in parts for key, trials in part.trials.items()},
     )
-    intervals = score_intervals(whole, target, views=row.joined_views, copies=copies, seed=seed)
-    kept = all(part.kept == len(splits) for part in parts)
-    return row, _Results(whole.scores, intervals, whole.predictions[row.setup], kept)
+    intervals = score_intervals(
+        whole, run.target, views=row.joined_views, copies=run.plan.copies, seed=seed
+    )
+    n_folds = len(run.plan.splits[row.protocol])
+    kept = all(part.kept == n_folds for part in parts)
+    return _Results(whole.scores, intervals, whole.predictions[row.setup], kept)

@@ -422,8 +422,7 @@ class TestIntervals:
         (drawn,) = unit_draws(8, 30, 0)
         rows = np.arange(len(first))
         dense = Comparisons(trials, voices).measured(rows, drawn).estimates
-        monkeypatch.setattr("sfmforensics.evidence._measures.DENSE", 0)
-        monkeypatch.setattr("sfmforensics.evidence._measures.AT_ONCE", 1000)
+        monkeypatch.setattr("sfmforensics.metrics._weights.AT_ONCE", 1000)
         sparse = Comparisons(trials, voices).measured(rows, drawn).estimates
         for name, one in dense.items():
             np.testing.assert_allclose(sparse[name].drawn, one.drawn, atol=1e-12)
