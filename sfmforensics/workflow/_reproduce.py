@@ -157,7 +157,7 @@ def reproduce_tables(
         models=setups,
     )
     rows = [_Row(setup, of, which) for _, setup, of in plan for which in protocols]
-    done: dict[_Row, _Results] = {}
+    results_by_row: dict[_Row, _Results] = {}
     with progress("rows of the tables", len(rows), verbose) as advance:
         # Of the same views all at once, the costly first, so that no process waits long.
         for _, same_views in groupby(sorted(rows, key=_by_views_and_cost), lambda row: row.views):
@@ -166,16 +166,20 @@ def reproduce_tables(
                 call for folds in plans.values() for part in folds for call in part.missing()
             )
             for row, folds in plans.items():
-                done[row] = results = _results_of(row, run, folds, computed, seed)
-                event(_logger, "row computed", row=row.title, kept=results.kept)
+                results_by_row[row] = results = _results_of(row, run, folds, computed, seed)
+                event(_logger, "row computed", row=row.title, kept=results.from_store)
                 advance(1, row.title)
     scores, intervals = (
-        pd.concat([getattr(done[row], table) for row in rows], ignore_index=True)
+        pd.concat([getattr(results_by_row[row], table) for row in rows], ignore_index=True)
         for table in ("scores", "intervals")
     )
     shown = max(rows, key=lambda row: (row.setup == "tango", len(row.views)))
     answers = pd.concat(
-        [done[row].answers for row in rows if (row.setup, row.views) == (shown.setup, shown.views)],
+        [
+            results_by_row[row].answers
+            for row in rows
+            if (row.setup, row.views) == (shown.setup, shown.views)
+        ],
         ignore_index=True,
     )
     compared = compare_models(scores, pairs=_rivals(plan), test_over_train=run.plan.test_over_train)
@@ -198,7 +202,7 @@ def reproduce_tables(
         facts={
             "rows": {
                 "in all": len(rows),
-                "kept from before": sum(results.kept for results in done.values()),
+                "kept from before": sum(results.from_store for results in results_by_row.values()),
             },
             "predictions": {"model": shown.setup, "views": shown.joined_views},
         },
@@ -266,7 +270,7 @@ class _Results:
     scores: pd.DataFrame
     intervals: pd.DataFrame
     answers: pd.DataFrame
-    kept: bool
+    from_store: bool
 
 
 def _by_views_and_cost(row: _Row) -> tuple[tuple[str, ...], int]:
@@ -309,5 +313,5 @@ def _results_of(
         whole, run.target, views=row.joined_views, copies=run.plan.copies, seed=seed
     )
     n_folds = len(run.plan.splits[row.protocol])
-    kept = all(part.kept == n_folds for part in parts)
-    return _Results(whole.scores, intervals, whole.predictions[row.setup], kept)
+    from_store = all(part.kept == n_folds for part in parts)
+    return _Results(whole.scores, intervals, whole.predictions[row.setup], from_store)
