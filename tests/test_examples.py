@@ -1,4 +1,4 @@
-"""The examples run as they are, and each draws one figure."""
+"""The examples run, and each draws one figure; with all their epochs `make docs` runs them."""
 
 import os
 import subprocess
@@ -16,6 +16,9 @@ import runpy, sys
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from sfmforensics.estimators import _base
+epochs_of = _base.epochs_of
+_base.epochs_of = lambda *given: min(epochs_of(*given), 3)
 shown = []
 plt.show = lambda: shown.extend(map(plt.figure, plt.get_fignums()))
 runpy.run_path(sys.argv[1], run_name="__main__")

@@ -308,31 +308,26 @@ class PlannedFolds:
             "tasks": None if tasks is None else list(tasks),
         }
         self._store = FoldStore(keep, models, seed=seed, **self._shared)
-        self._kept = [self._store.read(*job) is not None for job in self._jobs]
+        self._kept = [self._store.read(*job) for job in self._jobs]
+        self._missing = [
+            job for job, kept in zip(self._jobs, self._kept, strict=True) if kept is None
+        ]
 
     def missing(self) -> Iterator[Any]:
         """Calls for joblib: the folds that were not kept, in the order in which they are wanted."""
-        for job, kept in zip(self._jobs, self._kept, strict=True):
-            if not kept:
-                yield self._call(*job)
-
-    def _call(self, name: str, protocol: str, fold: int, train: IntArray, test: IntArray) -> Any:
-        return delayed(_run_fold)(
-            *(self._models[name], protocol, train, test),
-            *(self._keep_fitted and fold == 0, self._inner.get((protocol, fold))),
-            **self._shared,
-        )
+        for name, protocol, fold, train, test in self._missing:
+            yield delayed(_run_fold)(
+                *(self._models[name], protocol, train, test),
+                *(self._keep_fitted and fold == 0, self._inner.get((protocol, fold))),
+                **self._shared,
+            )
 
     def _outcomes(self, computed: Iterator[Any]) -> Iterator[Any]:
         """What each fold gave; what is new is kept here, not where it was computed."""
-        for job, kept in zip(self._jobs, self._kept, strict=True):
-            outcome = self._store.read(*job) if kept else None
+        for job in self._jobs:
+            outcome = self._kept.pop(0)
             if outcome is None:
-                if kept:  # and taken away since
-                    function, arguments, named = self._call(*job)
-                    outcome = function(*arguments, **named)
-                else:
-                    outcome = next(computed)
+                outcome = next(computed)
                 self._store.write(*job, outcome)
             yield job, outcome
 
@@ -383,7 +378,7 @@ class PlannedFolds:
             trials,
             fitted_first,
             pd.DataFrame(choices, columns=CHOICE_COLUMNS),
-            sum(self._kept),
+            len(self._jobs) - len(self._missing),
         )
 
 

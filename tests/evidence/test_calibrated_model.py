@@ -46,6 +46,8 @@ def small(**options):
 )
 @pytest.mark.filterwarnings("ignore::sfmforensics.exceptions.EvidenceWarning")
 def test_scikit_learn_accepts_it(estimator, check):
+    if not any(name in check.func.__name__ for name in ("_train", "_classes", "class_weight")):
+        estimator.set_params(estimator__max_epochs=4)  # only these ask how good it is
     check(estimator)
 
 
