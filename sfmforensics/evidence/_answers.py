@@ -57,30 +57,30 @@ def answers_of(
 ) -> dict[Hashable, TaskAnswers]:
     """Ask a model all that it says beside its answers."""
     answers = model._answers(X)
-    sets, given = model.predict_set(X, confidence), model.predict_or_abstain(X, risk)
+    sets, decisions = model.predict_set(X, confidence), model.predict_or_abstain(X, risk)
     intervals = model.predict_interval(X, confidence)
     before = _by_task(model.estimator_, X)
     after = _by_task(model, X)
-    found = {}
+    task_answers = {}
     for task, kind in model.tasks_.items():
         if task == model.speaker or task not in frame:
             continue
-        told = answers[task]
+        column = answers[task]
         if kind != CLASSIFICATION:
-            found[task] = TaskAnswers(
+            task_answers[task] = TaskAnswers(
                 kind,
                 pd.to_numeric(frame[task]).to_numpy(dtype=np.float64, na_value=np.nan),
-                told.to_numpy(dtype=np.float64),
+                column.to_numpy(dtype=np.float64),
                 low=intervals[f"{task}_low"].to_numpy(),
                 high=intervals[f"{task}_high"].to_numpy(),
             )
             continue
         truth = frame[task].astype(object).where(frame[task].notna(), None).to_numpy()
-        predicted = told.astype(object).to_numpy()
+        predicted = column.astype(object).to_numpy()
         if task not in sets:
-            found[task] = TaskAnswers(kind, truth, predicted)
+            task_answers[task] = TaskAnswers(kind, truth, predicted)
             continue
-        found[task] = TaskAnswers(
+        task_answers[task] = TaskAnswers(
             kind,
             truth,
             predicted,
@@ -88,10 +88,10 @@ def answers_of(
             before=before[task][1],
             after=after[task][1],
             sets=sets[task].to_numpy(),
-            answered=given[task].notna().to_numpy(),
+            answered=decisions[task].notna().to_numpy(),
             threshold=model.least_confidence(task, risk),
         )
-    return found
+    return task_answers
 
 
 def asked_once(model: CalibratedModel) -> CalibratedModel:
@@ -108,17 +108,17 @@ class _Once:
 
     def __init__(self, estimator: Any) -> None:
         self._inner = estimator
-        self._kept: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        found: Callable[[Any], Any] = getattr(self.__dict__["_inner"], name)
+        attribute: Callable[[Any], Any] = getattr(self.__dict__["_inner"], name)
         if name not in ("predict", "predict_proba", "transform"):
-            return found
+            return attribute
 
         def once(X: Any) -> Any:
-            if name not in self._kept:
-                self._kept[name] = found(X)
-            return self._kept[name]
+            if name not in self._outputs:
+                self._outputs[name] = attribute(X)
+            return self._outputs[name]
 
         return once
 
@@ -127,7 +127,7 @@ def _by_task(model: Any, X: Any) -> dict[Any, tuple[Array, FloatArray]]:
     """Labels and probabilities of each classification task."""
     if not hasattr(model, "predict_proba"):
         return {}
-    found = model.predict_proba(X)
-    parts = found if isinstance(found, list) else [found]
+    probabilities = model.predict_proba(X)
+    parts = probabilities if isinstance(probabilities, list) else [probabilities]
     named = zip(task_classes(model), parts, strict=True)
     return {task: (labels, np.asarray(part, dtype=np.float64)) for (task, labels), part in named}

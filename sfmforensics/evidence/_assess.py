@@ -187,8 +187,8 @@ def assess(
     by_name = named or model.speaker is not None
     known = check_strangers(model, called, allow=allow_known_speakers) if by_name else []
     if by_name and not hasattr(model, "speakers_"):
-        told = NO_NAMES if holds_people(model) else CANNOT_BE_CHECKED
-        warnings.warn(told, EvidenceWarning, stacklevel=2)
+        message = NO_NAMES if holds_people(model) else CANNOT_BE_CHECKED
+        warnings.warn(message, EvidenceWarning, stacklevel=2)
     voices, names = _numbered(voices, called)
     model = asked_once(model)
     answers = answers_of(model, X, frame, confidence, risk)
@@ -224,6 +224,6 @@ def _numbered(voices: IntArray, called: pd.Series) -> tuple[IntArray, Array]:
     order = sorted(range(len(names)), key=lambda code: str(names[code]))
     place = np.empty(len(names), dtype=int)
     place[order] = np.arange(len(names))
-    found = np.empty(len(names), dtype=object)
-    found[:] = [names[code] for code in order]
-    return place[codes], found
+    sorted_names = np.empty(len(names), dtype=object)
+    sorted_names[:] = [names[code] for code in order]
+    return place[codes], sorted_names

@@ -102,22 +102,22 @@ def measured(
     confidence: float,
     risk: float,
     n_known: int,
-    nunit_draws: int,
+    n_resamples: int,
     random_state: RandomState,
 ) -> Assessment:
     """Measure all, each group, and how far each group is from the rest."""
-    drawn = np.concatenate(list(unit_draws(len(names), nunit_draws, random_state)))
+    drawn = np.concatenate(list(unit_draws(len(names), n_resamples, random_state)))
     ways: list[tuple[Any, Callable[[BoolArray, bool], Measured]]] = []
     if trials is not None:
         comparisons = Comparisons(trials, voices)
 
-        def compared(held: BoolArray, own: bool) -> Measured:
-            rows = np.flatnonzero(held[trials.first] & held[trials.second])
+        def compared(in_group: BoolArray, own: bool) -> Measured:
+            rows = np.flatnonzero(in_group[trials.first] & in_group[trials.second])
             return comparisons.measured(rows, drawn)
 
         ways.append(("speaker", compared))
-    for task, told in answers.items():
-        ways.append((task, _way(told, voices, drawn)))
+    for task, task_answers in answers.items():
+        ways.append((task, _way(task_answers, voices, drawn)))
     rows: list[list[Any]] = []
     differences: list[list[Any]] = []
     groupings = groupings_of(labels)
@@ -127,12 +127,12 @@ def measured(
             known = ~pd.isna(of)
             for group in sorted(set(of[known]), key=str):
                 inside = of == group
-                found = measure(inside, column == task)
+                group_measures = measure(inside, column == task)
                 rest = measure(known & ~inside, column == task)
-                rows += _rows(found, task, column, group)
-                if not found.n or not rest.n:
+                rows += _rows(group_measures, task, column, group)
+                if not group_measures.n or not rest.n:
                     continue
-                for name, estimate in found.estimates.items():
+                for name, estimate in group_measures.estimates.items():
                     less = estimate.less(rest.estimates[name])
                     place = [task, name, column, str(group), REST]
                     differences.append([*place, less.value, *less.bounds])
@@ -144,15 +144,15 @@ def measured(
 
 
 def _way(
-    told: TaskAnswers, voices: IntArray, drawn: FloatArray
+    task_answers: TaskAnswers, voices: IntArray, drawn: FloatArray
 ) -> Callable[[BoolArray, bool], Measured]:
-    return lambda held, own: measure_answers(told, held, voices, drawn, own=own)
+    return lambda in_group, own: measure_answers(task_answers, in_group, voices, drawn, own=own)
 
 
-def _rows(found: Measured, task: Any, by: Any = "", group: object = "") -> list[list[Any]]:
-    if not found.n:
+def _rows(measures: Measured, task: Any, by: Any = "", group: object = "") -> list[list[Any]]:
+    if not measures.n:
         return []
     return [
-        [task, name, by, str(group), one.value, *one.bounds, found.n, found.speakers]
-        for name, one in found.estimates.items()
+        [task, name, by, str(group), one.value, *one.bounds, measures.n, measures.speakers]
+        for name, one in measures.estimates.items()
     ]

@@ -125,10 +125,10 @@ def disjoint_pairs(first: IntArray, second: IntArray, rng: np.random.RandomState
         earliest = np.full(n_people, len(first))
         np.minimum.at(earliest, first[left], order[left])
         np.minimum.at(earliest, second[left], order[left])
-        taken = left[np.minimum(earliest[first[left]], earliest[second[left]]) == order[left]]
-        drawn.append(taken)
+        pairs = left[np.minimum(earliest[first[left]], earliest[second[left]]) == order[left]]
+        drawn.append(pairs)
         free = np.ones(n_people, dtype=bool)
-        free[first[taken]] = free[second[taken]] = False
+        free[first[pairs]] = free[second[pairs]] = False
         left = left[free[first[left]] & free[second[left]]]
     return np.sort(np.concatenate(drawn)) if drawn else left
 

@@ -339,12 +339,12 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         """
         answers = self._answers(X)
         bounds = {}
-        for task, held in self._held.items():
+        for task, calibration in self._held.items():
             if self.tasks_[task] != CLASSIFICATION:
-                width = held.quantile(confidence)
+                width = calibration.quantile(confidence)
                 values = answers[task].to_numpy(dtype=np.float64)
-                bounds[f"{task}_low"] = np.maximum(values - width, held.floor)
-                bounds[f"{task}_high"] = np.maximum(values + width, held.floor)
+                bounds[f"{task}_low"] = np.maximum(values - width, calibration.floor)
+                bounds[f"{task}_high"] = np.maximum(values + width, calibration.floor)
         return pd.DataFrame(bounds, index=answers.index)
 
     def predict_set(self, X: Matrix | Recordings, confidence: float = 0.9) -> pd.DataFrame:
@@ -389,11 +389,11 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         answers = {}
         index = self._answers(X).index
         for task, probabilities, labels in self._posteriors(self.estimator_, X):
-            held = self._held[task]
-            quantile = held.quantile(confidence)
+            calibration = self._held[task]
+            quantile = calibration.quantile(confidence)
             sets = class_sets(probabilities, quantile)
             order = np.argsort(-probabilities, axis=1, kind="stable")
-            beyond = (ANY_OTHER,) if held.is_open(confidence) else ()
+            beyond = (ANY_OTHER,) if calibration.is_open(confidence) else ()
             answers[task] = [
                 (*labels[row_order[row[row_order]]], *beyond)
                 for row, row_order in zip(sets, order, strict=True)
@@ -459,8 +459,10 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
                 f"{task!r} is no classification task that was calibrated; use one of "
                 f"{list(self.temperatures_)}"
             )
-        held = self._held[task]
-        return least_confidence(held.correct, held.confidence, risk, held.speakers)
+        calibration = self._held[task]
+        return least_confidence(
+            calibration.correct, calibration.confidence, risk, calibration.speakers
+        )
 
     def log10_lr(
         self,
@@ -710,19 +712,21 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
 
     def _remember_temperatures(self) -> None:
         self.temperatures_ = {
-            task: held.temperature
-            for task, held in self._held.items()
+            task: calibration.temperature
+            for task, calibration in self._held.items()
             if self.tasks_[task] == CLASSIFICATION
         }
 
     def _warn_of_unheard(self) -> None:
         for task in self.temperatures_:
-            held = self._held[task]
-            if held.unheard:
+            calibration = self._held[task]
+            if calibration.unheard:
+                n_speakers = len(np.unique(calibration.speakers))
+                most_closed = np.floor(1000 * calibration.most_closed) / 10
                 warnings.warn(
-                    f"{held.unheard} of {len(np.unique(held.speakers))} speakers who calibrate "
+                    f"{calibration.unheard} of {n_speakers} speakers who calibrate "
                     f"have a label of {task!r} that training has not, and so may new ones: up to a "
-                    f"confidence of {np.floor(1000 * held.most_closed) / 10:.1f} % sets are of "
+                    f"confidence of {most_closed:.1f} % sets are of "
                     f"known labels, beyond that also of {ANY_OTHER!r}",
                     EvidenceWarning,
                     stacklevel=3,

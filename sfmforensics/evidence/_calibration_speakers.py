@@ -119,10 +119,10 @@ def draw_sides(
     chosen = np.array_split(drawn, int(calibration)) if folds else [drawn[:n_held]]
     sides = []
     for group in chosen:
-        held = np.isin(voices, group)
-        train = np.flatnonzero(~held & (voices >= 0))
+        in_group = np.isin(voices, group)
+        train = np.flatnonzero(~in_group & (voices >= 0))
         _refuse_unlearnable(frame, train)
-        sides.append((train, np.flatnonzero(held)))
+        sides.append((train, np.flatnonzero(in_group)))
     return sides
 
 
@@ -168,7 +168,7 @@ def answered(
             parts_of.setdefault(task, []).append(
                 (*(part[known] for part in columns), voices[rows][known])
             )
-    held = {}
+    calibrations = {}
     for task, columns in parts_of.items():
         *said, who = (np.concatenate(pieces) for pieces in zip(*columns, strict=True))
         if not len(who):
@@ -177,14 +177,14 @@ def answered(
                 "speakers, or leave the column out"
             )
         if len(said) == 2:
-            held[task] = _of_classes(task, said[0], said[1], who)
+            calibrations[task] = _of_classes(task, said[0], said[1], who)
         else:
             numbers = frame[task].dropna()
-            held[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
-        scores = held[task].scores
+            calibrations[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
+        scores = calibrations[task].scores
         drawn = np.ones(len(who), dtype=bool) if rng is None else one_of_each(scores, who, rng)
-        held[task] = replace(held[task], drawn=drawn)
-    return held
+        calibrations[task] = replace(calibrations[task], drawn=drawn)
+    return calibrations
 
 
 def _of_tasks(frame: pd.DataFrame, estimator: Any, speaker: str | None) -> pd.DataFrame:

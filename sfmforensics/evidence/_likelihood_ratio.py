@@ -530,21 +530,21 @@ class LikelihoodRatio(BaseEstimator):
     def _without_people(self) -> Self:
         """Give the same without voices: with what they calibrated for up to some recordings."""
         reduced = copy(self)
-        calibrations, told = {}, {}
+        calibrations, measures = {}, {}
         for n_known in range(1, MOST_KNOWN + 1):
             try:
                 calibrations[n_known] = self._calibrated(n_known)
             except TargetError:
                 break
-            told[n_known] = self._measures(n_known)
-        reduced._forget(calibrations, told)
+            measures[n_known] = self._measures(n_known)
+        reduced._forget(calibrations, measures)
         return reduced
 
-    def _forget(self, calibrations: dict[int, Calibration], told: dict[int, Measures]) -> None:
+    def _forget(self, calibrations: dict[int, Calibration], measures: dict[int, Measures]) -> None:
         """Keep calibrations and measures in the place of voices."""
         nothing = np.empty(0, dtype=int)
         self._voices, self._copies, self._parts = nothing, nothing, []
         self._calibrations = {
             n_known: replace(one, trials=no_trials()) for n_known, one in calibrations.items()
         }
-        self._told = told
+        self._told = measures

@@ -44,8 +44,8 @@ def calibration_without_people(model: CalibratedModel, estimator: Any) -> Calibr
     reduced.estimator = None if model.estimator is None else clone(estimator)
     reduced.estimator_ = estimator
     reduced._held = {
-        task: replace(held, speakers=pd.factorize(held.speakers)[0])
-        for task, held in model._held.items()
+        task: replace(calibration, speakers=pd.factorize(calibration.speakers)[0])
+        for task, calibration in model._held.items()
     }
     if model.likelihood_ratio is not None:
         reduced.likelihood_ratio = clone(model.likelihood_ratio)
@@ -80,7 +80,11 @@ def speaker_names(speakers: Column) -> list[str]:
 
 
 def remembered_speakers(
-    frame: pd.DataFrame, speaker: str | None, train: IntArray | None, held: IntArray, estimator: Any
+    frame: pd.DataFrame,
+    speaker: str | None,
+    train: IntArray | None,
+    calibrating: IntArray,
+    estimator: Any,
 ) -> dict[str, list[str]]:
     """Name whom a model has been trained and calibrated with."""
     if speaker not in frame:
@@ -89,7 +93,7 @@ def remembered_speakers(
     trained = classes_of(estimator, speaker) if train is None else names.iloc[train]
     return {
         "trained": speaker_names(trained),
-        "calibrated": speaker_names(names.iloc[held]),
+        "calibrated": speaker_names(names.iloc[calibrating]),
     }
 
 

@@ -96,29 +96,31 @@ def score_intervals(
             for by, labels in groupings.items():
                 of = labels[place]
                 for group in [None] if by == "all" else sorted(set(of[~pd.isna(of)]), key=str):
-                    held = np.ones(len(of), dtype=bool) if by == "all" else of == group
-                    given = held & part["true"].notna().to_numpy()
-                    if not given.any():
+                    in_group = np.ones(len(of), dtype=bool) if by == "all" else of == group
+                    labelled = in_group & part["true"].notna().to_numpy()
+                    if not labelled.any():
                         continue
                     scored = bootstrap_intervals(
-                        _column(part["true"][held], target[task]),
-                        _column(part["predicted"][held], target[task]),
+                        _column(part["true"][in_group], target[task]),
+                        _column(part["predicted"][in_group], target[task]),
                         metrics[:1] if by == task else metrics,
-                        units=units.get(protocol, alone)[place[held]],
+                        units=units.get(protocol, alone)[place[in_group]],
                         **drawn,
                     )
                     rows += [
                         _row(
                             *(model, views, protocol, task, metric, by, group, interval),
-                            n=len(np.unique(place[given])),
+                            n=len(np.unique(place[labelled])),
                         )
                         for metric, interval in scored.items()
                     ]
     for (model, protocol), folds in found.trials.items():
         for by, labels in groupings.items():
             for group in [None] if by == "all" else sorted(set(labels[~pd.isna(labels)]), key=str):
-                held = [_within(fold, None if by == "all" else labels == group) for fold in folds]
-                interval = eer_interval(held, units.get(protocol, alone), **drawn)
+                group_folds = [
+                    _within(fold, None if by == "all" else labels == group) for fold in folds
+                ]
+                interval = eer_interval(group_folds, units.get(protocol, alone), **drawn)
                 if interval.n:
                     rows.append(_row(model, views, protocol, SPEAKER, "eer", by, group, interval))
     return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
@@ -152,9 +154,9 @@ def _column(values: pd.Series, like: pd.Series) -> pd.Series:
     return values if task_kind(like) == CLASSIFICATION else pd.to_numeric(values)
 
 
-def _within(fold: Trials, held: BoolArray | None) -> Trials:
+def _within(fold: Trials, in_group: BoolArray | None) -> Trials:
     """Trials of which both recordings are in the group."""
-    if held is None:
+    if in_group is None:
         return fold
-    keep = held[fold.first] & held[fold.second]
+    keep = in_group[fold.first] & in_group[fold.second]
     return Trials(fold.scores[keep], fold.same[keep], fold.first[keep], fold.second[keep])

@@ -168,12 +168,12 @@ def calibration_bins(
     else:
         rank = pd.Series(confidence).rank(method="average").to_numpy() - 0.5
         place = (rank * n_bins // max(len(rank), 1)).astype(int)
-    found = pd.DataFrame({"place": place, "confidence": confidence, "right": codes == best})
+    recordings = pd.DataFrame({"place": place, "confidence": confidence, "right": codes == best})
     if weights is not None:
-        found["weight"] = _weights(weights, len(y_true))[pd.Series(y_true).notna().to_numpy()]
-        found["sure"] = found["weight"] * found["confidence"]
-        found["right"] = found["weight"] * found["right"]
-    bins = found.groupby("place").agg(
+        recordings["weight"] = _weights(weights, len(y_true))[pd.Series(y_true).notna().to_numpy()]
+        recordings["sure"] = recordings["weight"] * recordings["confidence"]
+        recordings["right"] = recordings["weight"] * recordings["right"]
+    bins = recordings.groupby("place").agg(
         low=("confidence", "min"),
         high=("confidence", "max"),
         n=("right", "size"),
@@ -181,7 +181,7 @@ def calibration_bins(
         accuracy=("right", "mean"),
     )
     if weights is not None:
-        sums = found.groupby("place")[["weight", "sure", "right"]].sum()
+        sums = recordings.groupby("place")[["weight", "sure", "right"]].sum()
         bins["confidence"] = sums["sure"] / sums["weight"]
         bins["accuracy"] = sums["right"] / sums["weight"]
         bins["weight"] = sums["weight"]
@@ -259,13 +259,13 @@ def area_under_risk(coverage: FloatArray, risk: FloatArray) -> float:
 
 
 def _weights(weights: ArrayLike, n: int) -> FloatArray:
-    found = np.asarray(weights, dtype=np.float64)
-    if found.shape != (n,) or not np.isfinite(found).all() or not (found > 0).all():
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n,) or not np.isfinite(values).all() or not (values > 0).all():
         raise ParameterError(
-            f"weights have the shape {found.shape}; give one for each of {n} recordings, finite "
+            f"weights have the shape {values.shape}; give one for each of {n} recordings, finite "
             "and above 0"
         )
-    return found
+    return values
 
 
 def _known(

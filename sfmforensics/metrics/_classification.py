@@ -149,16 +149,16 @@ def known_labels(y_true: Column, y_pred: Column) -> tuple[Array, Array]:
     true, pred = (pd.Series(labels).astype(object).to_numpy() for labels in (y_true, y_pred))
     known = ~pd.isna(true)
     true, pred = true[known], pred[known]
-    given = pred[~pd.isna(pred)]
-    if len(given) and isinstance(true[0], str) != isinstance(given[0], str):
+    answers = pred[~pd.isna(pred)]
+    if len(answers) and isinstance(true[0], str) != isinstance(answers[0], str):
         # The first two tell it, unless labels are of several types.
-        sides = [{isinstance(label, str) for label in side} for side in (true, given)]
+        sides = [{isinstance(label, str) for label in side} for side in (true, answers)]
     else:
         sides = [{True}, {True}]
     if not sides[0] & sides[1]:
         raise TargetError(
             f"labels such as {shown(true[0])} are compared with predictions such as "
-            f"{shown(given[0])}; "
+            f"{shown(answers[0])}; "
             "bring both to one type"
         )
     # NA would make the comparison itself missing.

@@ -114,15 +114,15 @@ def corrected_resampled_ttest(differences: ArrayLike, test_over_train: float) ->
         raise SFMForensicsError(NO_RATIO.format(test_over_train))
     differences = np.asarray(differences, dtype=np.float64)
     differences = differences[~np.isnan(differences)]
-    found = _tested(differences, test_over_train)
-    if _undefined(found):
+    test = _tested(differences, test_over_train)
+    if _undefined(test):
         warnings.warn(
-            f"all {found.n} differences are {found.difference:.3g}, so that nothing says how sure "
+            f"all {test.n} differences are {test.difference:.3g}, so that nothing says how sure "
             "their mean is; t and p are NaN: use more folds, or repeat them",
             MetricWarning,
             stacklevel=2,
         )
-    return found
+    return test
 
 
 def _tested(differences: FloatArray, test_over_train: float) -> PairedTest:
@@ -139,9 +139,9 @@ def _tested(differences: FloatArray, test_over_train: float) -> PairedTest:
     return PairedTest(mean, sd, statistic, float(2 * student.sf(abs(statistic), n - 1)), n)
 
 
-def _undefined(found: PairedTest) -> bool:
+def _undefined(test: PairedTest) -> bool:
     """Whether the differences are equal, and not 0."""
-    return found.sd == 0 and found.difference != 0
+    return test.sd == 0 and test.difference != 0
 
 
 def compare_models(
@@ -199,13 +199,13 @@ def compare_models(
     0       a       b         0.2  0.16
     """
     rows = []
-    for (protocol, task, metric), found in scores.groupby(
+    for (protocol, task, metric), fold_scores in scores.groupby(
         ["protocol", "task", "metric"], sort=False
     ):
-        wide = found.pivot_table(
+        wide = fold_scores.pivot_table(
             index="fold", columns=["model", "views"], values="value", sort=False
         )
-        ratio = 1 / (max(2, found["fold"].nunique()) - 1)
+        ratio = 1 / (max(2, fold_scores["fold"].nunique()) - 1)
         if isinstance(test_over_train, dict):
             ratio = test_over_train.get(cast("str", protocol), ratio)
         elif test_over_train is not None:
@@ -240,9 +240,11 @@ def compare_models(
 def _differences(first: pd.Series, second: pd.Series) -> FloatArray:
     """Fold by fold, where both were scored; 0 where they differ by rounding alone."""
     one, other = (side.to_numpy(dtype=np.float64) for side in (first, second))
-    found = one - other
-    found = np.where(np.abs(found) <= 1e-12 * np.maximum(np.abs(one), np.abs(other)), 0.0, found)
-    return found[~np.isnan(found)]
+    differences = one - other
+    differences = np.where(
+        np.abs(differences) <= 1e-12 * np.maximum(np.abs(one), np.abs(other)), 0.0, differences
+    )
+    return differences[~np.isnan(differences)]
 
 
 def holm(p: ArrayLike) -> FloatArray:

@@ -26,14 +26,14 @@ def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
     >>> groupings_of(pd.DataFrame({"age": [21.0, 35.0, None], "language": ["ar", "ar", "ar"]}))
     {'age': array(['20 to 29', '30 to 39', None], dtype=object)}
     """
-    found: dict[Hashable, Array] = {}
+    groupings: dict[Hashable, Array] = {}
     for task, column in frame.items():
         if task_kind(column) == CLASSIFICATION:
             if 2 <= column.nunique() <= MOST_GROUPS:
-                found[task] = column.astype(object).where(column.notna(), None).to_numpy()
+                groupings[task] = column.astype(object).where(column.notna(), None).to_numpy()
         elif len(column.dropna().unique()) > 1:
-            found[task] = _bands(task, column)
-    return found
+            groupings[task] = _bands(task, column)
+    return groupings
 
 
 def _bands(task: Hashable, column: pd.Series) -> Array:

@@ -173,10 +173,10 @@ def pav_log10_lr(
     balanced = weights / np.where(same, *kinds)
     # The fit leaves trials of weight 0 out, which may lie beyond all others.
     regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    found = regression.fit(ranks, same.astype(np.float64), balanced).predict(ranks)
-    found = _pools(found)
+    probabilities = regression.fit(ranks, same.astype(np.float64), balanced).predict(ranks)
+    probabilities = _pools(probabilities)
     with np.errstate(divide="ignore"):
-        return np.log10(found) - np.log10(1 - found)
+        return np.log10(probabilities) - np.log10(1 - probabilities)
 
 
 def detection_errors(
@@ -216,8 +216,8 @@ def detection_errors(
         np.append(0.0, np.cumsum(np.where(kind, weights, 0))[ends]) for kind in (same, ~same)
     ]
     with np.errstate(invalid="ignore", divide="ignore"):
-        found, false = (counts / counts[-1] for counts in accepted)
-    return np.append(np.inf, values[ends]), false, 1 - found
+        hits, false = (counts / counts[-1] for counts in accepted)
+    return np.append(np.inf, values[ends]), false, 1 - hits
 
 
 def min_dcf(
@@ -319,7 +319,7 @@ def empirical_cross_entropy(
     """
     values, same, weights = checked_trials(log10_lr, same, sample_weight)
     odds = np.asarray(log10_prior_odds, dtype=np.float64)
-    found = []
+    entropies = []
     for prior in odds.ravel():
         probability = expit(prior * np.log(10))
         share = np.where(same, probability, 1 - probability)
@@ -327,8 +327,8 @@ def empirical_cross_entropy(
         costs = np.logaddexp2(0, against * _BITS)
         # Of a prior that leaves nothing open, nothing counts.
         costs = np.multiply(2 * share, costs, where=share > 0, out=np.zeros(len(costs)))
-        found.append(_mean_of_both(costs, same, weights))
-    return np.asarray(found).reshape(odds.shape)
+        entropies.append(_mean_of_both(costs, same, weights))
+    return np.asarray(entropies).reshape(odds.shape)
 
 
 def _cost_rows(log10_lr: ArrayLike, same: ArrayLike) -> Rows:

@@ -194,5 +194,5 @@ class EERScorer:
 def _refuse_unknown(names: Iterable[object], known: Iterable[object], what: str) -> None:
     for name in names:
         if name not in known:
-            found = ", ".join(map(repr, known))
-            raise TargetError(f"there is no {what} {name!r}; there are {found}")
+            known_names = ", ".join(map(repr, known))
+            raise TargetError(f"there is no {what} {name!r}; there are {known_names}")

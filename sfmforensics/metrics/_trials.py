@@ -62,13 +62,13 @@ def checked_scores(values: ArrayLike, name: str = "scores") -> FloatArray:
     sfmforensics.exceptions.ParameterError: 2 of 3 scores are not a number (the first at position 1,
     counted from 0); leave those out
     """
-    given = _in_a_row(values, name)
-    if given.dtype.kind in "cmMV":
-        raise ParameterError(f"{name} are of type {given.dtype}; give numbers")
+    entries = _in_a_row(values, name)
+    if entries.dtype.kind in "cmMV":
+        raise ParameterError(f"{name} are of type {entries.dtype}; give numbers")
     try:
-        if given.dtype == object:  # where None and NA may be
-            given = pd.Series(given).to_numpy(dtype=np.float64, na_value=np.nan)
-        numbers = given.astype(np.float64, copy=False)
+        if entries.dtype == object:  # where None and NA may be
+            entries = pd.Series(entries).to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = entries.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} must hold numbers, but: {error}") from error
     missing = np.isnan(numbers)
@@ -93,28 +93,28 @@ def checked_labels(labels: ArrayLike, name: str = "same") -> BoolArray:
     sfmforensics.exceptions.ParameterError: 1 of 2 labels in same are missing (the first at position
     1, counted from 0); leave those out
     """
-    given = _in_a_row(labels, name)
-    if given.dtype == bool:
-        return given
-    missing = np.asarray(pd.isna(given), dtype=bool)
+    entries = _in_a_row(labels, name)
+    if entries.dtype == bool:
+        return entries
+    missing = np.asarray(pd.isna(entries), dtype=bool)
     if missing.any():
         raise ParameterError(
-            f"{int(missing.sum())} of {len(given)} labels in {name} are missing {_first(missing)}; "
-            "leave those out"
+            f"{int(missing.sum())} of {len(entries)} labels in {name} are missing "
+            f"{_first(missing)}; leave those out"
         )
-    if given.dtype.kind in "iuf":
-        told = (given == 0) | (given == 1)
+    if entries.dtype.kind in "iuf":
+        valid = (entries == 0) | (entries == 1)
     else:
-        told = np.fromiter(map(_is_truth, given.tolist()), dtype=bool, count=len(given))
-    if not told.all():
-        place = int(np.argmin(told))
-        label = given[place : place + 1].tolist()[0]
+        valid = np.fromiter(map(_is_truth, entries.tolist()), dtype=bool, count=len(entries))
+    if not valid.all():
+        place = int(np.argmin(valid))
+        label = entries[place : place + 1].tolist()[0]
         code = shown(label) if isinstance(label, str) else "1"
         raise ParameterError(
             f"{name} holds {shown(label)} (position {place}, counted from 0), which is neither "
             f"true nor false; give booleans, or 1 and 0 (of other codes: labels == {code})"
         )
-    return given.astype(bool)
+    return entries.astype(bool)
 
 
 def checked_weights(weights: ArrayLike, n_trials: int, *, several: bool = False) -> FloatArray:
@@ -126,16 +126,16 @@ def checked_weights(weights: ArrayLike, n_trials: int, *, several: bool = False)
     array([1., 2.])
     """
     try:
-        found = np.asarray(weights, dtype=np.float64)
+        numbers = np.asarray(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"the weights must be numbers, but: {error}") from error
-    if found.ndim not in ((1, 2) if several else (1,)) or found.shape[-1] != n_trials:
+    if numbers.ndim not in ((1, 2) if several else (1,)) or numbers.shape[-1] != n_trials:
         raise ParameterError(
-            f"weights have the shape {found.shape}; give one for each of {n_trials} trials"
+            f"weights have the shape {numbers.shape}; give one for each of {n_trials} trials"
         )
-    if not (np.isfinite(found).all() and (found >= 0).all()):
+    if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
         raise ParameterError("weights are negative or not finite; give finite ones, 0 or more")
-    return found
+    return numbers
 
 
 def _in_a_row(values: ArrayLike, name: str) -> Array:
@@ -145,12 +145,12 @@ def _in_a_row(values: ArrayLike, name: str) -> Array:
             values = values.astype(object)
             values[hidden] = None
     try:
-        given = np.asarray(values)
+        entries = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} are not in one row: {error}; give one a trial") from error
-    if given.ndim != 1:
-        raise ParameterError(f"{name} have the shape {given.shape}; give one a trial, in one row")
-    return given
+    if entries.ndim != 1:
+        raise ParameterError(f"{name} have the shape {entries.shape}; give one a trial, in one row")
+    return entries
 
 
 def _is_truth(label: object) -> bool:

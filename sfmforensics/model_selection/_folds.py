@@ -155,14 +155,14 @@ def spread(
     order = np.arange(len(size)) if rng is None else rng.permutation(len(size))
     order = order[np.lexsort((main[order], -size[order]))]
     rarity = 1 / np.bincount(strata)
-    held, filled = np.zeros((n_splits, len(rarity))), np.zeros(n_splits)
+    fold_counts, filled = np.zeros((n_splits, len(rarity))), np.zeros(n_splits)
     folds = np.empty(len(size), dtype=int)
     for unit in order:
         span = slice(*counts.indptr[unit : unit + 2])
         where, count = counts.indices[span], counts.data[span]
-        cost = held[:, where] @ (count * rarity[where])
+        cost = fold_counts[:, where] @ (count * rarity[where])
         fold = np.lexsort((filled, cost.round(9)))[0]  # rounded, lest a tie is missed
-        held[fold, where] += count
+        fold_counts[fold, where] += count
         filled[fold] += size[unit]
         folds[unit] = fold
     # Neighbours are often alike, so that unshuffled folds are blocks, not every n-th row.
@@ -200,10 +200,10 @@ def held_out(
     else:
         groups = None if groups is None else joined_groups(groups)[used]
         sides = _shares(frame.iloc[used], validation, groups, rng)
-        sides = ((used[~held], used[held]) for held in sides)
+        sides = ((used[~is_held_out], used[is_held_out]) for is_held_out in sides)
     for train, valid in sides:
-        learnt = frame.iloc[train].notna().any()
-        unlearnt = frame.columns[frame.iloc[used].notna().any() & ~learnt]
+        learnable = frame.iloc[train].notna().any()
+        unlearnt = frame.columns[frame.iloc[used].notna().any() & ~learnable]
         problem = f"{len(train)} recordings to learn from and {len(valid)} to judge by"
         if not len(train) or not len(valid):
             continue
@@ -241,10 +241,10 @@ def _can_judge(frame: pd.DataFrame, train: IntArray, valid: IntArray) -> bool:
     """Whether a recording that is kept back has a number, or a class that is learnt."""
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
-        seen = column.iloc[valid].dropna()
+        labels = column.iloc[valid].dropna()
         if task_kind(column) == CLASSIFICATION:
-            seen = seen[seen.isin(column.iloc[train].dropna())]
-        if len(seen):
+            labels = labels[labels.isin(column.iloc[train].dropna())]
+        if len(labels):
             return True
     return False
 
@@ -293,10 +293,10 @@ def _shares(
     order = rng.permutation(np.unique(folds))
     n_held = max(1, min(round(len(order) * float(parts)), len(order) - 1))
     for start in range(len(order)):
-        held = np.isin(folds, np.roll(order, -start)[:n_held])
+        is_held_out = np.isin(folds, np.roll(order, -start)[:n_held])
         if groups is None:
-            _give_back_last_labels(frame, held)
-        yield held
+            _give_back_last_labels(frame, is_held_out)
+        yield is_held_out
 
 
 def _spread_by_label(
@@ -314,12 +314,12 @@ def _spread_by_label(
     return spread(best[1], np.arange(len(frame)), n_folds, rng)
 
 
-def _give_back_last_labels(frame: pd.DataFrame, held: BoolArray) -> None:
+def _give_back_last_labels(frame: pd.DataFrame, is_held_out: BoolArray) -> None:
     """Let a label that only rows kept back have be learnt from: it would be no class otherwise."""
     for position in range(frame.shape[1]):
         codes, labels = pd.factorize(frame.iloc[:, position])
         known = codes >= 0
         counts = np.bincount(codes[known], minlength=len(labels))
         if task_kind(frame.iloc[:, position]) == CLASSIFICATION and (counts > 1).any():
-            learnt = np.isin(np.arange(len(labels)), codes[known & ~held])
-            held[known] &= learnt[codes[known]]
+            in_training = np.isin(np.arange(len(labels)), codes[known & ~is_held_out])
+            is_held_out[known] &= in_training[codes[known]]

@@ -78,10 +78,10 @@ def assessment_figures(assessment: Assessment) -> dict[str, Figure]:
     >>> list(assessment_figures(found))
     ['tippett', 'det', 'pav', 'ece', 'reliability-gender', 'refusal-gender', 'groups']
     """
-    found = {name: cast("Figure", ax.figure) for name, ax in _drawn(assessment)}
+    figures = {name: cast("Figure", ax.figure) for name, ax in _drawn(assessment)}
     if len(assessment.table):
-        found["groups"] = groups_figure(assessment)
-    return found
+        figures["groups"] = groups_figure(assessment)
+    return figures
 
 
 def assessment_files(directory: Path, tasks: Iterable[Any]) -> dict[Path, Test]:
@@ -212,45 +212,50 @@ def _forest(
 def _drawn(assessment: Assessment) -> Iterator[tuple[str, Axes]]:
     trials = assessment.trials
     if trials is not None and trials.same.any() and not trials.same.all():
-        given: Any = {"weights": trials.weights}
+        options: Any = {"weights": trials.weights}
         pair = (trials.scores, trials.same)
         bounds = assessment.bounds
         bounds = bounds if bounds is not None and np.isfinite(bounds).all() else None
         if bounds is not None and bounds[0] >= bounds[1]:
             bounds = None
         ax = new_axes(TippettDisplay.figsize)
-        yield "tippett", TippettDisplay.from_predictions(*pair, **given, bounds=bounds, ax=ax).ax_
+        yield "tippett", TippettDisplay.from_predictions(*pair, **options, bounds=bounds, ax=ax).ax_
         ax = new_axes(DETDisplay.figsize)
-        yield "det", DETDisplay.from_predictions(*pair, **given, ax=ax).ax_
+        yield "det", DETDisplay.from_predictions(*pair, **options, ax=ax).ax_
         ax = new_axes(PAVDisplay.figsize)
-        yield "pav", PAVDisplay.from_predictions(*pair, **given, ax=ax).ax_
+        yield "pav", PAVDisplay.from_predictions(*pair, **options, ax=ax).ax_
         ax = new_axes(ECEDisplay.figsize)
         scores, same, weights = _condensed(*pair, trials.weights)
         yield "ece", ECEDisplay.from_predictions(scores, same, weights=weights, ax=ax).ax_
-    for task, told in assessment.answers.items():
-        rows = np.flatnonzero(told.known)
-        if told.labels is None or told.before is None or told.after is None or not len(rows):
+    for task, answers in assessment.answers.items():
+        rows = np.flatnonzero(answers.known)
+        if (
+            answers.labels is None
+            or answers.before is None
+            or answers.after is None
+            or not len(rows)
+        ):
             continue
         weights = speaker_weights(assessment.voices[rows])
-        truth, name = told.truth[rows], figure_text(task)
-        sets = {"before calibration": told.before[rows], "after": told.after[rows]}
+        truth, name = answers.truth[rows], figure_text(task)
+        sets = {"before calibration": answers.before[rows], "after": answers.after[rows]}
         shown = ReliabilityDisplay.from_predictions(
             truth,
             sets,
-            classes=told.labels,
+            classes=answers.labels,
             n_bins=N_BINS,
             weights=weights,
             name=name,
             ax=new_axes(ReliabilityDisplay.figsize),
         )
         yield f"reliability-{task}", shown.ax_
-        sure = told.after[rows].max(axis=1)
-        threshold = told.threshold
+        sure = answers.after[rows].max(axis=1)
+        threshold = answers.threshold
         if threshold is not None and threshold > sure.max():
             threshold = None
         curve = RiskCoverageDisplay.from_predictions(
             truth,
-            told.predicted[rows],
+            answers.predicted[rows],
             sure,
             threshold=threshold,
             weights=weights,
@@ -268,5 +273,5 @@ def _condensed(
     if len(values) > MOST_RATIOS:
         values, place = np.unique(scores.round(4), return_inverse=True)
     sums = np.bincount(2 * place.ravel() + same, weights, 2 * len(values)).astype(np.float64)
-    kept = sums > 0
-    return values.repeat(2)[kept], np.tile([False, True], len(values))[kept], sums[kept]
+    positive = sums > 0
+    return values.repeat(2)[positive], np.tile([False, True], len(values))[positive], sums[positive]

@@ -113,7 +113,7 @@ def _name(path: object) -> str:
     return show_name(os.path.basename(str(path)) or str(path))
 
 
-def time_of(told: object) -> str:
+def time_of(stamp: object) -> str:
     """Write a time of the manifest, which is UTC.
 
     Examples
@@ -121,9 +121,9 @@ def time_of(told: object) -> str:
     >>> time_of("2026-01-02T03:04:05+00:00")
     '2026-01-02 03:04 UTC'
     """
-    if not isinstance(told, str):
+    if not isinstance(stamp, str):
         return "an unknown date"
-    return f"{text_of(told)[:16].replace('T', ' ')} UTC"
+    return f"{text_of(stamp)[:16].replace('T', ' ')} UTC"
 
 
 def share_text(share: float, digits: int = 1) -> str:
@@ -139,12 +139,12 @@ def share_text(share: float, digits: int = 1) -> str:
     least = 10.0**-digits
     percent = round(100 * share, digits)
     if 0 < share < 1 and percent < least:
-        told = f"< {least:g} %"
+        text = f"< {least:g} %"
     elif 0 < share < 1 and percent > 100 - least:
-        told = f"> {100 - least:g} %"
+        text = f"> {100 - least:g} %"
     else:
-        told = f"{percent:g} %"
-    return told.replace(" ", "\N{NO-BREAK SPACE}")
+        text = f"{percent:g} %"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _recordings(
@@ -323,8 +323,8 @@ def _explained(explanation: Explanation, task: Any) -> dict[str, Any]:
 def _commands(files: Sequence[str], manifest: Mapping[str, Any]) -> Iterator[str]:
     model = manifest.get("model_file") or {}
     path = model.get("path", "MODEL")
-    told = ["--sha256", model["sha256"]] if "sha256" in model else []
-    yield shlex.join(["sfmforensics", "verify", path, *told])
+    options = ["--sha256", model["sha256"]] if "sha256" in model else []
+    yield shlex.join(["sfmforensics", "verify", path, *options])
     absolute = [record.get("path", file) for record, file in zip(
         manifest.get("recordings", []), files, strict=False)]  # fmt: skip
     yield shlex.join(["sfmforensics", "compare", path, *absolute])
@@ -350,9 +350,9 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for file, recorded in view.get("files", {}).items():
             yield f"weights, {text_of(name)}", f"{show_name(file)}: {recorded}"
     versions, machine = manifest.get("versions", {}), manifest.get("hardware", {})
-    told = [f"{one} {versions[one]}" for one in SOFTWARE if one in versions]
-    told += [str(machine[key]) for key in ("system", "processor") if machine.get(key)]
-    yield "computed with", ", ".join(told)
+    environment = [f"{one} {versions[one]}" for one in SOFTWARE if one in versions]
+    environment += [str(machine[key]) for key in ("system", "processor") if machine.get(key)]
+    yield "computed with", ", ".join(environment)
     yield "begun, ended", f"{manifest.get('started')}, {manifest.get('finished')}"
     if "sha256" in manifest:
         yield "this manifest", str(manifest["sha256"])

@@ -74,15 +74,15 @@ def reproduction_table(
     rows = []
     for table, setup, views in plan:
         own = scores[(scores["model"] == setup) & (scores["views"] == "+".join(views))]
-        for (protocol, task, metric), found in own.groupby(
+        for (protocol, task, metric), fold_scores in own.groupby(
             ["protocol", "task", "metric"], sort=False
         ):
-            value = found["value"].astype(float)
+            value = fold_scores["value"].astype(float)
             key = (setup, "+".join(views), protocol, task, metric)
             low, high = bounds.loc[key] if key in bounds.index else (np.nan, np.nan)
             view_1, view_2 = views if len(views) == 2 else (*views, "")
-            told = (setup, view_1, view_2, task, metric)
-            paper = published.get(told, np.nan) if protocol == "closed" else np.nan
+            published_key = (setup, view_1, view_2, task, metric)
+            paper = published.get(published_key, np.nan) if protocol == "closed" else np.nan
             rows.append(
                 [table, setup, view_1, view_2, protocol, task, metric]
                 + [value.notna().sum(), value.mean(), value.std(), low, high]
@@ -101,18 +101,18 @@ def best_of(table: pd.DataFrame, corpus_name: str) -> pd.DataFrame:
     """
     published = paper_figures(corpus_name)
     rows = []
-    for (setup, protocol, task, metric), found in table.groupby(
+    for (setup, protocol, task, metric), figures in table.groupby(
         ["setup", "protocol", "task", "metric"], sort=False
     ):
-        if setup not in ("svst", "svmt", "mvmt-concat", "tango") or found["mean"].isna().all():
+        if setup not in ("svst", "svmt", "mvmt-concat", "tango") or figures["mean"].isna().all():
             continue
         pick = "max" if greater_is_better(metric) else "min"
-        row = found.loc[getattr(found["mean"], f"idx{pick}")()].to_dict() | {"table": BEST_OF}
-        told = published[(published["setup"] == setup) & (published["metric"] == metric)]
-        told = told[told["task"] == task]["value"]
+        row = figures.loc[getattr(figures["mean"], f"idx{pick}")()].to_dict() | {"table": BEST_OF}
+        paper_values = published[(published["setup"] == setup) & (published["metric"] == metric)]
+        paper_values = paper_values[paper_values["task"] == task]["value"]
         closed = protocol == "closed"
-        row["paper"] = getattr(found["paper"], pick)()
-        row["paper_all"] = getattr(told, pick)() if closed and len(told) else np.nan
+        row["paper"] = getattr(figures["paper"], pick)()
+        row["paper_all"] = getattr(paper_values, pick)() if closed and len(paper_values) else np.nan
         row["difference"] = row["mean"] - row["paper"]
         rows.append(row)
     return pd.DataFrame(rows, columns=[*REPRODUCTION_COLUMNS, "paper_all"])
@@ -125,11 +125,11 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     tasks = list(dict.fromkeys(table["task"]))
     protocols = in_order(table["protocol"])
     lines = []
-    for (setup, view_1, view_2), found in _systems(table):
+    for (setup, view_1, view_2), figures in _systems(table):
         views = f"{view_1} + {view_2}" if view_2 else view_1
         line = {"system": setup} | ({"views": views} if views else {})
         for task in tasks:
-            own = found[found["task"] == task]
+            own = figures[figures["task"] == task]
             metric = table.loc[table["task"] == task, "metric"].iloc[0]
             name = heading(task, metric)
             if table["paper"].notna().any():
@@ -206,15 +206,15 @@ def tables_of(whole: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
         From `layout`.
     """
     tables: Any = whole.groupby("table")
-    for number_, found in tables:
-        setups = dict.fromkeys(found["setup"])
+    for number_, figures in tables:
+        setups = dict.fromkeys(figures["setup"])
         what = (
             "the best of each system"
             if number_ == BEST_OF
             else "; ".join(TITLES.get(setup, setup) for setup in setups)
         )
-        found = found.assign(view_1="", view_2="") if number_ == BEST_OF else found
-        yield int(number_), f"Table {number_}: {what}", layout(found)
+        figures = figures.assign(view_1="", view_2="") if number_ == BEST_OF else figures
+        yield int(number_), f"Table {number_}: {what}", layout(figures)
 
 
 def notes(config: Mapping[str, Any]) -> list[str]:

@@ -406,8 +406,8 @@ def _facts(path: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]
     if "vectors" in manifest:
         yield "vectors of all recordings (SHA-256)", manifest["vectors"]
     for name, view in manifest["views"].items():
-        told = view.get("identity") or {"embedder": view.get("embedder")}
-        yield f"view {name}", ", ".join(f"{key}: {plain(told[key])}" for key in told)
+        identity = view.get("identity") or {"embedder": view.get("embedder")}
+        yield f"view {name}", ", ".join(f"{key}: {plain(identity[key])}" for key in identity)
         for file, recorded in view.get("files", {}).items():
             yield f"{name}: {file} (SHA-256)", recorded
 

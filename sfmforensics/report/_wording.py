@@ -113,9 +113,9 @@ def in_order(protocols: Iterable[str]) -> list[str]:
     >>> in_order(["mine", "disjoint", "disjoint", "closed"])
     ['closed', 'disjoint', 'mine']
     """
-    given = list(dict.fromkeys(protocols))
-    return [name for name in PROTOCOLS if name in given] + [
-        name for name in given if name not in PROTOCOLS
+    names = list(dict.fromkeys(protocols))
+    return [name for name in PROTOCOLS if name in names] + [
+        name for name in names if name not in PROTOCOLS
     ]
 
 

@@ -92,11 +92,11 @@ def draw_predictions(
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")
     # Where a fold had no label to learn from, there is no answer to draw.
     known = predictions[predictions["true"].notna() & predictions["predicted"].notna()]
-    found = set(zip(known["task"], known["protocol"], strict=True))
+    pairs = set(zip(known["task"], known["protocol"], strict=True))
     tasks: Any = scores.groupby("task", sort=False)["metric"]
     for task, metrics in tasks:
         for protocol in in_order(scores["protocol"]):
-            if (task, protocol) not in found or not is_defined(task, protocol):
+            if (task, protocol) not in pairs or not is_defined(task, protocol):
                 continue
             if is_classification(metrics.iloc[0]):
                 shown = confusion_display(known, task, protocol)

@@ -241,13 +241,13 @@ def _shown(summary: pd.DataFrame, metrics: str | Sequence[str] | None) -> list[t
     for task, metric in pairs:
         by_task.setdefault(task, []).append(metric)
     if metrics is None:
-        return [(task, main_metric(found)) for task, found in by_task.items()]
+        return [(task, main_metric(names)) for task, names in by_task.items()]
     wanted = [metrics] if isinstance(metrics, str) else list(metrics)
-    shown = [(task, name) for task, found in by_task.items() for name in wanted if name in found]
+    shown = [(task, name) for task, names in by_task.items() for name in wanted if name in names]
     for name in wanted:
         if name not in {metric for _, metric in shown}:
-            found = ", ".join(dict.fromkeys(metric for _, metric in pairs))
-            raise ReportError(f"nothing was scored by {name!r}; there are {found}")
+            known = ", ".join(dict.fromkeys(metric for _, metric in pairs))
+            raise ReportError(f"nothing was scored by {name!r}; there are {known}")
     return shown
 
 
@@ -375,8 +375,8 @@ def format_differences(assessment: Assessment) -> pd.DataFrame:
         hold 0. Of twenty comparisons one does so by chance: nothing is corrected for their number.
         All differences are in ``assessment.differences``.
     """
-    told = assessment.differences
-    beyond: Any = told[(told["low"] > 0) | (told["high"] < 0)]
+    differences = assessment.differences
+    beyond: Any = differences[(differences["low"] > 0) | (differences["high"] < 0)]
     lines = []
     for row in beyond.to_dict("records"):
         lines.append(
@@ -446,10 +446,10 @@ def format_intervals(
     0  tango  mfcc  2.00 [1.80, 2.20]
     """
     require_columns(intervals, INTERVAL_COLUMNS, "the intervals")
-    found = intervals[intervals["by"] == "all"]
+    rows = intervals[intervals["by"] == "all"]
     if metrics is not None:
-        found = found[found["metric"].isin(list(metrics))]
-    return _wide(found, SYSTEM)
+        rows = rows[rows["metric"].isin(list(metrics))]
+    return _wide(rows, SYSTEM)
 
 
 def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -469,11 +469,11 @@ def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:
         bounds. "recordings" is how many there are of the group.
     """
     require_columns(intervals, INTERVAL_COLUMNS, "the intervals")
-    found = intervals[intervals["by"] == by]
-    main = {t: main_metric(list(part)) for t, part in found.groupby("task", sort=False)["metric"]}
-    found = found[found["metric"] == found["task"].map(main)]
-    sizes = found[found["metric"] != "eer"].groupby(["group"])["n"].max()
-    table: Any = _wide(found, [*SYSTEM, "group"])
+    rows = intervals[intervals["by"] == by]
+    main = {t: main_metric(list(part)) for t, part in rows.groupby("task", sort=False)["metric"]}
+    rows = rows[rows["metric"] == rows["task"].map(main)]
+    sizes = rows[rows["metric"] != "eer"].groupby(["group"])["n"].max()
+    table: Any = _wide(rows, [*SYSTEM, "group"])
     table = table.assign(group=table["group"].astype(str))
     order = sorted(range(len(table)), key=lambda row: natural_key(table["group"].iloc[row]))
     systems = list(dict.fromkeys(zip(table["model"], table["views"], strict=True)))
@@ -513,12 +513,12 @@ def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     protocols = in_order(comparisons["protocol"])
     lines = []
     pair = ["task", "metric", "model_1", "views_1", "model_2", "views_2"]
-    for (task, metric, *systems), found in comparisons.groupby(pair, sort=False):
+    for (task, metric, *systems), rows in comparisons.groupby(pair, sort=False):
         names = [
             f"{model}, {views}" if several else str(model)
             for model, views in (systems[:2], systems[2:])
         ]
-        known = found.set_index("protocol")
+        known = rows.set_index("protocol")
         cells = []
         for protocol in protocols:
             if is_defined(task, protocol, metric):
@@ -558,9 +558,9 @@ def untested(comparisons: pd.DataFrame) -> pd.Series:
     return (size > 0) & (comparisons["sd"] <= ROUNDING * size)
 
 
-def _wide(found: pd.DataFrame, index: list[str]) -> pd.DataFrame:
-    protocols = in_order(found["protocol"])
-    pairs = list(dict.fromkeys(zip(found["task"], found["metric"], strict=True)))
+def _wide(intervals: pd.DataFrame, index: list[str]) -> pd.DataFrame:
+    protocols = in_order(intervals["protocol"])
+    pairs = list(dict.fromkeys(zip(intervals["task"], intervals["metric"], strict=True)))
     tasks = list(dict.fromkeys(task for task, _ in pairs))
     tasks.sort(key=lambda task: list(SHORT).index(task) if task in SHORT else len(SHORT))
     known = list(METRICS)
@@ -577,7 +577,7 @@ def _wide(found: pd.DataFrame, index: list[str]) -> pd.DataFrame:
         if is_defined(task, protocol, metric)
     ]
     lines = []
-    for key, part in found.groupby(index, sort=False):
+    for key, part in intervals.groupby(index, sort=False):
         rows: Any = part.set_index(["task", "metric", "protocol"])
         rows = rows[~rows.index.duplicated()]
         cells = [_bounded(rows.loc[c], c[1]) if c in rows.index else UNKNOWN for c in columns]

@@ -76,10 +76,10 @@ def own_panels(
         figure = plt.figure(figsize=figsize, layout="constrained")
         grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=sharey, **ratios)
     elif not isinstance(ax, Axes):
-        given = np.asarray(ax, dtype=object).ravel()
-        if len(given) != n_panels:
-            raise ParameterError(f"ax holds {len(given)} axes, but {n_panels} panels are drawn")
-        return given
+        axes = np.asarray(ax, dtype=object).ravel()
+        if len(axes) != n_panels:
+            raise ParameterError(f"ax holds {len(axes)} axes, but {n_panels} panels are drawn")
+        return axes
     elif n_panels == 1:
         return np.array([ax], dtype=object)
     else:

@@ -415,8 +415,8 @@ class RiskCoverageDisplay(Display):
         )
         if point is not None:
             share, error = (100 * part for part in point)
-            told = f"{share:.1f} % answered,\n{error:.1f} % of them wrong"
-            label = f"confidence ≥ {self.threshold:g}: {told}"
+            text = f"{share:.1f} % answered,\n{error:.1f} % of them wrong"
+            label = f"confidence ≥ {self.threshold:g}: {text}"
             ax.plot(
                 share, error, "o", color=style["color"], markeredgecolor="black", ms=7, label=label
             )

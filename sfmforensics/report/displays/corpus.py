@@ -170,9 +170,9 @@ class CorpusDisplay(Display):
             columns["gender"] = as_text(target[gender]).where(known, None)
         recordings = pd.DataFrame(columns)
         if not columns or recordings.isna().all(axis=None):
-            found = ", ".join(map(repr, target.columns))
+            column_names = ", ".join(map(repr, target.columns))
             raise TargetError(
-                f"the targets hold no {age!r} and no {gender!r} to draw; they have {found}"
+                f"the targets hold no {age!r} and no {gender!r} to draw; they have {column_names}"
             )
         speakers = None
         if speaker in target and target[speaker].notna().any():

@@ -124,9 +124,9 @@ class DETDisplay(Display):
             All trials are of one kind.
         """
         values, kinds = checked_trials(scores, same)
-        told = None if weights is None else checked_weights(weights, kinds)
-        _, false, missed = detection_errors(values, kinds, told)
-        eer = float(equal_error_rate(values, kinds, told))
+        sample_weight = None if weights is None else checked_weights(weights, kinds)
+        _, false, missed = detection_errors(values, kinds, sample_weight)
+        eer = float(equal_error_rate(values, kinds, sample_weight))
         n_same = int(kinds.sum())
         counts = {"n_same": n_same, "n_different": len(kinds) - n_same}
         return cls(false, missed, eer=eer, **counts, name=name).plot(ax)

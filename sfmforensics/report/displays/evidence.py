@@ -69,13 +69,13 @@ def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
     sfmforensics.exceptions.ParameterError: the weights of same-speaker trials sum to 0; give some
     that count
     """
-    found = read_weights(weights, len(same))
+    numbers = read_weights(weights, len(same))
     for kind, name in ((same, "same"), (~same, "different")):
-        if not found[kind].sum():
+        if not numbers[kind].sum():
             raise ParameterError(
                 f"the weights of {name}-speaker trials sum to 0; give some that count"
             )
-    return found
+    return numbers
 
 
 def bits(value: float) -> str:
@@ -423,11 +423,11 @@ class ECEDisplay(Display):
                 "log10_prior_odds are not two or more finite numbers that rise; give some, such as "
                 "np.linspace(-2.5, 2.5, 101)"
             )
-        told = None if weights is None else checked_weights(weights, kinds)
-        pooled = pav_log10_lr(values, kinds, told)
+        sample_weight = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, sample_weight)
         ratios = (values, pooled, np.zeros(len(values)))
-        curves = [empirical_cross_entropy(each, kinds, odds, told) for each in ratios]
-        cost, least = cllr(values, kinds, told), cllr_min(values, kinds, told)
+        curves = [empirical_cross_entropy(each, kinds, odds, sample_weight) for each in ratios]
+        cost, least = cllr(values, kinds, sample_weight), cllr_min(values, kinds, sample_weight)
         return cls(odds, *curves, cllr=cost, cllr_min=least, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
@@ -558,9 +558,9 @@ class PAVDisplay(Display):
             All trials are of one kind.
         """
         values, kinds = checked_trials(log10_lr, same)
-        told = None if weights is None else checked_weights(weights, kinds)
-        pooled = pav_log10_lr(values, kinds, told)
-        return cls(values, pooled, kinds, weights=told, name=name).plot(ax)
+        sample_weight = None if weights is None else checked_weights(weights, kinds)
+        pooled = pav_log10_lr(values, kinds, sample_weight)
+        return cls(values, pooled, kinds, weights=sample_weight, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it."""

@@ -147,8 +147,8 @@ class ExplanationDisplay(Display):
                 f"row is {row}, but there are {n_recordings} recordings; count from 0"
             )
         one = _safe_indexing(X, np.array([row]))
-        found = explain(estimator, one, classes=classes, reference=reference)
-        return cls(found, tasks=tasks, name=name).plot(ax)
+        explanation = explain(estimator, one, classes=classes, reference=reference)
+        return cls(explanation, tasks=tasks, name=name).plot(ax)
 
     def plot(self, ax: Axes | Sequence[Axes] | Panels | None = None) -> Self:
         """Draw it.
@@ -164,21 +164,22 @@ class ExplanationDisplay(Display):
         ReportError
             There is no such task.
         """
-        told = self.explanation
-        if not 0 <= self.row < len(told.full):
+        explanation = self.explanation
+        if not 0 <= self.row < len(explanation.full):
             raise ParameterError(
-                f"row is {self.row}, but {len(told.full)} recordings are explained; count from 0"
+                f"row is {self.row}, but {len(explanation.full)} recordings are explained; count "
+                "from 0"
             )
-        tasks = list(told.tasks) if self.tasks is None else list(self.tasks)
+        tasks = list(explanation.tasks) if self.tasks is None else list(self.tasks)
         for task in tasks:
-            if task not in told.tasks:
-                known = ", ".join(map(repr, told.tasks))
+            if task not in explanation.tasks:
+                known = ", ".join(map(repr, explanation.tasks))
                 raise ReportError(f"there is no task {shown(task)}; there are {known}")
-        views = list(next(iter(told.views.values())).columns)
-        with_tokens = [view for view in views if told.tokens]
-        pairs = list(told.plans)
+        views = list(next(iter(explanation.views.values())).columns)
+        with_tokens = [view for view in views if explanation.tokens]
+        pairs = list(explanation.plans)
         # The plan of the first pair stands before the gates, which so stand below their tokens.
-        n_panels = len(tasks) * (1 + len(with_tokens)) + len(pairs) + len(told.gates)
+        n_panels = len(tasks) * (1 + len(with_tokens)) + len(pairs) + len(explanation.gates)
         n_columns = 1 + len(with_tokens) if with_tokens else min(3, n_panels)
         n_rows = -(-n_panels // n_columns)
         size = (3.5 * n_columns + 0.6, (2.0 + 0.1 * len(views)) * n_rows + 0.6)
@@ -198,7 +199,7 @@ class ExplanationDisplay(Display):
                 self._mark_tokens(panel, view, len(added))
         for pair in pairs[:1]:
             self._draw_plan(next(panels), pair)
-        for view, gates in told.gates.items():
+        for view, gates in explanation.gates.items():
             self._draw_gates(next(panels), view, gates[self.row])
         for pair in pairs[1:]:
             self._draw_plan(next(panels), pair)
@@ -213,8 +214,8 @@ class ExplanationDisplay(Display):
         return figure_text(unit_of(task))
 
     def _draw_views(self, ax: Axes, task: Any) -> None:
-        told, row = self.explanation, self.row
-        added, lost = (table[task].iloc[row] for table in (told.views, told.lost))
+        explanation, row = self.explanation, self.row
+        added, lost = (table[task].iloc[row] for table in (explanation.views, explanation.lost))
         places = np.arange(len(added))
         _bars(ax, places, added.to_numpy())
         label = "lost if this view alone is left out"
@@ -226,12 +227,12 @@ class ExplanationDisplay(Display):
         ax.tick_params(axis="y", length=0)
 
     def _title(self, task: Any) -> str:
-        told, row = self.explanation, self.row
-        answer = told.answers[task].iloc[row]
-        full, empty = (table[task].iloc[row] for table in (told.full, told.empty))
+        explanation, row = self.explanation, self.row
+        answer = explanation.answers[task].iloc[row]
+        full, empty = (table[task].iloc[row] for table in (explanation.full, explanation.empty))
         name = figure_text(task, 20)
-        if told.tasks[task] == CLASSIFICATION:
-            share = _probability(told.probabilities[task].iloc[row])
+        if explanation.tasks[task] == CLASSIFICATION:
+            share = _probability(explanation.probabilities[task].iloc[row])
             heading = f"{name}: {figure_text(answer, 20)} ({share})"
             numbers = f"{empty:+.2f} with no view, {full:+.2f} with all"
         else:

@@ -113,10 +113,12 @@ class ProtocolGapDisplay(Display):
             raise ReportError(f"the scores: 'value' must hold numbers, but: {error}") from error
         parts = []
         groups: Any = scores.groupby("task", sort=False)
-        for task, found in groups:
-            metric = (metrics or {}).get(task) or main_metric(list(found["metric"].unique()))
-            found = found[(found["metric"] == metric) & found["protocol"].isin(PROTOCOLS)]
-            gaps = _gaps(found)
+        for task, task_scores in groups:
+            metric = (metrics or {}).get(task) or main_metric(list(task_scores["metric"].unique()))
+            task_scores = task_scores[
+                (task_scores["metric"] == metric) & task_scores["protocol"].isin(PROTOCOLS)
+            ]
+            gaps = _gaps(task_scores)
             if is_defined(task, DISJOINT, metric) and gaps["gap"].notna().any():
                 parts.append(gaps.assign(task=task, metric=metric))
         if not parts:
@@ -159,14 +161,14 @@ class ProtocolGapDisplay(Display):
         return self
 
 
-def _gaps(found: pd.DataFrame) -> pd.DataFrame:
+def _gaps(scores: pd.DataFrame) -> pd.DataFrame:
     """Means and deviations over the folds, one row a system."""
-    table = found.pivot_table(
+    table = scores.pivot_table(
         index=["model", "views"], columns="protocol", values="value", aggfunc=["mean", "std"]
     )
     table = table.reindex(columns=[(stat, name) for stat in ("mean", "std") for name in PROTOCOLS])
     table.columns = [CLOSED, DISJOINT, f"{CLOSED}_sd", f"{DISJOINT}_sd"]
-    table = table.reindex(pd.MultiIndex.from_frame(found[["model", "views"]].drop_duplicates()))
+    table = table.reindex(pd.MultiIndex.from_frame(scores[["model", "views"]].drop_duplicates()))
     return table.assign(gap=table[DISJOINT] - table[CLOSED]).reset_index()
 
 

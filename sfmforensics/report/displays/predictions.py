@@ -53,18 +53,18 @@ def choose_task(
         return (names[0] if named else task), frame.iloc[:, 0], 0
     if task is None:
         kinds = [task_kind(frame.iloc[:, position]) for position in range(len(names))]
-        fitting = [position for position, found in enumerate(kinds) if kind in (None, found)]
+        fitting = [position for position, own_kind in enumerate(kinds) if kind in (None, own_kind)]
         if len(fitting) != 1:
             wanted = [names[position] for position in fitting] or names
-            found = ", ".join(map(repr, wanted))
+            choices = ", ".join(map(repr, wanted))
             of_kind = f" for {kind}" if fitting and kind else ""
-            raise TargetError(f"the targets hold {found}{of_kind}; choose one with task=")
+            raise TargetError(f"the targets hold {choices}{of_kind}; choose one with task=")
         position = fitting[0]
     elif task in names:
         position = names.index(task)
     else:
-        found = ", ".join(map(repr, names))
-        raise TargetError(f"there is no task {task!r}; there are {found}")
+        choices = ", ".join(map(repr, names))
+        raise TargetError(f"there is no task {task!r}; there are {choices}")
     return names[position], frame.iloc[:, position], position
 
 
@@ -82,8 +82,8 @@ def choose_pair(
     elif not hasattr(y_pred, "columns") and position < answers.shape[1]:
         place = position
     else:
-        found = ", ".join(map(repr, answers.columns))
-        raise TargetError(f"nothing was predicted for {name!r}; there are {found}")
+        column_names = ", ".join(map(repr, answers.columns))
+        raise TargetError(f"nothing was predicted for {name!r}; there are {column_names}")
     known = true.notna()
     if not known.any():
         raise TargetError(f"no label of {'the targets' if name is None else repr(name)} is known")
@@ -588,7 +588,7 @@ def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.Data
             parts[-1] = pd.concat([parts[-1], rows])
         else:
             parts.append(rows)
-    found = [
+    bands = [
         (
             len(rows),
             *rows["true"].quantile([0.05, 0.95]),
@@ -597,7 +597,7 @@ def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.Data
         for rows in parts
         if len(rows) >= LEAST
     ]
-    return pd.DataFrame(found, columns=["n", "start", "end", "low", "median", "high"])
+    return pd.DataFrame(bands, columns=["n", "start", "end", "low", "median", "high"])
 
 
 def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[FloatArray]:

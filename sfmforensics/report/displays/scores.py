@@ -80,9 +80,9 @@ def plot_scores(scores: pd.DataFrame, *, metrics: Mapping[str, str] | None = Non
     figure = Figure(figsize=(4.0 * n_columns + 0.8, panel * n_rows + 0.7), layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
     for ax, task in zip(grid.flat, tasks, strict=False):
-        found = scores[scores["task"] == task]
-        metric = (metrics or {}).get(task) or main_metric(list(found["metric"].unique()))
-        _panel(ax, found[found["metric"] == metric], task, metric, systems, protocols)
+        task_scores = scores[scores["task"] == task]
+        metric = (metrics or {}).get(task) or main_metric(list(task_scores["metric"].unique()))
+        _panel(ax, task_scores[task_scores["metric"] == metric], task, metric, systems, protocols)
     for ax in grid.flat[len(tasks) :]:
         ax.remove()
     for ax in grid[:, 0]:
@@ -112,9 +112,9 @@ def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
     shown = scores.assign(value=pd.to_numeric(scores["value"]), system=systems)
     ranks = []
     groups: Any = shown.groupby(["protocol", "task"], sort=False)
-    for (_, task), found in groups:
-        metric = main_metric(list(found["metric"].unique()))
-        means = found[found["metric"] == metric].groupby("system")["value"].mean()
+    for (_, task), task_scores in groups:
+        metric = main_metric(list(task_scores["metric"].unique()))
+        means = task_scores[task_scores["metric"] == metric].groupby("system")["value"].mean()
         ranks.append(means.rank(ascending=not greater_is_better(metric)).rename(task))
     best = set(pd.concat(ranks, axis=1).mean(axis=1).nsmallest(most).index)
     return scores[[system in best for system in systems]]
@@ -122,7 +122,7 @@ def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
 
 def _panel(
     ax: Axes,
-    found: pd.DataFrame,
+    scores: pd.DataFrame,
     task: str,
     metric: str,
     systems: Sequence[tuple[str, str]],
@@ -130,7 +130,7 @@ def _panel(
 ) -> None:
     factor = 100 if is_share(metric) else 1
     height = 0.8 / len(protocols)
-    values = pd.to_numeric(found["value"]) * factor
+    values = pd.to_numeric(scores["value"]) * factor
     largest = 100 if is_share(metric) else np.nanmax([*values, 0]) or 1
     edge = 1.27 * largest  # beyond the bars there is room for the mean in figures
     for row, (model, views) in enumerate(systems):
@@ -140,9 +140,9 @@ def _panel(
                 ax.text(0.02 * edge, y, "not defined", va="center", fontsize=8, style="italic")
                 continue
             own = (
-                (found["model"] == model)
-                & (found["views"] == views)
-                & (found["protocol"] == protocol)
+                (scores["model"] == model)
+                & (scores["views"] == views)
+                & (scores["protocol"] == protocol)
             )
             folds = values[own].dropna()
             if folds.empty:

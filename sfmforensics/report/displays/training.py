@@ -148,12 +148,12 @@ class TrainingCurveDisplay(Display):
 
     def _draw_loss(self, ax: Axes) -> None:
         self._line(ax, "train_loss", color=BLUE, marker="o", label="training")
-        held = self._line(ax, "valid_loss", color=VERMILLION, marker="s", label="validation")
-        if held and self.best_epoch is not None:
+        validation = self._line(ax, "valid_loss", color=VERMILLION, marker="s", label="validation")
+        if validation and self.best_epoch is not None:
             label = f"best epoch ({self.best_epoch})"
             ax.axvline(self.best_epoch, color="black", linewidth=1, linestyle=":", label=label)
         ax.set_ylabel("loss (weighted sum of the tasks)")
-        if held:
+        if validation:
             ax.legend(frameon=False)
 
     def _draw_entropy(self, ax: Axes) -> None:
@@ -288,14 +288,14 @@ class LearningCurveDisplay(Display):
                 known = frame.iloc[rows].notna().any().to_numpy()
                 jobs.append((fold, size, rows, test, list(np.flatnonzero(~known))))
         _warn_of_gaps(frame, [absent for *_, absent in jobs])
-        found = Parallel(n_jobs=n_jobs)(
+        job_scores = Parallel(n_jobs=n_jobs)(
             delayed(_fit_and_score)(estimator, X, y, rows, test, absent, scorers, params)
             for *_, rows, test, absent in jobs
         )
         rows = [
             (*_task_and_metric(name, frame), size, len(train), fold, values.get(name, np.nan))
             for name in scorers
-            for (fold, size, train, *_), values in zip(jobs, found, strict=True)
+            for (fold, size, train, *_), values in zip(jobs, job_scores, strict=True)
         ]
         columns = ["task", "metric", "size", "n_train", "fold", "value"]
         return cls(pd.DataFrame(rows, columns=columns)).plot(ax)
@@ -311,9 +311,9 @@ class LearningCurveDisplay(Display):
         n_columns = min(2, len(curves))
         n_rows = -(-len(curves) // n_columns)
         axes = own_panels(ax, len(curves), (4.0 * n_columns, 3.0 * n_rows), n_columns)
-        for panel, ((task, metric), found) in zip(axes, curves, strict=True):
+        for panel, ((task, metric), scores) in zip(axes, curves, strict=True):
             # pandas makes NaN of a scorer's missing metric.
-            _draw_curve(panel, found, task, metric if isinstance(metric, str) else None)
+            _draw_curve(panel, scores, task, metric if isinstance(metric, str) else None)
         axes[0].legend(frameon=False, fontsize=9)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
@@ -408,12 +408,12 @@ def _negated(name: str, scorer: Any, y: Targets) -> bool:
     return not METRICS[metric].greater_is_better
 
 
-def _draw_curve(ax: Axes, found: pd.DataFrame, task: str, metric: str | None) -> None:
+def _draw_curve(ax: Axes, scores: pd.DataFrame, task: str, metric: str | None) -> None:
     factor = 100 if is_share(metric) else 1
-    sizes = found.groupby("size")
+    sizes = scores.groupby("size")
     n_train = sizes["n_train"].mean()
     mean, spread = factor * sizes["value"].mean(), factor * sizes["value"].std()
-    n_folds = found["fold"].nunique()
+    n_folds = scores["fold"].nunique()
     if spread.notna().any():
         limits = (0, 100 if is_share(metric) else None)
         ax.fill_between(
