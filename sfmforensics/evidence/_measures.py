@@ -208,7 +208,7 @@ class Comparisons:
         if len(np.unique(trials.scores)) > LEVELS:
             edges = _edges(trials.scores, trials.same)
             places = [np.searchsorted(edges, trials.scores, side) for side in ("left", "right")]
-            self.levels = np.sum(places, axis=0, dtype=np.float64)
+            self.levels = np.asarray(places, dtype=np.float64).sum(axis=0)
 
     def measured(self, rows: IntArray, drawn: FloatArray) -> Measured:
         """Measure some of the trials, each speaker and each pair of two counting alike."""
