@@ -36,6 +36,22 @@ _WORDS = frozenset({"revision", "dtype", "pooling"})
 def split_list(text: str) -> list[str]:
     """Take apart what commas separate, but for those in double quotes.
 
+    Parameters
+    ----------
+    text : str
+        As in a CSV table: what stands in double quotes is one, and two of them are one there.
+        Quotes may also stand behind an equals sign, and then they are left as they are.
+
+    Returns
+    -------
+    list of str
+        Without the space around each; what is empty is left out.
+
+    Raises
+    ------
+    ParameterError
+        A quote is not closed.
+
     Examples
     --------
     >>> split_list('mfcc, whisper="/data/a,b"@layer=all')

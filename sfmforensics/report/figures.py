@@ -56,6 +56,25 @@ def regression_display(
 ) -> RegressionDisplay:
     """Set predicted against true numbers.
 
+    Parameters
+    ----------
+    predictions : DataFrame
+        As for `confusion_display`; "true" and "predicted" of this task are numbers.
+    task, protocol : str
+        Which rows.
+    unit : str or None, default=None
+        Unit of the numbers; None takes "years" for age.
+
+    Returns
+    -------
+    RegressionDisplay
+        Not yet drawn.
+
+    Raises
+    ------
+    ReportError
+        As for `confusion_display`, or something is no number or missing.
+
     Examples
     --------
     >>> import pandas as pd

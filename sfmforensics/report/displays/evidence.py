@@ -38,6 +38,25 @@ SAME, DIFFERENT = "same speaker", "different speakers"
 def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, BoolArray]:
     """Read scores or logarithms of likelihood ratios, and which of them are of one speaker.
 
+    Parameters
+    ----------
+    values : array-like of shape (n_trials,)
+        May be infinite.
+    same : array-like of shape (n_trials,), bool
+        Whether both sides are one speaker; 0 and 1 will do.
+
+    Returns
+    -------
+    values : ndarray of shape (n_trials,)
+    same : ndarray of shape (n_trials,), bool
+
+    Raises
+    ------
+    ParameterError
+        As for `sfmforensics.metrics.cllr`.
+    ReportError
+        All trials are of one kind, or there are none.
+
     Examples
     --------
     >>> checked_trials([1, -1], [1, 0])

@@ -36,6 +36,30 @@ def choose_task(
 ) -> tuple[Any, pd.Series, int]:
     """Choose one column of targets.
 
+    Parameters
+    ----------
+    y : DataFrame, Series or array-like of shape (n_samples,) or (n_samples, n_tasks)
+        Targets.
+    task : str or None, default=None
+        Its name, which names a single column that has none. None takes the only column, or the
+        only one of that kind.
+    kind : {"classification", "regression"} or None, default=None
+        Kind of task that is drawn.
+
+    Returns
+    -------
+    name : object or None
+        None for a column without a name.
+    column : Series of shape (n_samples,)
+        Its index is 0, 1, ...
+    position : int
+        Its place.
+
+    Raises
+    ------
+    TargetError
+        There is no such column, or several could be meant.
+
     Examples
     --------
     >>> y = pd.DataFrame({"gender": ["f", "m"], "age": [20.0, 30.0]})

@@ -246,6 +246,24 @@ class ProjectionDisplay(Display):
 def project(X: Matrix, method: Method = "tsne", random_state: RandomState = 0) -> Array:
     """Project vectors onto a plane so that neighbours stay near each other.
 
+    Parameters
+    ----------
+    X : array-like of shape (n_recordings, n_features)
+        Finite numbers.
+    method : {"tsne", "umap"}, default="tsne"
+        How.
+    random_state : int, RandomState instance or None, default=0
+        Seed.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings, 2)
+
+    Raises
+    ------
+    ReportError, ImportError, ParameterError
+        As in `ProjectionDisplay.from_views`.
+
     Examples
     --------
     >>> project(np.random.default_rng(0).normal(size=(6, 3))).shape
