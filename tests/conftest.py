@@ -25,6 +25,10 @@ TESTS = Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "figures: draws them, where others of its file do not")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file():
     """No test has an example in its docstring: tests are not read twice to look for some."""
@@ -82,6 +86,28 @@ def table():
         }
     ).astype({"speaker": object, "emotion": object, "gender": object})
     return pd.DataFrame(X.astype(np.float32), columns=names), target
+
+
+@pytest.fixture(scope="session")
+def small_png():
+    """The bytes of a figure as commands write it, with nothing to draw."""
+    from matplotlib.figure import Figure
+
+    from sfmforensics.report.figures import png_of
+
+    figure = Figure(figsize=(1, 1))
+    figure.text(0.5, 0.5, "a figure")
+    return png_of(figure)
+
+
+@pytest.fixture
+def small_figures(request, monkeypatch, small_png):
+    """Commands write figures without drawing them, which is half of what a small run takes.
+
+    For tests that look at none; those that do are marked `figures`.
+    """
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr("sfmforensics.report.figures.png_of", lambda figure: small_png)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from sfmforensics.workflow import (
 )
 from sfmforensics.workflow._copy_checks import heard_by
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 3, "preset": "tuned"}

@@ -14,7 +14,7 @@ from sfmforensics._utils.names import keep_name, show_name
 from sfmforensics.cli import _console, main
 from sfmforensics.datasets import make_speech_corpus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from sfmforensics.embedders import CallableEmbedder, MFCCEmbedder
 from sfmforensics.exceptions import AudioError
 from sfmforensics.metrics import task_scorers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 distributed = pytest.importorskip("distributed", reason='needs "sfmforensics[distributed]"')
 

@@ -19,7 +19,7 @@ from sfmforensics.workflow import (
     verify_results,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 RATE = 16_000
 READS = {

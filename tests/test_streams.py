@@ -18,7 +18,7 @@ from sfmforensics.cli._console import show_comparison
 from sfmforensics.datasets import make_speech_corpus
 from sfmforensics.evidence import Comparison
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 ENCODINGS = ["cp1252", "latin-1", "ascii"]
 NAMES = ["Zoë", "Łukasz", "Ольга", "José", "王", "Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus"]

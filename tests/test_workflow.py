@@ -33,7 +33,7 @@ from sfmforensics.workflow import (
     versions,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 2, "preset": "tuned"}
@@ -132,6 +132,7 @@ def test_the_test_allows_for_the_folds_that_were_drawn(corpus, cache, tmp_path):
         assert written.loc[(protocol, "age", "mae"), "p"] == pytest.approx(expected.p, rel=0.02)
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("years", ["text", "bands", "dates"])
 def test_ages_that_no_figure_can_show_cost_no_figures_in_numbers(corpus, cache, tmp_path, years):
     ages = {
