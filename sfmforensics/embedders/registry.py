@@ -98,6 +98,23 @@ def quote_spec(name: str, model: str) -> str:
 def split_spec(spec: str) -> tuple[str, str, dict[str, str]]:
     """Tell name, model and options of a spec.
 
+    Parameters
+    ----------
+    spec : str
+        ``name``, ``name=MODEL`` or ``name="MODEL"``, and ``@option=value`` behind any of them, once
+        or more. In quotes a model may hold commas, equals signs and @; ``""`` is a quote there.
+
+    Returns
+    -------
+    name, model : str
+        "" for no model.
+    options : dict of str to str
+
+    Raises
+    ------
+    EmbedderError
+        An option is given twice, or something else stands behind a model in quotes.
+
     Examples
     --------
     >>> split_spec('whisper="/data/a@b=c"@layer=all')
@@ -121,6 +138,21 @@ def split_spec(spec: str) -> tuple[str, str, dict[str, str]]:
 def split_options(spec: str) -> tuple[str, dict[str, str]]:
     """Tell a spec from the options behind it.
 
+    Parameters
+    ----------
+    spec : str
+        ``name``, ``name=MODEL``, or either with ``@option=value`` behind it, once or more.
+
+    Returns
+    -------
+    spec : str
+    options : dict of str to str
+
+    Raises
+    ------
+    EmbedderError
+        An option is given twice.
+
     Examples
     --------
     >>> split_options("whisper=models/tiny@layer=all@pooling=mean+std")
@@ -142,6 +174,25 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
 
 def parse_options(view: str, embedder: type, options: dict[str, str]) -> dict[str, Any]:
     """Turn the words of a spec into an embedder's parameters.
+
+    Parameters
+    ----------
+    view : str
+        Name of the view, for messages.
+    embedder : type
+        Class of the embedder.
+    options : dict of str to str
+        As `split_options` gives them. Numbers are read as numbers; where the parameter is a
+        sequence, its members stand between plus signs.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    EmbedderError
+        The embedder has no such parameter.
 
     Examples
     --------
@@ -214,6 +265,20 @@ _ADDITIONS = Additions("sfmforensics.views", "view", REGISTRY, EmbedderError)
 
 def embedder_class(name: str) -> type[BaseEmbedder]:
     """Give a class of embedder by its own name, importing its module and no library of models.
+
+    Parameters
+    ----------
+    name : str
+        Of a class that a view of `REGISTRY` is of, or a view of another package that is installed.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    EmbedderError
+        There is none, or it cannot be loaded.
 
     Examples
     --------
@@ -366,7 +431,25 @@ def make_embedder(
 
 
 def let_hear(embedder: BaseEmbedder, channel: Channel, truncated: Truncated) -> BaseEmbedder:
-    """Give an embedder that hears what was asked for; the one handed in stays as it is."""
+    """Give an embedder that hears what was asked for; the one handed in stays as it is.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+    channel : int or {"auto", "mix"}
+        "auto" leaves its own.
+    truncated : {"refuse", "use"}
+        "refuse" leaves its own.
+
+    Returns
+    -------
+    BaseEmbedder
+
+    Raises
+    ------
+    EmbedderError
+        It has no such parameter.
+    """
     settings: dict[str, Any] = {"channel": channel} if channel != "auto" else {}
     settings |= {"truncated": truncated} if truncated != "refuse" else {}
     if not settings:
