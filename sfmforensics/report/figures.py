@@ -34,6 +34,23 @@ __all__ = ["plot_scores", "save_figures"]
 def confusion_display(predictions: pd.DataFrame, task: str, protocol: str) -> ConfusionDisplay:
     """Count what each class was taken for.
 
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns ``path, fold, protocol, task, true, predicted``, as `evaluate` writes them.
+    task, protocol : str
+        Which rows.
+
+    Returns
+    -------
+    ConfusionDisplay
+        Not yet drawn.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, or there is nothing to show for this task and protocol.
+
     Examples
     --------
     >>> import pandas as pd
@@ -105,7 +122,27 @@ def _rows(predictions: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
 def draw_predictions(
     scores: pd.DataFrame, predictions: pd.DataFrame
 ) -> Iterator[tuple[str, str, str, Axes]]:
-    """Draw, one after the other, every task and protocol that has scores and predictions."""
+    """Draw, one after the other, every task and protocol that has scores and predictions.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Scores, which tell the kinds of the tasks.
+    predictions : DataFrame
+        Columns ``path, fold, protocol, task, true, predicted``, as `evaluate` writes them.
+
+    Yields
+    ------
+    task, protocol, kind : str
+        What is drawn; kind is "confusion" or "regression".
+    ax : matplotlib.axes.Axes
+        On a figure outside pyplot.
+
+    Raises
+    ------
+    ReportError
+        A column is missing, or numbers are drawn that are none.
+    """
     if predictions.empty:  # of speakers alone, under disjoint, there are no answers
         return
     require_columns(predictions, PREDICTION_COLUMNS, "the predictions")

@@ -80,6 +80,22 @@ def checked_trials(values: ArrayLike, same: ArrayLike) -> tuple[FloatArray, Bool
 def checked_weights(weights: ArrayLike, same: BoolArray) -> FloatArray:
     """Read how much each trial counts.
 
+    Parameters
+    ----------
+    weights : array-like of shape (n_trials,)
+        Not negative.
+    same : ndarray of shape (n_trials,), bool
+        Kinds, as `checked_trials` gives them.
+
+    Returns
+    -------
+    ndarray of shape (n_trials,)
+
+    Raises
+    ------
+    ParameterError
+        There are more or fewer than trials, one is negative or not finite, or a kind has none.
+
     Examples
     --------
     >>> checked_weights([0, 1], np.array([True, False]))

@@ -95,7 +95,27 @@ def choose_task(
 def choose_pair(
     y_true: Targets, y_pred: Targets, task: str | None = None, kind: TaskKind | None = None
 ) -> tuple[Any, pd.Series, pd.Series]:
-    """Choose one column of targets, and what was predicted for it."""
+    """Choose one column of targets, and what was predicted for it.
+
+    Parameters
+    ----------
+    y_true, task, kind : as in `choose_task`
+        True targets.
+    y_pred : DataFrame, Series or array-like
+        A frame with a column of that name, or as many columns as the targets in their order, or
+        one column. Rows are compared by position, whatever the index.
+
+    Returns
+    -------
+    name : object or None
+    true, predicted : Series of shape (n_samples,)
+        Rows without a true label are left out.
+
+    Raises
+    ------
+    TargetError
+        As in `choose_task`, or the predictions lack the task, or no label is known.
+    """
     name, true, position = choose_task(y_true, task, kind)
     answers = as_frame(y_pred).reset_index(drop=True)
     check_consistent_length(true, answers)
@@ -625,7 +645,13 @@ def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.Data
 
 
 def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[FloatArray]:
-    """Read two columns as numbers; `what` they are is for the message."""
+    """Read two columns as numbers; `what` they are is for the message.
+
+    Raises
+    ------
+    TargetError
+        They are none.
+    """
     try:
         pairs = [pd.to_numeric(column).to_numpy(dtype=float) for column in (true, predicted)]
     except (TypeError, ValueError) as error:
