@@ -14,7 +14,7 @@ from sfmforensics.experiment import _evaluate
 from sfmforensics.paper import paper_tables, plan_rows
 from sfmforensics.workflow import _runs, reproduce_tables
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
+pytestmark = pytest.mark.slow
 
 VIEWS = ["mfcc", "prosody"]
 QUICK = {"epochs": 1, "preset": "tuned", "folds": 2}
