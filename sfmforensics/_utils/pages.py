@@ -51,7 +51,21 @@ def line(text: object) -> Markup:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, as its header shows it."""
+    """A column of a table, as its header shows it.
+
+    Parameters
+    ----------
+    place : int
+        From 0.
+    title : str
+        Its own.
+    group : str or None
+        What it shares with its neighbours, to stand above them.
+    span : int
+        How many share it, in the first of them; 0 in the others.
+    style : str
+        "label" or "number".
+    """
 
     place: int
     title: str

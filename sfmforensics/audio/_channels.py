@@ -44,7 +44,20 @@ INVERTED_WAVES = -0.5
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the channels of a recording is heard."""
+    """What of the channels of a recording is heard.
+
+    Parameters
+    ----------
+    count : int
+        Number of channels.
+    taken : tuple of int
+        Those whose mean is heard, counted from 1; none where they differ.
+    kind : str
+        Why: "mean" (all are alike, or it was asked for), "silent" (the others are), "inverted"
+        (alike, but of opposite polarity), "different" (it cannot be told which) or "asked".
+    silent : tuple of int, default=()
+        Those that are silent.
+    """
 
     count: int
     taken: tuple[int, ...]

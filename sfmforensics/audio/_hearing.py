@@ -24,6 +24,19 @@ _FEW = 3
 class Hearing:
     """What is heard of recordings.
 
+    Parameters
+    ----------
+    channel : int or {"auto", "mix"}, default="auto"
+        Which channel of a recording of several, counted from 1; "mix" is the mean of all, and
+        "auto" goes by what they hold. A recording of one channel has no other.
+    truncated : {"refuse", "use"}, default="refuse"
+        What becomes of a file whose end is missing.
+
+    Raises
+    ------
+    ParameterError
+        It is none of these.
+
     Examples
     --------
     >>> Hearing(channel=2)
@@ -56,7 +69,19 @@ USUAL = Hearing()
 
 @dataclass(frozen=True)
 class Note:
-    """What was done with a recording that is not heard as it is."""
+    """What was done with a recording that is not heard as it is.
+
+    Parameters
+    ----------
+    source : str
+        The recording, as messages name it.
+    kind : str
+        "cut" or "channel".
+    finding : str
+        What was found.
+    action : str
+        What was done.
+    """
 
     source: str
     kind: str

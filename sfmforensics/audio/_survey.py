@@ -42,7 +42,21 @@ _HELD_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class HeardSignal:
-    """What is heard of a file in one way."""
+    """What is heard of a file in one way.
+
+    Parameters
+    ----------
+    statistics : SampleStatistics
+        What its samples showed.
+    notes : tuple of Note
+        What there is to say of its channels and its end.
+    facts : dict
+        As `heard_of` gives it.
+    digest : str
+        `sfmforensics.audio.signal_hash` of the signal.
+    signal : ndarray of shape (n_samples,), float32, or None
+        At 16 kHz; None where there was no room for it.
+    """
 
     statistics: SampleStatistics
     notes: tuple[Note, ...]
@@ -53,7 +67,21 @@ class HeardSignal:
 
 @dataclass(frozen=True)
 class SurveyedFile:
-    """What one look at a file showed; all of it is of the same bytes."""
+    """What one look at a file showed; all of it is of the same bytes.
+
+    Parameters
+    ----------
+    stamp : tuple of int
+        Which changes when the file does.
+    sha256 : str
+        Of its bytes.
+    content : str or None
+        As `content_hash` gives it.
+    info : (int, int, float)
+        As `audio_info` gives it.
+    heard : dict of Hearing to HeardSignal or None
+        None where it is refused: it is read again by whoever asks, and refused in their words.
+    """
 
     stamp: tuple[int, ...]
     sha256: str

@@ -25,7 +25,17 @@ _PAGE = 27 + 255 + 255 * 255
 
 @dataclass(frozen=True)
 class Cut:
-    """What is missing of a file."""
+    """What is missing of a file.
+
+    Parameters
+    ----------
+    present : float or None
+        Share of the sound that is there, in [0, 1); None where nothing tells how long it was.
+    of_whole : bool, default=False
+        Whether libsndfile gives the length of the whole, not of what is there.
+    chain : bool, default=False
+        Whether all is there, but other streams follow the one that is read.
+    """
 
     present: float | None
     of_whole: bool = False

@@ -63,7 +63,31 @@ _EDGE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Voice:
-    """How one utterance is spoken."""
+    """How one utterance is spoken.
+
+    Parameters
+    ----------
+    pitch : float
+        Mean fundamental frequency in Hz.
+    pitch_range : float
+        Standard deviation of its slow movement, in semitones.
+    tract : ndarray of shape (5,)
+        Factor of each formant; 1 is an average male vocal tract.
+    tempo : float
+        Syllables a second.
+    tilt : float
+        Pole of the low-pass of the source, 0 (bright) to 1 (dull).
+    breath : float
+        Level of the noise in the source, relative to the pulses.
+    jitter : float
+        Relative standard deviation of the length of a pulse.
+    shimmer : float
+        Relative standard deviation of the strength of a pulse.
+    open_quotient : float
+        Part of a pulse in which the glottis is open.
+    level : float
+        Root mean square of the utterance.
+    """
 
     pitch: float
     pitch_range: float

@@ -229,7 +229,19 @@ def _plain(name: str, value: str) -> str | float:
 
 @dataclass(frozen=True)
 class RegisteredView:
-    """A view by name."""
+    """A view by name.
+
+    Parameters
+    ----------
+    embedder : str
+        Where its class is, as an entry point says it: "package.module:Class".
+    model : str or None
+        Its identity on the hub that the class takes models from; None where it takes none.
+    dimension : int
+        Width of a vector.
+    source : str
+        Where the choice comes from.
+    """
 
     embedder: str
     model: str | None

@@ -22,7 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TaskAnswers:
-    """The answers of one task, beside the truth."""
+    """The answers of one task, beside the truth.
+
+    Parameters
+    ----------
+    kind : {"classification", "regression"}
+        Kind of task.
+    truth, predicted : ndarray of shape (n_recordings,)
+        Labels (None where missing) or numbers (NaN).
+    labels : ndarray of shape (n_classes,) or None
+        Columns of the probabilities; None where there are none, as of numbers.
+    before, after : ndarray of shape (n_recordings, n_classes) or None
+        Probabilities of the estimator itself, and those that are calibrated.
+    sets : ndarray of shape (n_recordings,), object, or None
+        Tuples of the labels that cannot be ruled out.
+    answered : ndarray of shape (n_recordings,), bool, or None
+        Whether an answer is given at the risk that is taken.
+    threshold : float or None
+        From which probability on; None of several models that differ.
+    low, high : ndarray of shape (n_recordings,) or None
+        Interval of a number.
+    """
 
     kind: TaskKind
     truth: Array

@@ -33,7 +33,19 @@ DRAWN = 101
 
 @dataclass(frozen=True)
 class Calibration:
-    """How scores become likelihood ratios."""
+    """How scores become likelihood ratios.
+
+    Parameters
+    ----------
+    calibrator : callable
+        Gives natural logarithms of the ratios of standardised scores.
+    centre, scale : float
+        Mean and deviation of the scores.
+    lower, upper : float
+        Bounds of the logarithms to base 10; infinite where there are none.
+    trials : Trials
+        What it was made by.
+    """
 
     calibrator: Calibrator
     centre: float

@@ -33,7 +33,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Held:
-    """What a task's answers were for the calibration recordings whose label is known."""
+    """What a task's answers were for the calibration recordings whose label is known.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_recordings,)
+        How wrong: years off, or the negative logarithm of the probability of the true class as the
+        model itself gives it, infinite of a class that it does not know. A temperature is found by
+        the speakers who calibrate, and what has learnt from them would promise too much.
+    speakers : ndarray of shape (n_recordings,), int
+        Who speaks.
+    correct : ndarray of shape (n_recordings,), bool
+        Whether the most probable class was the true one; empty for numbers.
+    confidence : ndarray of shape (n_recordings,)
+        The calibrated probability of the most probable class; empty for numbers.
+    temperature : float
+        1 for numbers.
+    floor : float
+        Below which no number lies; minus infinity for classes.
+    drawn : ndarray of shape (n_recordings,), bool
+        The recordings that intervals and sets go by.
+    """
 
     scores: FloatArray
     speakers: IntArray

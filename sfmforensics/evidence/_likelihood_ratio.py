@@ -49,7 +49,13 @@ def no_trials() -> Trials:
 
 @dataclass(frozen=True)
 class Measures:
-    """How well the comparisons that calibrated were told apart."""
+    """How well the comparisons that calibrated were told apart.
+
+    Parameters
+    ----------
+    n_same, n_different, cllr, cllr_min, eer
+        As in `Comparison`.
+    """
 
     n_same: int
     n_different: int

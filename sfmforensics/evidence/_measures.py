@@ -36,7 +36,23 @@ ROUNDED = 12
 
 @dataclass(frozen=True)
 class Estimate:
-    """One measure, and what it is of each resample of the speakers."""
+    """One measure, and what it is of each resample of the speakers.
+
+    Parameters
+    ----------
+    value : float
+        Of all speakers.
+    drawn : ndarray of shape (n_resamples,)
+        NaN where a resample has nothing to measure.
+    units : int
+        Speakers.
+    exact : bool, default=False
+        Whether it is a share of each speaker, so that 0 and 1 have bounds as well.
+    centred : bool, default=False
+        Whether resamples are too high or too low by chance: then their median is made the value.
+    floor : float, default=0
+        What no bound is below.
+    """
 
     value: float
     drawn: FloatArray
@@ -66,7 +82,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Measured:
-    """All measures of a task, of some of the recordings or comparisons."""
+    """All measures of a task, of some of the recordings or comparisons.
+
+    Parameters
+    ----------
+    n, speakers : int
+        How many recordings, or comparisons, and speakers in them.
+    estimates : dict of str to Estimate
+        By measure.
+    """
 
     n: int
     speakers: int

@@ -23,7 +23,15 @@ _AT_ONCE = 64
 
 
 class Attribution(NamedTuple):
-    """What is added to the measure of each task, in its unit."""
+    """What is added to the measure of each task, in its unit.
+
+    Attributes
+    ----------
+    of_sets : ndarray of shape (2 ** n_views, n_tasks)
+        The measures with each set of views; bit i of a row's number says whether view i is there.
+    tokens : list of ndarray of shape (n_tasks, n_tokens)
+        By view, what each token adds. Of an ensemble the tokens of its members follow one another.
+    """
 
     of_sets: FloatArray
     tokens: list[FloatArray]

@@ -85,7 +85,21 @@ def as_frame(y: Targets) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class TargetTable:
-    """Targets that were checked once: as a frame, and the form that answers are given in."""
+    """Targets that were checked once: as a frame, and the form that answers are given in.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_samples, n_tasks)
+        As `as_frame` gives it.
+    form : {"frame", "polars", "array"}
+        What they were.
+    flat : bool
+        Whether they were 1-D.
+    schema : object
+        Of polars' columns; None for any other form.
+    y : as in an estimator's `fit`, or None
+        As they were; None for a part of them.
+    """
 
     frame: pd.DataFrame
     form: str

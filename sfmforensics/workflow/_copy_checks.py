@@ -32,7 +32,17 @@ GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the res
 
 @dataclass(frozen=True)
 class Copies:
-    """Which of some recordings are one."""
+    """Which of some recordings are one.
+
+    Parameters
+    ----------
+    exact : ndarray of shape (n_recordings,), int
+        Recordings with equal numbers hold the same samples.
+    near : DataFrame
+        As `sfmforensics.audit.near_copies` gives it.
+    joined : ndarray of shape (n_recordings,), int
+        Recordings with equal numbers are exact or near copies of one.
+    """
 
     exact: IntArray
     near: pd.DataFrame
@@ -105,7 +115,20 @@ def refuse_pairs(
 
 @dataclass(frozen=True)
 class Heard:
-    """Recordings of a corpus that a model has learnt from."""
+    """Recordings of a corpus that a model has learnt from.
+
+    Parameters
+    ----------
+    exact, near : ndarray of shape (n_recordings,), bool
+        Whose samples are those of one of its recordings; which are a near copy of one.
+    absent : int
+        Recordings of the model that are not where they were, or that cannot be heard: near copies
+        of these are not found.
+    unidentified : int
+        Those of them of which only the file was hashed: copies in another container are not found.
+    unknown : bool
+        Whether the model does not say at all what it has learnt from.
+    """
 
     exact: BoolArray
     near: BoolArray

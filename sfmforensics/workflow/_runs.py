@@ -35,7 +35,33 @@ if TYPE_CHECKING:
 
 @dataclass
 class CorpusRun:
-    """A corpus whose recordings have vectors and folds, and where its results go."""
+    """A corpus whose recordings have vectors and folds, and where its results go.
+
+    Parameters
+    ----------
+    output : Path
+        Folder of the results.
+    corpus : Bunch
+        The recordings that are used, and the labels that are learnt.
+    target : DataFrame of shape (n_recordings, n_labels)
+        The labels, and the speakers, whether these are learnt or not.
+    union : FeatureUnion
+        The views.
+    X : DataFrame of shape (n_recordings, n_features)
+        What they give.
+    plan : FoldPlan
+        Folds of each protocol.
+    settings : dict
+        What config.json tells of how this was asked for.
+    provenance : Provenance
+        The recordings as they were at the beginning.
+    hearing : Hearing
+        What of a recording is heard.
+    left_out : DataFrame
+        Recordings that are not used.
+    started : float
+        By `time.monotonic`.
+    """
 
     output: Path
     corpus: Bunch

@@ -33,7 +33,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """Folds of each protocol, and what they keep together."""
+    """Folds of each protocol, and what they keep together.
+
+    Parameters
+    ----------
+    splits : dict of str to list of (ndarray, ndarray)
+        By protocol.
+    copies : ndarray of shape (n_recordings,)
+        Recordings with equal numbers are exact or near copies of one.
+    exact : ndarray of shape (n_recordings,)
+        The same of exact copies alone.
+    near : DataFrame
+        As `sfmforensics.audit.near_copies` gives it.
+    """
 
     splits: dict[str, list[Split]]
     copies: np.ndarray
