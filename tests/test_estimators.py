@@ -39,6 +39,9 @@ EXPECTED_FAILURES = {
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
 def test_scikit_learn_accepts_it(estimator, check):
+    name = check.func.__name__  # of a few of them it matters how good the model is
+    if not any(part in name for part in ("_train", "_classes", "class_weight")):
+        estimator = clone(estimator).set_params(max_epochs=2)
     check(estimator)
 
 

@@ -9,8 +9,9 @@ Examples
 >>> from sfmforensics.presets import make_estimator
 >>> X, target = np.eye(2)[[0, 1] * 10], pd.DataFrame({"gender": ["f", "m"] * 10})
 >>> splits = {"closed": make_splits(target, "closed", folds=2)}
->>> evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine").scores.value.mean()
-np.float64(1.0)
+>>> scores = evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine").scores
+>>> scores["metric"].unique().tolist(), float(scores["value"].mean())
+(['accuracy', 'uar', 'macro_f1'], 1.0)
 """
 
 from sfmforensics.experiment._evaluate import Evaluation, evaluate
