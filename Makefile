@@ -21,7 +21,7 @@ FUZZ ?= 10000
 COVERAGE ?= 95
 
 # What make docs runs of the code that the site shows, after it has built it; nothing where make test has done so.
-DOCTESTS ?= sfmforensics tests/test_site.py tests/test_readme.py
+DOCTESTS ?= sfmforensics tests/house/test_site.py tests/house/test_readme.py
 
 .PHONY: help demo test quick docs figure fuzz coverage mutants lint format clean
 

@@ -33,7 +33,7 @@ class Use:
     """What a command does with the path that a parameter gives, as a mark of its annotation.
 
     Every parameter that is text or a path has one, so that no output is written over what the same
-    command reads; `tests/test_outputs.py` holds that, and tries every pair of them.
+    command reads; `tests/cli/test_outputs.py` holds that, and tries every pair of them.
 
     Parameters
     ----------

@@ -234,7 +234,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         AudioWarning
             Not all of a recording is heard: a channel was left out, or its end is missing.
         """
-        vectors, _, _ = self._transform(X, on_error="stop")
+        vectors, _, _ = self._transform(X, "stop", stacklevel=5)
         return vectors
 
     def transform_usable(
@@ -272,7 +272,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         >>> vectors.shape, usable, len(refused)
         ((1, 40), array([0]), 1)
         """
-        return self._transform(X, on_error="skip")
+        return self._transform(X, "skip", stacklevel=4)
 
     def transform_into(
         self, X: Recordings, out: Float32Array, on_error: OnError = "stop"
@@ -308,9 +308,14 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         >>> MFCCEmbedder().transform_into([(np.sin(np.arange(16_000)), 16_000)], rows)
         {}
         """
+        return self._transform_into(check_recordings(X), out, on_error, stacklevel=3)
+
+    def _transform_into(
+        self, recordings: list[Recording], out: Float32Array, on_error: OnError, stacklevel: int
+    ) -> dict[int, AudioError | EmbedderError]:
         self._check_version()
-        refused, notes = self._fill(check_recordings(X), out, on_error)
-        tell_notes(notes, stacklevel=3)
+        refused, notes = self._fill(recordings, out, on_error)
+        tell_notes(notes, stacklevel=stacklevel)
         return refused
 
     def _fill(
@@ -329,11 +334,11 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         return refused, one_pass.notes
 
     def _transform(
-        self, X: Recordings, on_error: OnError
+        self, X: Recordings, on_error: OnError, stacklevel: int
     ) -> tuple[Float32Array, IntArray, list[AudioError | EmbedderError]]:
         recordings = check_recordings(X)
         vectors = np.empty((len(recordings), self._dimension()), dtype=np.float32)
-        refused = self.transform_into(recordings, vectors, on_error)
+        refused = self._transform_into(recordings, vectors, on_error, stacklevel)
         usable = np.array([i for i in range(len(recordings)) if i not in refused], np.int64)
         return (vectors[usable] if refused else vectors), usable, list(refused.values())
 

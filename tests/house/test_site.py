@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 GENERATED = ("api", "gallery", "_build", "_static", "_ext")
 PAGES = sorted(
@@ -245,7 +245,7 @@ def test_every_public_name_has_its_page(extensions):
         assert name.full in made
         assert f"`{name.name} <{name.full}>`" in made[name.module]
         assert name.name in made[name.full]
-    # As `tests/test_types.py` knows them: names at the top, and what packages list.
+    # As `tests/house/test_types.py` knows them: names at the top, and what packages list.
     import sfmforensics
 
     for module in {name.module for name in names}:

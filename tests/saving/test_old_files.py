@@ -25,7 +25,7 @@ from sfmforensics.exceptions import CustodyError, ModelFileError, SFMForensicsEr
 from sfmforensics.report import write_report
 from sfmforensics.workflow import load_model, predict_files, verify_results
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 VERSIONS = sorted(path.parent.name for path in FIXTURES.glob("*/expected.json"))
 EXPECTED = {
     version: json.loads((FIXTURES / version / "expected.json").read_text(encoding="utf-8"))

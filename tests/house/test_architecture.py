@@ -17,7 +17,7 @@ PACKAGE = Path(sfmforensics.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The table says on which floor a room is: it may import from lower ones, and from itself.
-TABLE = Path(__file__).parents[1] / "docs" / "rooms.toml"
+TABLE = Path(__file__).parents[2] / "docs" / "rooms.toml"
 ROOMS = tomllib.loads(TABLE.read_text(encoding="utf-8"))["room"]
 FLOOR = {room["name"]: room["floor"] for room in ROOMS}
 

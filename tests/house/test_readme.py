@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+README = Path(__file__).resolve().parents[2] / "README.md"
 ROOT = README.parent
 TEXT = README.read_text(encoding="utf-8")
 
@@ -20,7 +20,7 @@ def code(text):
 
 
 def test_its_python_is_what_the_first_page_of_the_site_runs():
-    """`tests/test_site.py` runs that."""
+    """`tests/house/test_site.py` runs that."""
     assert TEXT.count("```python") == 1
     assert code(TEXT) == code((ROOT / "docs/getting-started.md").read_text(encoding="utf-8"))
     assert len([line for line in code(TEXT).splitlines() if line]) <= 10

@@ -10,7 +10,7 @@ import yaml
 from sfmforensics import datasets
 from sfmforensics.embedders.registry import REGISTRY
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LICENCES = ROOT / "docs" / "licences.md"
 
 

@@ -27,7 +27,7 @@ from sfmforensics.workflow import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_figures")]
 
-OLD = Path(__file__).parent / "fixtures" / "0.1.0"
+OLD = Path(__file__).parents[1] / "fixtures" / "0.1.0"
 COMMANDS = {one.callback.__name__: one.callback for one in app.registered_commands}
 
 
