@@ -30,13 +30,13 @@ models = {
     "tango": make_estimator("tango", "tuned", n_members=1, max_epochs=20, random_state=0),
     "svm": make_estimator("svm"),
 }
-found = evaluate(X, corpus.target, models, splits, views="mfcc+prosody", copies=copies)
+evaluation = evaluate(X, corpus.target, models, splits, views="mfcc+prosody", copies=copies)
 
 # %%
 # How sure the figures are. Speakers are resampled under disjoint: twelve voices are twelve facts.
-intervals = score_intervals(found, corpus.target, views="mfcc+prosody", copies=copies)
+intervals = score_intervals(evaluation, corpus.target, views="mfcc+prosody", copies=copies)
 print(format_intervals(intervals, metrics=["accuracy", "rmse"]).T.to_string())
 
 # %%
-ProtocolGapDisplay.from_scores(found.scores)
+ProtocolGapDisplay.from_scores(evaluation.scores)
 plt.show()

@@ -25,6 +25,9 @@ MOVED = {
 }
 """By the module that an old file names: the one that has its classes now."""
 
+RENAMED = {"Held": "TaskCalibration"}
+"""Classes whose names have changed since."""
+
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -39,7 +42,7 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Let it answer with what the other module has."""
         there = import_module(f"{_PACKAGE}.{MOVED[module.__name__.partition('.')[2]]}")
-        vars(module)["__getattr__"] = lambda name: getattr(there, name)
+        vars(module)["__getattr__"] = lambda name: getattr(there, RENAMED.get(name, name))
 
 
 def install() -> None:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         Targets,
     )
     from sfmforensics.estimators._summary import Rows
-    from sfmforensics.evidence._calibration_speakers import Held
+    from sfmforensics.evidence._calibration_speakers import TaskCalibration
     from sfmforensics.evidence._likelihood_ratio import Comparison
 
 
@@ -166,7 +166,7 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
     calibration_rows_: IntArray
     left_out_rows_: IntArray
     speakers_: dict[str, list[str]]
-    _held: dict[Any, Held]
+    _held: dict[Any, TaskCalibration]
 
     _answers_by = "estimator_"  # for sfmforensics._utils.pipelines
 

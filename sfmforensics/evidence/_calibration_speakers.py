@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Held:
+class TaskCalibration:
     """What a task's answers were for the calibration recordings whose label is known.
 
     Parameters
@@ -176,7 +176,7 @@ def answered(
     voices: IntArray,
     speaker: str | None,
     rng: np.random.RandomState | None = None,
-) -> dict[Any, Held]:
+) -> dict[Any, TaskCalibration]:
     """Ask models about recordings of speakers from whom they have not learnt."""
     frame = _of_tasks(frame, parts[0][0], speaker)
     parts_of: dict[Any, list[tuple[Array, ...]]] = {}
@@ -200,7 +200,9 @@ def answered(
             calibrations[task] = _of_classes(task, said[0], said[1], who)
         else:
             numbers = frame[task].dropna()
-            calibrations[task] = Held(said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf)
+            calibrations[task] = TaskCalibration(
+                said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf
+            )
         scores = calibrations[task].scores
         drawn = np.ones(len(who), dtype=bool) if rng is None else one_of_each(scores, who, rng)
         calibrations[task] = replace(calibrations[task], drawn=drawn)
@@ -275,7 +277,9 @@ def task_classes(estimator: Any) -> list[tuple[Any, Array]]:
     return list(zip(tasks, classes, strict=True))
 
 
-def _of_classes(task: Hashable, probabilities: Array, truth: IntArray, voices: IntArray) -> Held:
+def _of_classes(
+    task: Hashable, probabilities: Array, truth: IntArray, voices: IntArray
+) -> TaskCalibration:
     if (truth < 0).all():
         raise TargetError(
             f"no speaker who calibrates has a label of {task!r} that training has heard; label "
@@ -285,4 +289,6 @@ def _of_classes(task: Hashable, probabilities: Array, truth: IntArray, voices: I
     warmth = temperature(probabilities, truth, weights)
     scaled = scale(probabilities, warmth)
     correct = scaled.argmax(axis=1) == truth
-    return Held(class_scores(probabilities, truth), voices, correct, scaled.max(axis=1), warmth)
+    return TaskCalibration(
+        class_scores(probabilities, truth), voices, correct, scaled.max(axis=1), warmth
+    )

@@ -229,14 +229,14 @@ def evaluate(
     >>> from sfmforensics.views import make_views
     >>> corpus = make_speech_corpus(4, 4, duration=0.4)
     >>> X = make_views("mfcc").fit_transform(corpus.data)
-    >>> found = evaluate(
+    >>> evaluation = evaluate(
     ...     X,
     ...     corpus.target,
     ...     {"svm": make_estimator("svm")},
     ...     {"disjoint": make_splits(corpus.target, "disjoint", folds=2)},
     ...     views="mfcc",
     ... )
-    >>> found.scores.task.unique().tolist()
+    >>> evaluation.scores.task.unique().tolist()
     ['emotion', 'gender', 'age']
     """
     folds = PlannedFolds(

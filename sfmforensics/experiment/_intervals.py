@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def score_intervals(
-    found: Evaluation,
+    evaluation: Evaluation,
     target: pd.DataFrame,
     *,
     views: str,
@@ -35,7 +35,7 @@ def score_intervals(
 
     Parameters
     ----------
-    found : Evaluation
+    evaluation : Evaluation
         What `evaluate` gave.
     target : DataFrame of shape (n_recordings, n_tasks)
         Labels.
@@ -73,8 +73,8 @@ def score_intervals(
     >>> from sfmforensics.presets import make_estimator
     >>> X, target = np.eye(2)[[0, 1] * 10], pd.DataFrame({"gender": ["f", "m"] * 10})
     >>> splits = {"closed": make_splits(target, "closed", folds=2)}
-    >>> found = evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine")
-    >>> score_intervals(found, target, views="mine").iloc[:1][["by", "value", "low"]].round(3)
+    >>> evaluation = evaluate(X, target, {"svm": make_estimator("svm")}, splits, views="mine")
+    >>> score_intervals(evaluation, target, views="mine").iloc[:1][["by", "value", "low"]].round(3)
         by  value    low
     0  all    1.0  0.832
     """
@@ -86,8 +86,8 @@ def score_intervals(
     groupings = {"all": every} | groupings_of(target.drop(columns=SPEAKER, errors="ignore"))
     drawn = {"n_resamples": n_resamples, "random_state": seed}
     rows = []
-    for model, predictions in found.predictions.items():
-        predictions = predictions.assign(row=found.rows[model])
+    for model, predictions in evaluation.predictions.items():
+        predictions = predictions.assign(row=evaluation.rows[model])
         predictions = predictions[predictions["predicted"].notna()]
         parts: Any = predictions.groupby(["protocol", "task"], sort=False)
         for (protocol, task), part in parts:
@@ -114,7 +114,7 @@ def score_intervals(
                         )
                         for metric, interval in scored.items()
                     ]
-    for (model, protocol), folds in found.trials.items():
+    for (model, protocol), folds in evaluation.trials.items():
         for by, labels in groupings.items():
             for group in [None] if by == "all" else sorted(set(labels[~pd.isna(labels)]), key=str):
                 group_folds = [

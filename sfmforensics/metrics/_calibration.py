@@ -104,8 +104,8 @@ def expected_calibration_error(
     Examples
     --------
     >>> probabilities = [[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]]
-    >>> found = expected_calibration_error(["f", "m", "m"], probabilities, ["f", "m"])
-    >>> round(found, 4)  # by hand: 2/3 * |1/2 - 0.9| + 1/3 * |1 - 0.7|
+    >>> error = expected_calibration_error(["f", "m", "m"], probabilities, ["f", "m"])
+    >>> round(error, 4)  # by hand: 2/3 * |1/2 - 0.9| + 1/3 * |1 - 0.7|
     0.3667
     """
     return error_of_bins(calibration_bins(y_true, probabilities, classes, n_bins))

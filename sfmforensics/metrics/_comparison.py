@@ -40,7 +40,7 @@ COMPARISON_COLUMNS = [
 
 @dataclass(frozen=True)
 class PairedTest:
-    """What a paired test found.
+    """What a paired test result.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def corrected_resampled_ttest(differences: ArrayLike, test_over_train: float) ->
 
     Examples
     --------
-    >>> found = corrected_resampled_ttest([0.02, 0.01, 0.03, 0.02, 0.02], 1 / 4)
-    >>> round(found.t, 2), round(found.p, 3)
+    >>> result = corrected_resampled_ttest([0.02, 0.01, 0.03, 0.02, 0.02], 1 / 4)
+    >>> round(result.t, 2), round(result.p, 3)
     (4.22, 0.014)
     """
     if not test_over_train > 0:

@@ -111,8 +111,8 @@ def bootstrap_intervals(
     Examples
     --------
     >>> true, predicted = ["f", "m"] * 50, ["f", "m"] * 45 + ["m", "m"] * 5
-    >>> found = bootstrap_intervals(true, predicted, ["accuracy"])["accuracy"]
-    >>> found.value, round(found.low, 2), round(found.high, 2)
+    >>> interval = bootstrap_intervals(true, predicted, ["accuracy"])["accuracy"]
+    >>> interval.value, round(interval.low, 2), round(interval.high, 2)
     (0.95, 0.9, 0.99)
     """
     kinds = {METRICS[name].kind for name in metrics if name in METRICS}
@@ -174,8 +174,8 @@ def eer_interval(
     >>> rows = np.arange(40) % 10
     >>> same = np.arange(40) % 2 == 0
     >>> scores = same + np.random.default_rng(0).normal(size=40)
-    >>> found = eer_interval([Trials(scores, same, rows, rows)], np.arange(10))
-    >>> bool(found.low <= found.value <= found.high)
+    >>> interval = eer_interval([Trials(scores, same, rows, rows)], np.arange(10))
+    >>> bool(interval.low <= interval.value <= interval.high)
     True
     """
     folds = [fold for fold in folds if fold.same.any() and not fold.same.all()]

@@ -83,11 +83,11 @@ def drawn_claims(
     size = max(1, MOST_CLAIMS // len(labels) // _BLOCK) * _BLOCK
     for start in range(0, len(rows), size):
         block = ask(_safe_indexing(X, rows[start : start + size]))
-        for place, found in enumerate(block, start=start):
+        for place, answers in enumerate(block, start=start):
             others = sample_without_replacement(len(labels), each, random_state=rng)
             others = others[others != own[place]]
             true = own[place : place + 1][own[place : place + 1] >= 0]
-            scores.append(found[np.concatenate([true, others])])
+            scores.append(answers[np.concatenate([true, others])])
             same.append(np.arange(len(scores[-1])) < len(true))
             claimed.append(np.full(len(scores[-1]), rows[place]))
     return np.concatenate(scores), np.concatenate(same), np.concatenate(claimed)
@@ -150,8 +150,8 @@ class Trials:
     def __post_init__(self) -> None:
         scores, same, weights = checked_trials(self.scores, self.same, self.weights)
         # Of the precision that they have.
-        given = isinstance(self.scores, np.ndarray) and self.scores.dtype.kind == "f"
-        object.__setattr__(self, "scores", self.scores if given else scores)
+        floats = isinstance(self.scores, np.ndarray) and self.scores.dtype.kind == "f"
+        object.__setattr__(self, "scores", self.scores if floats else scores)
         object.__setattr__(self, "same", same)
         for name in ("first", "second"):
             rows = np.asarray(getattr(self, name))
@@ -424,10 +424,10 @@ def where_curves_cross(same: Array, other: Array) -> FloatArray:
     """
     if not same.shape[1]:
         return np.full(len(same), np.nan)
-    found, accepted = (np.cumsum(counts[:, ::-1], axis=1) for counts in (same, other))
+    caught, accepted = (np.cumsum(counts[:, ::-1], axis=1) for counts in (same, other))
     with np.errstate(invalid="ignore", divide="ignore"):
-        false = np.column_stack([np.zeros(len(found)), accepted / accepted[:, -1:]])
-        missed = np.column_stack([np.ones(len(found)), 1 - found / found[:, -1:]])
+        false = np.column_stack([np.zeros(len(caught)), accepted / accepted[:, -1:]])
+        missed = np.column_stack([np.ones(len(caught)), 1 - caught / caught[:, -1:]])
     gap = false - missed  # from -1 to 1, never falling
     after = np.argmax(gap >= 0, axis=1)
     rows = np.arange(len(gap))

@@ -74,8 +74,8 @@ def assessment_figures(assessment: Assessment) -> dict[str, Figure]:
     >>> X = (rng.normal(size=(40, 8))[who] + 0.5 * rng.normal(size=(160, 8))).astype("float32")
     >>> y = pd.DataFrame({"speaker": who.astype(str), "gender": np.where(X[:, 0] > 0, "m", "f")})
     >>> model = CalibratedModel(TANGO(encoder="tokens", random_state=0), random_state=0)
-    >>> found = assess(model.fit(X[:120], y[:120]), X[120:], y[120:], n_resamples=50)
-    >>> list(assessment_figures(found))
+    >>> assessment = assess(model.fit(X[:120], y[:120]), X[120:], y[120:], n_resamples=50)
+    >>> list(assessment_figures(assessment))
     ['tippett', 'det', 'pav', 'ece', 'reliability-gender', 'refusal-gender', 'groups']
     """
     figures = {name: cast("Figure", ax.figure) for name, ax in _drawn(assessment)}

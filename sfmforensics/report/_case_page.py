@@ -66,9 +66,9 @@ def case_page(
     >>> import pandas as pd
     >>> from sfmforensics.custody import Provenance
     >>> from sfmforensics.evidence import Comparison
-    >>> found = Comparison(1.2, 1.2, -1.5, 1.5, 0.3, 1, 40, 200, 9000, 0.3, 0.28, 0.08)
+    >>> comparison = Comparison(1.2, 1.2, -1.5, 1.5, 0.3, 1, 40, 200, 9000, 0.3, 0.28, 0.08)
     >>> answers = pd.DataFrame({"path": ["q.wav", "k.wav"]})
-    >>> page = case_page(found, answers, Provenance(["q.wav", "k.wav"]).manifest("comparison"))
+    >>> page = case_page(comparison, answers, Provenance(["q.wav", "k.wav"]).manifest("comparison"))
     >>> "moderate support" in page, "<script" in page
     (True, False)
     """

@@ -16,7 +16,7 @@ from sfmforensics.evidence import (
     PairwiseLogistic,
 )
 from sfmforensics.evidence._calibration import Calibration, Line, Steps
-from sfmforensics.evidence._calibration_speakers import Held, warn_of_unnamed
+from sfmforensics.evidence._calibration_speakers import TaskCalibration, warn_of_unnamed
 from sfmforensics.evidence._likelihood_ratio import Measures, no_trials
 from sfmforensics.evidence._people import holds_people
 from sfmforensics.exceptions import ModelFileError
@@ -100,12 +100,12 @@ def calibrated_from(
     model._held = {}
     for place, numbers in enumerate(plain["held"]):
         content: dict[str, Any] = {}
-        for name in (field.name for field in fields(Held)):
+        for name in (field.name for field in fields(TaskCalibration)):
             if f"held.{place}.{name}" in arrays:
                 content[name] = arrays[f"held.{place}.{name}"]
             elif name in numbers:
                 content[name] = float(numbers[name])
-        model._held[numbers["task"]] = Held(**content)
+        model._held[numbers["task"]] = TaskCalibration(**content)
     model._remember_temperatures()
     model.likelihood_ratio_ = None
     if plain["ratio"] is not None and "told" in plain["ratio"]:
