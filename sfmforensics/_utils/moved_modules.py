@@ -42,7 +42,7 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Let it answer with what the other module has."""
         there = import_module(f"{_PACKAGE}.{MOVED[module.__name__.partition('.')[2]]}")
-        vars(module)["__getattr__"] = lambda name: getattr(there, RENAMED.get(name, name))
+        vars(module)["__getattr__"] = lambda name: getattr(there, RENAMED.get(name) or name)
 
 
 def install() -> None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfmforensics._types import Segment
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
     from typing_extensions import TypeIs
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import FileRecording, PathLike
 
 
 _LONG = 200
@@ -117,6 +119,9 @@ def describe_source(source: Any) -> str:
     >>> describe_source((np.zeros(8000), 8000))
     'signal of shape (8000,) at 8000 Hz'
     """
+    if isinstance(source, Segment):
+        name = f"{show_name(source.path)}{source.fragment}"
+        return f"{source.origin}: {name}" if source.origin else name
     if is_path(source):
         return show_name(source)
     try:
@@ -140,6 +145,46 @@ def is_path(source: object) -> TypeIs[PathLike]:
     (True, False)
     """
     return isinstance(source, (str, os.PathLike))
+
+
+def file_of(source: object) -> PathLike | None:
+    """Give the file that a recording is, or lies in; None for a signal.
+
+    Examples
+    --------
+    >>> file_of("a.wav"), file_of(Segment("a.wav", 1, 2)), file_of(([0.0, 0.1], 16_000))
+    ('a.wav', 'a.wav', None)
+    """
+    if isinstance(source, Segment):
+        return source.path
+    return source if is_path(source) else None
+
+
+def recording_text(source: FileRecording) -> str:
+    """The name of a recording as a text in which nothing is escaped.
+
+    Examples
+    --------
+    >>> recording_text(Segment("a.wav", 1, 2)), recording_text("a.wav")
+    ('a.wav#t=1,2', 'a.wav')
+    """
+    if isinstance(source, Segment):
+        return os.fsdecode(source.path) + source.fragment
+    return os.fsdecode(source)
+
+
+def keep_recording(source: object) -> str | None:
+    """Name a recording in a cell of a table, as `keep_name`; None for a signal.
+
+    Examples
+    --------
+    >>> keep_recording(Segment("a.wav", 1, 2)), keep_recording("a.wav")
+    ('a.wav#t=1,2', 'a.wav')
+    """
+    path = file_of(source)
+    if path is None:
+        return None
+    return keep_name(path) + (source.fragment if isinstance(source, Segment) else "")
 
 
 def name_few(names: Sequence[object], count: int = _NAMED) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.names import file_of, show_name
 from sfmforensics._utils.paths import user_path
 from sfmforensics.exceptions import OutputError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeAlias
 
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import PathLike, Recording
 
     Test: TypeAlias = Callable[[Path], bool]
     Key: TypeAlias = tuple[str, ...] | tuple[int, int]
@@ -69,7 +69,7 @@ def in_run(
 
 def check_outputs(
     written: Mapping[str, Mapping[Path, Test]],
-    read: Mapping[str, Iterable[PathLike]] | None = None,
+    read: Mapping[str, Iterable[Recording]] | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
@@ -85,8 +85,9 @@ def check_outputs(
     readers: dict[Key, str] = {}
     for parameter, paths in (*run.read.items(), *(read or {}).items()):
         for path in paths:
-            if is_path(path):
-                for key in _keys(user_path(path)):
+            file = file_of(path)
+            if file is not None:
+                for key in _keys(user_path(file)):
                     readers.setdefault(key, run.names.get(parameter, parameter))
     own = {_place(path) for files in written.values() for path in files}
     writers: dict[Key, str] = {}

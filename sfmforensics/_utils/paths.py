@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfmforensics._types import Segment
+
 if TYPE_CHECKING:
-    from sfmforensics._types import PathLike
+    from sfmforensics._types import FileRecording, PathLike
 
 
 def user_path(path: PathLike) -> Path:
@@ -35,3 +38,16 @@ def user_name(path: PathLike) -> str:
         return os.path.expanduser(name)
     except (ValueError, OSError):  # a name that no user can have
         return name
+
+
+def user_recording(recording: FileRecording) -> str | Segment:
+    """Give a recording whose file is the one that a user means, see `user_path`.
+
+    Examples
+    --------
+    >>> user_recording(Segment("a.wav", 1, 2)).path
+    'a.wav'
+    """
+    if isinstance(recording, Segment):
+        return replace(recording, path=user_name(os.fsdecode(recording.path)))
+    return user_name(os.fsdecode(recording))

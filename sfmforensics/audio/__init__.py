@@ -1,5 +1,6 @@
 """How a file becomes a mono float32 16 kHz signal, and what is refused."""
 
+from sfmforensics._types import Segment
 from sfmforensics.audio._reading import (
     LOUDEST,
     MIN_SAMPLES,
@@ -18,6 +19,7 @@ __all__ = [
     "REMEDY_OF_CHANNELS",
     "SAMPLE_RATE",
     "SOFTEST",
+    "Segment",
     "audio_info",
     "heard_of",
     "read_audio",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import stat
 import tempfile
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from sfmforensics._types import Segment
 from sfmforensics._utils.names import describe_source, escape_text, is_path
 from sfmforensics._utils.paths import user_name
 from sfmforensics.audio._truncation import find_cut
@@ -182,6 +184,8 @@ def blocks_of(
     >>> [(len(block), rate) for block, rate in blocks_of((np.zeros(70_000), 2_000))]
     [(60000, 2000), (10000, 2000)]
     """
+    if isinstance(source, Segment):
+        return _blocks_of_segment(source, dtype, to_the_break)
     if is_path(source):
         return _blocks_of_file(source, dtype, to_the_break)
     return _blocks_of_pair(source, dtype)
@@ -220,7 +224,7 @@ def missing_words(seconds: float, share: float) -> str:
 
 @contextlib.contextmanager
 def open_sound(
-    path: PathLike,
+    source: PathLike | Segment,
 ) -> Iterator[tuple[SoundFile, Callable[[], AbstractContextManager[None]]]]:
     """Open a file that libsndfile reads.
 
@@ -239,7 +243,7 @@ def open_sound(
     """
     import soundfile
 
-    with _open_file(path) as handle, naming(path):
+    with _open_file(source) as handle, naming(source):
         start = b""
         try:
             start = _start(handle)
@@ -305,8 +309,8 @@ def _check_rate(rate: int) -> None:
     raise Refusal(f"{problem}, where {expected}", "check its rate")
 
 
-def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Blocks:
-    with open_sound(path) as (file, quietly):
+def _blocks_of_file(source: PathLike | Segment, dtype: SampleType, to_the_break: bool) -> Blocks:
+    with open_sound(source) as (file, quietly):
         longest = _block_length(file.samplerate, file.channels)
         if file.frames == UNKNOWN_LENGTH:
             # Its decoder winds to no place in such a file; soundfile does where it may.
@@ -320,6 +324,79 @@ def _blocks_of_file(path: PathLike, dtype: SampleType, to_the_break: bool) -> Bl
             yield block, file.samplerate
             if not len(block):
                 return
+
+
+_SAMPLES_BY_PLACE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
+_OF_ONE_SIZE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+"""Formats and codings in which a sample is found by its place; others are decoded from the start:
+their decoders wind to somewhere near it."""
+
+_ROUNDED = 0.0105
+"""Seconds by which a table may round up where a file ends."""
+
+
+def _blocks_of_segment(segment: Segment, dtype: SampleType, to_the_break: bool) -> Blocks:
+    with open_sound(segment) as (file, _):
+        rate, total = file.samplerate, file.frames
+        first, last = _edges(segment, rate, None if total == UNKNOWN_LENGTH else total)
+        _check_channel(segment, file.channels)
+        longest = _block_length(rate, file.channels)
+        by_place = file.format in _SAMPLES_BY_PLACE and file.subtype.startswith(_OF_ONE_SIZE)
+        if by_place and file.seekable() and total != UNKNOWN_LENGTH:
+            file.seek(first)
+            left = (total if last is None else last) - first
+            while left:
+                block = file.read(min(longest, left), dtype=dtype, always_2d=True)
+                if not len(block):
+                    break
+                left -= len(block)
+                yield block, rate
+            if left and not to_the_break:
+                raise Refusal(missing_words(total / rate, left / total), REMEDY_OF_CUT)
+            return
+    place = 0
+    with contextlib.closing(_blocks_of_file(segment, dtype, to_the_break)) as blocks:
+        for block, _ in blocks:
+            part = block[max(first - place, 0) : None if last is None else max(last - place, 0)]
+            if len(part):
+                yield part, rate
+            place += len(block)
+            if last is not None and place >= last:
+                return
+    # Only now, of a file whose header left its length open.
+    with naming(segment):
+        _edges(segment, rate, place)
+
+
+def _edges(segment: Segment, rate: int, total: int | None) -> tuple[int, int | None]:
+    """First sample of a segment, and the one behind its last; None for the end of the file."""
+    start, end = segment.start, segment.end
+    if not (math.isfinite(start) and start >= 0):
+        raise Refusal(f"it begins at {start:g} s", "correct its start: seconds, 0 or more")
+    if end is not None and not (math.isfinite(end) and end > start):
+        raise Refusal(
+            f"it begins at {start:g} s and ends at {end:g} s", "correct its end, or its start"
+        )
+    first, last = round(start * rate), None if end is None else round(end * rate)
+    if total is not None:
+        seconds = f"the file is {total / rate:.2f} s long"
+        if first >= total:
+            raise Refusal(f"it begins at {start:g} s, but {seconds}", "correct its start")
+        if last is not None and last > total + _ROUNDED * rate:
+            raise Refusal(f"it ends at {end:g} s, but {seconds}", "correct its end")
+        last = None if last is None else min(last, total)
+    if last == first:
+        raise Refusal(f"it holds no sample at {rate} Hz", "correct its end, or its start")
+    return first, last
+
+
+def _check_channel(segment: Segment, count: int) -> None:
+    if isinstance(segment.channel, int) and not 1 <= segment.channel <= count:
+        many = f"{count} channels" if count > 1 else "one channel"
+        raise Refusal(
+            f"the file has {many}, and channel {segment.channel} was asked for",
+            f"use 1 to {count}" if count > 1 else "use 1, or leave it blank",
+        )
 
 
 def _blocks_of_flac(file: SoundFile, longest: int, dtype: SampleType, to_the_break: bool) -> Blocks:
@@ -406,10 +483,10 @@ def keep_open(path: PathLike) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _open_file(path: PathLike) -> Iterator[int | str]:
+def _open_file(source: PathLike | Segment) -> Iterator[int | str]:
     """Open a regular file that is not empty, without ever waiting for one that is none."""
-    path = user_name(path)
-    with naming(path):
+    path = user_name(source.path if isinstance(source, Segment) else source)
+    with naming(source if isinstance(source, Segment) else path):
         file = _OPEN.get()
         if file is not None and not file.busy and file.path == os.fsdecode(path):
             file.busy = True  # one place in it for all: who comes while it is read opens it anew

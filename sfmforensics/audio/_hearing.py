@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfmforensics._types import Segment
 from sfmforensics.exceptions import AudioWarning, ParameterError, shown
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Hearing:
             )
         if self.truncated not in ("refuse", "use"):
             raise ParameterError(f'truncated is {shown(self.truncated)}; use "refuse" or "use"')
+
+    def of(self, source: object) -> Hearing:
+        """How a recording is heard: a segment may say which channel it is."""
+        channel = source.channel if isinstance(source, Segment) else None
+        return self if channel is None else replace(self, channel=channel)
 
 
 USUAL = Hearing()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._utils.names import describe_source, is_path
+from sfmforensics._types import Segment
+from sfmforensics._utils.names import describe_source, file_of, is_path
 from sfmforensics.audio._channels import ASKED, MEAN, ChannelStatistics, Choice
 from sfmforensics.audio._decoding import (
     REMEDY,
@@ -66,10 +67,11 @@ def read_audio(
 
     Parameters
     ----------
-    source : path-like or (ndarray of shape (n_samples,) or (n_samples, n_channels), int)
+    source : path-like, Segment, or (ndarray, int)
         A file that libsndfile reads (wav, flac, ogg, mp3, ...) at 2 kHz to 10 MHz and with up to
-        1024 channels, or a signal in [-1, 1] with its rate in Hz. Integer signals are scaled by
-        the range of their type.
+        1024 channels, a `Segment` of one, or a signal in [-1, 1], of shape (n_samples,) or
+        (n_samples, n_channels), with its rate in Hz. Integer signals are scaled by the range of
+        their type.
     min_samples : int, default=400
         Shortest signal accepted, in samples at 16 kHz.
     channel : int or {"auto", "mix"}, default="auto"
@@ -90,10 +92,11 @@ def read_audio(
     ------
     AudioError
         The file is missing or not audio, its end is missing, its channels differ or it has not the
-        one that was asked for, its rate is below 2 kHz or above 10 MHz, or the signal is empty,
-        shorter than `min_samples`, not finite, constant (silence), softer than half a step of
-        24-bit sound, or larger than 2^31. The message names the file, on one line; a name with line
-        breaks, control characters or bytes that are no UTF-8 stands in it escaped.
+        one that was asked for, a segment does not lie in its file, its rate is below 2 kHz or above
+        10 MHz, or the signal is empty, shorter than `min_samples`, not finite, constant (silence),
+        softer than half a step of 24-bit sound, or larger than 2^31. The message names the file
+        (and what lists a segment), on one line; a name with line breaks, control characters or
+        bytes that are no UTF-8 stands in it escaped.
     ParameterError
         `channel` or `truncated` is none of these.
 
@@ -208,6 +211,7 @@ def heard_blocks(
     statistics: SampleStatistics,
 ) -> Iterator[Signal]:
     """Blocks of what is heard at 16 kHz; what they show is added to `statistics`."""
+    hearing = hearing.of(source)
     with naming(source):
         for block in _at_16_khz(_heard(source, hearing, note), statistics):
             if block.size:
@@ -218,6 +222,7 @@ def heard_blocks(
 def heard_of(source: Recording, hearing: Hearing) -> dict[str, Any]:
     """See `sfmforensics.audio.heard_of`."""
     facts: dict[str, Any] = {}
+    hearing = hearing.of(source)
     try:
         count, rate = _channels(source)
         if count > 1:
@@ -331,11 +336,12 @@ def _heard(
     """Blocks of one channel, or of all whose mean is heard, with their rate."""
     use_cut = hearing.truncated == "use"
     name, choice, samples = describe_source(source), None, 0
+    path = file_of(source)
     # Closed even where a refusal, which holds on to this frame, ends it early.
     with closing(blocks_of(source, to_the_break=use_cut)) as blocks:
         for place, (block, rate) in enumerate(blocks):
-            if place == 0 and block.size and is_path(source):
-                missing = _missing_part(source)
+            if place == 0 and block.size and path is not None:
+                missing = _missing_part(path)
                 if missing is not None and not use_cut:
                     raise Refusal(missing, REMEDY_OF_CUT)
                 if missing is not None:
@@ -356,7 +362,7 @@ def _heard(
 
 def _channels(source: Recording) -> tuple[int, int]:
     """Number of channels, and rate, from the header."""
-    if is_path(source):
+    if isinstance(source, Segment) or is_path(source):
         with open_sound(source) as (file, _):
             return file.channels, file.samplerate
     signal, rate = check_pair(source)
@@ -376,10 +382,11 @@ def _choice(source: Recording, count: int, rate: int, hearing: Hearing) -> Choic
             )
         return Choice(count, (int(hearing.channel),), ASKED)
     to_the_break = hearing.truncated == "use"
-    stamp = file_stamp(source) if is_path(source) else None
-    if not is_path(source) or stamp is None:
+    path = file_of(source)  # of a segment too: what its channels hold, the whole file tells
+    stamp = None if path is None else file_stamp(path)
+    if path is None or stamp is None:
         return _listened(source, count, rate, to_the_break)
-    return _choice_of_file(os.fsdecode(source), stamp, count, rate, to_the_break)
+    return _choice_of_file(os.fsdecode(path), stamp, count, rate, to_the_break)
 
 
 @lru_cache(4096)
@@ -408,9 +415,12 @@ def file_stamp(path: PathLike) -> tuple[int, ...] | None:
 
 
 def _missing(source: Recording, to_the_end: bool) -> str | None:
-    if not is_path(source):
+    path = file_of(source)
+    if path is None:
         return None
-    missing = _missing_part(source)
+    missing = _missing_part(path)
+    if not is_path(source):  # of a segment it is not asked how far a decoder comes
+        return missing
     if missing is None and to_the_end and _promised_by_flac(source) is not None:
         samples = sum(len(block) for block, _ in blocks_of(source, to_the_break=True))
         return _broken_off(source, samples)

@@ -6,13 +6,14 @@ import functools
 import os
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import file_digest, sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._utils.names import is_path
+from sfmforensics._types import Segment
+from sfmforensics._utils.names import file_of
 from sfmforensics._utils.paths import user_name
 from sfmforensics.audio import _reading
 from sfmforensics.audio._decoding import blocks_of, keep_open
@@ -28,11 +29,12 @@ from sfmforensics.exceptions import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-    from sfmforensics._types import PathLike, Recording, Signal
+    from sfmforensics._types import Array, PathLike, Recording, Signal
     from sfmforensics.audio._hearing import Hearing, Note
 
+    Stretch: TypeAlias = tuple[float, float | None] | None
     P = ParamSpec("P")
     T = TypeVar("T")
 
@@ -75,19 +77,19 @@ class SurveyedFile:
         Which changes when the file does.
     sha256 : str
         Of its bytes.
-    content : str or None
-        As `content_hash` gives it.
     info : (int, int, float)
         As `audio_info` gives it.
-    heard : dict of Hearing to HeardSignal or None
+    contents : dict of (float, float or None) or None to str or None
+        By stretch, None for the whole file: as `content_hash` gives it.
+    heard : dict of (Hearing, stretch) to HeardSignal or None
         None where it is refused: it is read again by whoever asks, and refused in their words.
     """
 
     stamp: tuple[int, ...]
     sha256: str
-    content: str | None
     info: tuple[int, int, float]
-    heard: dict[Hearing, HeardSignal | None] = field(default_factory=dict)
+    contents: dict[Stretch, str | None] = field(default_factory=dict)
+    heard: dict[tuple[Hearing, Stretch], HeardSignal | None] = field(default_factory=dict)
 
 
 class _Survey:
@@ -98,7 +100,10 @@ class _Survey:
         self.room = _HELD_BYTES
         self.lock = threading.RLock()
 
-    def look(self, path: str, hearing: Hearing | None) -> SurveyedFile | None:
+    def look(
+        self, path: str, source: PathLike | Segment, hearing: Hearing | None
+    ) -> SurveyedFile | None:
+        stretch = _stretch(source)
         stamp = file_stamp(path)
         with self.lock:
             file = self.files.get(path)
@@ -106,8 +111,12 @@ class _Survey:
                 file = None
             if stamp is None:
                 return None
-            if file is None or (hearing is not None and hearing not in file.heard):
-                file = self._read(path, stamp, file, hearing)
+            if (
+                file is None
+                or stretch not in file.contents
+                or (hearing is not None and (hearing, stretch) not in file.heard)
+            ):
+                file = self._read(path, source, stamp, file, hearing)
                 if file is None or file_stamp(path) != stamp:
                     return None
                 self.files[path] = file
@@ -116,6 +125,7 @@ class _Survey:
     def _read(
         self,
         path: str,
+        source: PathLike | Segment,
         stamp: tuple[int, ...],
         file: SurveyedFile | None,
         hearing: Hearing | None,
@@ -125,21 +135,23 @@ class _Survey:
                 if file is None:
                     with open(handle, "rb", closefd=False) as opened:
                         whole = file_digest(opened, "sha256").hexdigest()
-                    info = _reading.audio_info(path)
-                    file = SurveyedFile(stamp, whole, _content_hash(path), info)
+                    file = SurveyedFile(stamp, whole, _reading.audio_info(path))
+                stretch = _stretch(source)
+                if stretch not in file.contents:
+                    file.contents[stretch] = _content_hash(source)
                 if hearing is not None:
-                    file.heard[hearing] = self._hear(path, hearing)
+                    file.heard[hearing, stretch] = self._hear(source, hearing)
         except (AudioError, OSError):
             return None
         return file
 
-    def _hear(self, path: str, hearing: Hearing) -> HeardSignal | None:
+    def _hear(self, source: PathLike | Segment, hearing: Hearing) -> HeardSignal | None:
         notes: list[Note] = []
         statistics, digest, blocks, n_bytes = SampleStatistics(), sha256(), [], 0
         try:
             # Before the samples, so that what it finds of channels and end is not looked for again.
-            facts = _reading.heard_of(path, hearing)
-            for block in heard_blocks(path, hearing, notes.append, statistics):
+            facts = _reading.heard_of(source, hearing)
+            for block in heard_blocks(source, hearing, notes.append, statistics):
                 digest.update(block.astype("<f4", copy=False).data)
                 n_bytes += block.nbytes
                 if n_bytes <= self.room:
@@ -174,16 +186,34 @@ def surveyed(command: Callable[P, T]) -> Callable[P, T]:
 
 def look_at(source: Recording, hearing: Hearing | None = None) -> SurveyedFile | None:
     """Give what a file showed, looking at it if that was not done yet."""
-    survey = _CURRENT.get()
-    if survey is None or not is_path(source) or os.name == "nt":
+    survey, path = _CURRENT.get(), file_of(source)
+    if survey is None or path is None or os.name == "nt":
         return None
-    return survey.look(os.path.abspath(user_name(os.fsdecode(source))), hearing)
+    path = os.path.abspath(user_name(os.fsdecode(path)))
+    if isinstance(source, Segment):
+        hearing = None if hearing is None else hearing.of(source)
+        return survey.look(path, replace(source, path=path), hearing)
+    return survey.look(path, path, hearing)
+
+
+def _known(path: PathLike) -> SurveyedFile | None:
+    """What is known already, whichever part of the file was asked for."""
+    survey = _CURRENT.get()
+    if survey is None:
+        return None
+    whole = os.path.abspath(user_name(os.fsdecode(path)))
+    file = survey.files.get(whole)
+    return file if file is not None and file.stamp == file_stamp(whole) else None
+
+
+def _stretch(source: object) -> Stretch:
+    return (source.start, source.end) if isinstance(source, Segment) else None
 
 
 def hear(source: Recording, hearing: Hearing) -> HeardSignal | None:
     """Give what was heard of a file; None as `look_at`, and where it is refused."""
     file = look_at(source, hearing)
-    return None if file is None else file.heard.get(hearing)
+    return None if file is None else file.heard.get((hearing.of(source), _stretch(source)))
 
 
 def stream_heard(
@@ -284,7 +314,7 @@ def audio_info(path: PathLike) -> tuple[int, int, float]:
     ...
     sfmforensics.exceptions.AudioError: missing.wav: no such file; check the path
     """
-    file = look_at(path)
+    file = _known(path) or look_at(path)
     return _reading.audio_info(path) if file is None else file.info
 
 
@@ -297,14 +327,29 @@ def content_hash(recording: Recording) -> str | None:
     True
     """
     file = look_at(recording)
-    return _content_hash(recording) if file is None else file.content
+    if file is None or _channel_of(recording) is not None:
+        return _content_hash(recording)
+    return file.contents[_stretch(recording)]
+
+
+def _channel_of(recording: Recording) -> int | str | None:
+    return recording.channel if isinstance(recording, Segment) else None
+
+
+def _only(samples: Array, channel: int | str) -> Array:
+    """One channel of several, or the mean of all."""
+    if channel == "mix":
+        return samples.mean(axis=1, keepdims=True)
+    return samples[:, int(channel) - 1 : int(channel)]
 
 
 def _content_hash(recording: Recording) -> str | None:
     digest: Any = None
+    channel = _channel_of(recording)
     try:
         for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
             samples = block[:, np.newaxis] if block.ndim == 1 else block
+            samples = samples if channel is None else _only(samples, channel)
             digest = digest or sha256(f"{rate} {samples.shape[1]} ".encode())
             with np.errstate(invalid="ignore"):  # what is not a number is refused elsewhere
                 # Adding zero gives -0.0 and 0.0, which are equal samples, the same bytes.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._utils.names import is_path, name_few, show_name
+from sfmforensics._types import Segment
+from sfmforensics._utils.names import file_of, name_few, show_name
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._label_findings import SPEAKER
@@ -84,12 +85,15 @@ def names_of(data: Sequence[Recording]) -> list[str]:
     >>> names_of(["x/a.wav", (np.zeros(400), 16_000)])
     ['a.wav', 'recording 1']
     """
-    return [
-        show_name(os.path.basename(os.fsdecode(recording)))
-        if is_path(recording)
-        else f"recording {position}"
-        for position, recording in enumerate(data)
-    ]
+    return [_short(recording) or f"recording {place}" for place, recording in enumerate(data)]
+
+
+def _short(recording: Recording) -> str | None:
+    path = file_of(recording)
+    if path is None:
+        return None
+    name = show_name(os.path.basename(os.fsdecode(path)))
+    return name + (recording.fragment if isinstance(recording, Segment) else "")
 
 
 def copy_findings(

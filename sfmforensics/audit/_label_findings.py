@@ -12,7 +12,7 @@ import pandas as pd
 
 from sfmforensics._utils.names import name_few
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
-from sfmforensics.datasets.table import MAX_AGE
+from sfmforensics.datasets._listing import MAX_AGE
 from sfmforensics.exceptions import shown
 from sfmforensics.targets import CLASSIFICATION, task_kind
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sfmforensics._utils.names import describe_source, is_path
+from sfmforensics._types import Segment
+from sfmforensics._utils.names import describe_source, file_of
 from sfmforensics.audio import audio_info
 from sfmforensics.audio._decoding import check_pair
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
@@ -48,14 +49,14 @@ def recording_details(data: Sequence[Recording]) -> pd.DataFrame:
     Parameters
     ----------
     data : list of length n_recordings
-        Paths, or ``(signal, rate)`` pairs.
+        Paths, segments, or ``(signal, rate)`` pairs.
 
     Returns
     -------
     DataFrame of shape (n_recordings, 6)
-        ``rate`` (Hz), ``channels``, ``seconds``, ``format`` (how the name ends), ``folder`` (name
-        of the folder it is in), and ``found``: why it cannot be read, None where it can; the other
-        columns are missing then.
+        ``rate`` (Hz), ``channels`` (of the file), ``seconds``, ``format`` (how the name ends),
+        ``folder`` (name of the folder it is in), and ``found``: why it cannot be read, None where
+        it can; the other columns are missing then.
 
     Examples
     --------
@@ -66,14 +67,19 @@ def recording_details(data: Sequence[Recording]) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     for recording in data:
         try:
-            if not is_path(recording):
+            file = file_of(recording)
+            if file is None:
                 signal, rate = check_pair(recording)
                 channels = 1 if signal.ndim == 1 else signal.shape[1]
                 rows.append((rate, channels, len(signal) / rate, None, None, None))
             else:
-                path = PurePath(os.path.abspath(os.fsdecode(recording)))
+                path = PurePath(os.path.abspath(os.fsdecode(file)))
                 known = path.suffix.lower().lstrip("."), path.parent.name
-                rows.append((*audio_info(recording), *known, None))
+                rate, channels, seconds = audio_info(file)
+                if isinstance(recording, Segment):
+                    end = seconds if recording.end is None else min(recording.end, seconds)
+                    seconds = max(end - recording.start, 0.0)
+                rows.append((rate, channels, seconds, *known, None))
         except AudioError as error:
             rows.append((None, None, None, None, None, error.found))
     frame = pd.DataFrame(

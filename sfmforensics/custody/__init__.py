@@ -20,6 +20,7 @@ from sfmforensics.custody._manifest import (
     matrix_hash,
     read_manifest,
     recorded_in,
+    recording_of,
     write_manifest,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "matrix_hash",
     "read_manifest",
     "recorded_in",
+    "recording_of",
     "write_manifest",
 ]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from sfmforensics._types import Segment
 from sfmforensics._utils.files import file_hash, write_atomically
-from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.names import file_of, show_name
 from sfmforensics._utils.outputs import check_outputs, is_manifest
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import pack
@@ -191,6 +193,9 @@ def seal(manifest: dict[str, Any]) -> str:
     return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
+_PART = {"start", "end", "channel"}
+"""What a record says of a segment besides its file."""
+
 _HERE_ALONE = ("cache", "device", "batch_size", "verbose", "channel", "truncated")
 """Parameters of an embedder that tell of a machine or of the recordings, not of the view."""
 
@@ -297,7 +302,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import FeatureUnion
 
-    from sfmforensics._types import PathLike, Recording
+    from sfmforensics._types import FileRecording, PathLike, Recording
     from sfmforensics.audio._hearing import Hearing
 
     Stamp: TypeAlias = tuple[int, int, int, int]
@@ -322,7 +327,8 @@ class Provenance:
     ----------
     records : list of dict
         Of each: "path" (absolute), "bytes" and "sha256" of the file; or "sha256", "shape", "dtype"
-        and "rate" of a signal; or "path" and "found" of what is no file. Of a recording of several
+        and "rate" of a signal; or "path" and "found" of what is no file. Of a segment also "start",
+        "end" (seconds) and "channel", as far as it says them. Of a recording of several
         channels, or whose end is missing, also what `sfmforensics.audio.heard_of` tells. With
         `decoded` also "content", the sha256 of all samples, where they can be decoded.
     started : str
@@ -438,15 +444,55 @@ def recorded_in(
     [True, False]
     """
     others = others.get("recordings", []) if isinstance(others, Mapping) else others or []
-    keys = ("sha256", "content")
-    hashes = {(key, other[key]) for other in others for key in keys if key in other}
-    return [any((key, record.get(key)) in hashes for key in keys) for record in records]
+    contents = {other["content"] for other in others if "content" in other}
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for other in others:
+        if "sha256" in other:
+            files.setdefault(other["sha256"], []).append(other)
+    return [
+        record.get("content") in contents
+        or any(_overlap(record, other) for other in files.get(record.get("sha256", ""), ()))
+        for record in records
+    ]
+
+
+def _overlap(record: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two recordings of one file, whole or in part, share some of it."""
+    channels = {part["channel"] for part in (record, other) if isinstance(part.get("channel"), int)}
+    start = max(part.get("start", 0.0) for part in (record, other))
+    end = min(part.get("end", math.inf) for part in (record, other))
+    return len(channels) < 2 and start < end
+
+
+def recording_of(record: Mapping[str, Any], path: str) -> FileRecording:
+    """Give the recording that a record tells of, whose file is at a path now.
+
+    Parameters
+    ----------
+    record : dict
+        As `Provenance.records` holds it.
+    path : str
+        The file.
+
+    Returns
+    -------
+    str or Segment
+
+    Examples
+    --------
+    >>> recording_of({"start": 1.0, "end": 2.5}, "a.wav").fragment
+    '#t=1,2.5'
+    """
+    if not _PART & record.keys():
+        return path
+    return Segment(path, record.get("start", 0.0), record.get("end"), record.get("channel"))
 
 
 def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any], Stamp | None]:
     """A recording's record, and the stamp of its file."""
-    if not is_path(recording):
-        signal, rate = recording
+    file = file_of(recording)
+    if file is None:
+        signal, rate = cast("tuple[Array, int]", recording)
         signal = np.ascontiguousarray(signal)
         return {
             "sha256": sha256(signal.tobytes()).hexdigest(),
@@ -454,16 +500,24 @@ def _noted(recording: Recording, hearing: Hearing | None) -> tuple[dict[str, Any
             "dtype": signal.dtype.str,
             "rate": int(rate),
         }, None
-    path = os.path.abspath(user_name(os.fsdecode(recording)))
-    stamp = _stamp(path)
+    path = os.path.abspath(user_name(os.fsdecode(file)))
+    stamp, part = _stamp(path), _part_of(recording)
     if stamp is None:
-        return {"path": path, "found": "no regular file"}, None
-    file = look_at(path, hearing)
+        return {"path": path, "found": "no regular file"} | part, None
+    surveyed = look_at(recording, hearing)
     try:
-        digest = file_hash(path) if file is None else file.sha256
-        return {"path": path, "bytes": stamp[0], "sha256": digest}, stamp
+        digest = file_hash(path) if surveyed is None else surveyed.sha256
+        return {"path": path, "bytes": stamp[0], "sha256": digest} | part, stamp
     except OSError as error:
-        return {"path": path, "found": f"it cannot be read ({error.strerror})"}, None
+        return {"path": path, "found": f"it cannot be read ({error.strerror})"} | part, None
+
+
+def _part_of(recording: Recording) -> dict[str, Any]:
+    """Which part of its file a recording is; nothing for all of it."""
+    if not isinstance(recording, Segment):
+        return {}
+    parts = {"start": recording.start, "end": recording.end, "channel": recording.channel}
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _stamp(path: PathLike) -> Stamp | None:

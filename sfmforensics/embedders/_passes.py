@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
-from sfmforensics._utils.names import describe_source, is_path
+from sfmforensics._types import Segment
+from sfmforensics._utils.names import describe_source, file_of
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.audio._recording import HeardRecording
 from sfmforensics.exceptions import AudioError, EmbedderError
@@ -182,7 +184,7 @@ def n_jobs_for(recordings: Sequence[Recording]) -> int:
     >>> n_jobs_for(["a.wav", "b.wav"])
     1
     """
-    if not all(is_path(recording) for recording in recordings):
+    if any(file_of(recording) is None for recording in recordings):
         return 1
     backend, _ = get_active_backend()
     if backend.nesting_level:
@@ -201,7 +203,7 @@ def spread(
     """Fill the rows of an array by several processes."""
     size = max(1, min(_LARGEST_CHUNK, ceil(len(recordings) / (_CHUNKS_A_JOB * n_jobs))))
     # Another process may run in another folder.
-    paths = [os.path.abspath(os.fsdecode(cast("PathLike", recording))) for recording in recordings]
+    paths = [_absolute(recording) for recording in recordings]
     worker = clone(embedder).set_params(verbose=False)
     if worker.cache is not None:
         worker.set_params(cache=os.path.abspath(worker.cache))
@@ -219,8 +221,13 @@ def spread(
     return refused, notes
 
 
+def _absolute(recording: Recording) -> Recording:
+    path = os.path.abspath(os.fsdecode(cast("PathLike", file_of(recording))))
+    return replace(recording, path=path) if isinstance(recording, Segment) else path
+
+
 def _embed_chunk(
-    embedder: BaseEmbedder, recordings: Sequence[PathLike], on_error: OnError
+    embedder: BaseEmbedder, recordings: Sequence[Recording], on_error: OnError
 ) -> tuple[Float32Array, dict[int, AudioError | EmbedderError], list[Note]]:
     vectors = np.empty((len(recordings), embedder._dimension()), dtype=np.float32)
     return vectors, *embedder._fill(recordings, vectors, on_error)

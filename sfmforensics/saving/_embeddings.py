@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sfmforensics._utils.files import file_hash, replacing, sweep, write_atomically
-from sfmforensics._utils.names import is_path, keep_name
+from sfmforensics._utils.names import keep_recording
 from sfmforensics._utils.outputs import (
     begun,
     check_outputs,
@@ -284,7 +284,7 @@ def _drop_rows(matrix: np.memmap[Any, np.dtype[np.float32]], rows: IntArray, fil
 
 
 def _path_of(recording: Recording) -> str:
-    return keep_name(recording) if is_path(recording) else ""
+    return keep_recording(recording) or ""
 
 
 def _kind(column: pd.Series) -> str:

@@ -6,11 +6,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from sfmforensics._utils.names import (
-    is_path,
-    keep_name,
-    show_name,
-)
+from sfmforensics._utils.names import file_of, keep_recording, show_name
 from sfmforensics._utils.paths import user_path
 from sfmforensics.audit import not_labels
 from sfmforensics.exceptions import (
@@ -56,7 +52,7 @@ def least_of(views: FeatureUnion) -> int:
 
 def recording_names(recordings: Sequence[Recording]) -> list[str]:
     """Give a name for each recording, for a table: its path, or its number."""
-    return [keep_name(r) if is_path(r) else f"recording {i}" for i, r in enumerate(recordings)]
+    return [keep_recording(one) or f"recording {i}" for i, one in enumerate(recordings)]
 
 
 def _name_of(view: Any) -> str:
@@ -83,7 +79,8 @@ def build_estimator(
 
 def read_of(corpus: Bunch, union: FeatureUnion, cache: PathLike | None) -> dict[str, list[Any]]:
     """What a run over a corpus reads, by parameter, for `check_outputs`."""
-    recordings = [recording for recording in corpus.data if is_path(recording)]
+    files = map(file_of, corpus.data)
+    recordings = list(dict.fromkeys(file for file in files if file is not None))
     if cache is not None:
         inside = os.path.join(os.path.realpath(user_path(cache)), "")
         for recording in recordings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -13,9 +12,9 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.names import is_path, show_name
+from sfmforensics._utils.names import is_path, recording_text, show_name
 from sfmforensics._utils.outputs import check_outputs, is_manifest, is_page
-from sfmforensics._utils.paths import user_name, user_path
+from sfmforensics._utils.paths import user_path, user_recording
 from sfmforensics._utils.plain import as_json
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.audio._hearing import USUAL
@@ -46,14 +45,14 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Channel, Handling, Matrix, PathLike
+    from sfmforensics._types import Channel, FileRecording, Handling, Matrix, PathLike
     from sfmforensics.audio._hearing import Hearing
     from sfmforensics.evidence import CalibratedModel, Comparison
     from sfmforensics.explanation import Explanation
     from sfmforensics.metrics import Trials
 
 
-def seconds_of(model: Pipeline, file: str, hearing: Hearing = USUAL) -> float:
+def seconds_of(model: Pipeline, file: FileRecording, hearing: Hearing = USUAL) -> float:
     """How long a recording is; one that no view can use is refused here, before any works."""
     blocks = stream_heard(file, hearing, min_samples=least_samples(model))
     return sum(len(block) for block in blocks) / SAMPLE_RATE
@@ -206,7 +205,7 @@ def compare_files(
         )
     check_confidence(confidence)
     check_same_views(model)
-    files = [user_name(os.fsdecode(file)) for file in (questioned, *known)]
+    files = [user_recording(file) for file in (questioned, *known)]
     if manifest is not None:
         manifest = user_path(manifest)
     check_outputs(
@@ -241,10 +240,13 @@ def compare_files(
     )
     if manifest is not None:
         write_atomically(manifest, json.dumps(content, indent=1))
-    return Case(files[0], files[1:], comparison, answers, content, model, X, seconds, confidence)
+    names = list(map(recording_text, files))
+    return Case(names[0], names[1:], comparison, answers, content, model, X, seconds, confidence)
 
 
-def _refuse_copies(files: list[str], allow: bool, hearing: Hearing) -> list[dict[str, Any]]:
+def _refuse_copies(
+    files: Sequence[FileRecording], allow: bool, hearing: Hearing
+) -> list[dict[str, Any]]:
     known = range(1, len(files))
     other = "compare it with other recordings of the known speaker"
     pairs = [(0, place, ", the recording in question", other) for place in known]
@@ -283,9 +285,10 @@ def write_case(case: Case, path: PathLike, *, overwrite: bool = False) -> Path:
         The model of the case is not calibrated.
     """
     path = user_path(path)
+    files = [record["path"] for record in case.manifest["recordings"]]
     check_outputs(
         {"path": {path: is_page(CASE_TITLE)}},
-        read_by(case.model) | {"questioned": [case.questioned], "known": case.known},
+        read_by(case.model) | {"questioned": files[:1], "known": files[1:]},
         overwrite=overwrite,
     )
     calibrated = calibrated_step(case.model)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._utils.names import is_path, name_few, show_name
+from sfmforensics._utils.names import describe_source, file_of, name_few, recording_text
 from sfmforensics.audio._hearing import USUAL, Hearing
 from sfmforensics.audit import SAME_TAKE, join_copies, near_copies
 from sfmforensics.audit._copies import compared
-from sfmforensics.custody import recorded_in
+from sfmforensics.custody import recorded_in, recording_of
 from sfmforensics.datasets import find_copies
 from sfmforensics.exceptions import AudioError, EvidenceWarning, TargetError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import BoolArray, IntArray, Matrix, Recording
+    from sfmforensics._types import BoolArray, FileRecording, IntArray, Matrix, Recording
     from sfmforensics.custody import Provenance
 
 GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the results say so"
@@ -72,7 +72,7 @@ def copies_among(
 
 
 def refuse_pairs(
-    files: Sequence[str],
+    files: Sequence[FileRecording],
     pairs: Sequence[tuple[int, int, str, str]],
     allow: bool,
     hearing: Hearing = USUAL,
@@ -89,27 +89,31 @@ def refuse_pairs(
     for first, second, role, remedy in pairs:
         if copies.exact[first] == copies.exact[second]:
             raise AudioError(
-                show_name(files[second]),
-                f"it holds the same samples as {show_name(files[first])}{role}",
+                describe_source(files[second]),
+                f"it holds the same samples as {describe_source(files[first])}{role}",
                 remedy,
             )
         correlation = near.get(frozenset(copies.exact[[first, second]].tolist()))
         if correlation is None:
             continue
         said = (
-            f"it is the same take as {show_name(files[first])}{role}, at another level, cut or "
-            f"coding (their waveforms correlate by {correlation:.3f}; copies do by {SAME_TAKE} "
+            f"it is the same take as {describe_source(files[first])}{role}, at another level, cut "
+            f"or coding (their waveforms correlate by {correlation:.3f}; copies do by {SAME_TAKE} "
             "and more)"
         )
         if not allow:
             raise AudioError(
-                show_name(files[second]),
+                describe_source(files[second]),
                 said,
                 f"{remedy}; if you have listened and know better, --allow-copies "
                 "(allow_copies=True) goes on, and the manifest and the page say so",
             )
-        warnings.warn(f"{show_name(files[second])}: {said}", EvidenceWarning, stacklevel=4)
-        used.append({"first": files[first], "second": files[second], "correlation": correlation})
+        warnings.warn(f"{describe_source(files[second])}: {said}", EvidenceWarning, stacklevel=4)
+        pair = {
+            side: recording_text(files[place])
+            for side, place in (("first", first), ("second", second))
+        }
+        used.append(pair | {"correlation": correlation})
     return used
 
 
@@ -147,7 +151,9 @@ def heard_by(
     """Tell which recordings a model has been trained or calibrated with."""
     records = _learnt(model)
     exact = np.asarray(recorded_in(provenance.records, records), dtype=bool)
-    there = [record["path"] for record in records if _is_there(record)]
+    there: list[Recording] = [
+        recording_of(record, record["path"]) for record in records if _is_there(record)
+    ]
     n, absent = len(there), [record for record in records if not _is_there(record)]
     near = np.zeros(len(data), dtype=bool)
     unheard = 0
@@ -182,7 +188,7 @@ def refuse_heard(heard: Heard, data: Sequence[Recording]) -> None:
     ):
         if which.any():
             names = [
-                show_name(os.fsdecode(one)) if is_path(one) else f"recording {place}"
+                describe_source(one) if file_of(one) is not None else f"recording {place}"
                 for place, one in enumerate(data)
                 if which[place]
             ]

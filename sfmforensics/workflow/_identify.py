@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._utils.files import write_atomically
+from sfmforensics._utils.names import recording_text
 from sfmforensics._utils.outputs import check_outputs, is_manifest
-from sfmforensics._utils.paths import user_name, user_path
+from sfmforensics._utils.paths import user_path, user_recording
 from sfmforensics._utils.plain import as_json
 from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import OF_FILES, Provenance
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics._types import Channel, FileRecording, Handling, PathLike
     from sfmforensics.audio._hearing import Hearing
 
 
@@ -124,7 +124,7 @@ def identify_files(
         )
     check_same_views(model)
     questioned, known_files = (
-        [user_name(os.fsdecode(file)) for file in group] for group in (files, enrolled)
+        [user_recording(file) for file in group] for group in (files, enrolled)
     )
     if manifest is not None:
         manifest = user_path(manifest)
@@ -162,7 +162,7 @@ def identify_files(
     each, best = np.arange(len(unbounded)), unbounded.argmax(axis=1)
     answers = pd.DataFrame(
         {
-            "path": pd.Series(questioned, dtype=object),
+            "path": pd.Series(list(map(recording_text, questioned)), dtype=object),
             "speaker": identifier.predict(vectors),
             "closest": identifier.classes_[best],
             "log10_lr": ratios[each, best],
@@ -176,7 +176,9 @@ def identify_files(
         model_file=getattr(model, "file_", None),
         model=getattr(model, "manifest_", None),
         enrolled=as_json(
-            pd.DataFrame({"path": known_files, "speaker": speakers}).to_dict("records")
+            pd.DataFrame(
+                {"path": list(map(recording_text, known_files)), "speaker": speakers}
+            ).to_dict("records")
         ),
         identifier={
             "false_alarm": false_alarm,
@@ -194,7 +196,10 @@ def identify_files(
 
 
 def _refuse_enrolled(
-    known: list[str], questioned: list[str], allow: bool, hearing: Hearing
+    known: Sequence[FileRecording],
+    questioned: Sequence[FileRecording],
+    allow: bool,
+    hearing: Hearing,
 ) -> list[dict[str, Any]]:
     """Of a recording that is enrolled itself the answer would be that it is itself."""
     remedy = "ask about other recordings, or leave that one out of those enrolled"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import joblib
@@ -12,9 +11,9 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sfmforensics._utils.files import file_hash, write_atomically
-from sfmforensics._utils.names import show_name
+from sfmforensics._utils.names import recording_text, show_name
 from sfmforensics._utils.outputs import check_outputs, is_manifest
-from sfmforensics._utils.paths import user_name, user_path
+from sfmforensics._utils.paths import user_path, user_recording
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.custody import OF_FILES, Provenance, describe_views
 from sfmforensics.embedders.registry import let_hear
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics._types import Channel, FileRecording, Handling, PathLike
     from sfmforensics.audio._hearing import Hearing
     from sfmforensics.exceptions import AudioError
 
@@ -120,7 +119,7 @@ def vectors_of(
 
 def answers_of(
     model: Pipeline,
-    files: list[str],
+    files: Sequence[FileRecording],
     X: Any,
     *,
     intervals: bool = False,
@@ -130,7 +129,7 @@ def answers_of(
     """Give what a model says of vectors, a row for each file."""
     estimator = model[-1]
     # As objects: a column of text need not hold a name that is no UTF-8.
-    paths = pd.DataFrame({"path": files}, dtype=object)
+    paths = pd.DataFrame({"path": list(map(recording_text, files))}, dtype=object)
     predictions = (
         estimator.predict(X) if abstain is None else estimator.predict_or_abstain(X, abstain)
     )
@@ -287,7 +286,7 @@ def predict_files(
         The manifest cannot be written, is one of the files that are read, or would take the place
         of something else.
     """
-    files = [user_name(file) for file in files]
+    files = [user_recording(file) for file in files]
     if manifest is not None:
         manifest = user_path(manifest)
         check_outputs(
@@ -312,7 +311,7 @@ def predict_files(
         if place in errors:
             refused.append(errors[place])
         else:
-            usable.append(os.fsdecode(file))
+            usable.append(file)
     nothing = pd.DataFrame({"path": []}, dtype=object)
     answers = nothing
     if usable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pandas as pd
 from sklearn.pipeline import FeatureUnion
 
 from sfmforensics._utils.files import file_hash
+from sfmforensics._utils.names import recording_text
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.plain import unpack
 from sfmforensics._utils.progress import progress
@@ -21,6 +23,7 @@ from sfmforensics.custody import (
     is_sealed,
     matrix_hash,
     read_manifest,
+    recording_of,
 )
 from sfmforensics.embedders.registry import embedder_class, let_hear
 from sfmforensics.evidence._people import NO_PEOPLE
@@ -158,9 +161,13 @@ def _rows(
         yield "recording", item, UNCHECKED, f"{NO_PEOPLE}; check the one that does"
     recordings = _moved(manifest["recordings"], root)
     yield from _recordings(manifest["recordings"], recordings, verbose)
+    heard = [
+        None if path is None else recording_of(record, path)
+        for record, path in zip(manifest["recordings"], recordings, strict=True)
+    ]
     yield from _views(manifest)
     if vectors:
-        yield from _vectors(manifest, recordings, verbose)
+        yield from _vectors(manifest, heard, verbose)
     yield from _surroundings(manifest)
 
 
@@ -196,6 +203,7 @@ def _moved(records: Sequence[Mapping[str, Any]], root: PathLike | None) -> list[
 def _recordings(
     records: Sequence[Mapping[str, Any]], paths: Sequence[str | None], verbose: bool
 ) -> Lines:
+    hash_once = functools.cache(file_hash)  # of many segments one file
     with progress("hashing recordings", len(records), verbose) as advance:
         for number, (record, path) in enumerate(zip(records, paths, strict=True)):
             advance(1)
@@ -206,7 +214,8 @@ def _recordings(
             elif not os.path.isfile(path):
                 yield "recording", path, MISSING, "give --root where recordings have moved"
             else:
-                yield _compared("recording", path, record["sha256"], file_hash(path))
+                item = recording_text(recording_of(record, path))
+                yield _compared("recording", item, record["sha256"], hash_once(path))
 
 
 def _views(manifest: Mapping[str, Any]) -> Lines:
@@ -250,7 +259,7 @@ def _heard(manifest: Mapping[str, Any]) -> tuple[Any, Any]:
     return "mix", "use"  # as all was heard before a manifest told of it
 
 
-def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: bool) -> Lines:
+def _vectors(manifest: Mapping[str, Any], recordings: Sequence[Any], verbose: bool) -> Lines:
     item = "vectors of all recordings"
     if "vectors" not in manifest:
         yield "vectors", item, UNCHECKED, "this manifest holds no hash of them"
@@ -264,7 +273,7 @@ def _vectors(manifest: Mapping[str, Any], paths: Sequence[str | None], verbose: 
         )
         for _, embedder in union.transformer_list:
             embedder.set_params(verbose=verbose)
-        vectors_hash = matrix_hash(union.transform(paths))
+        vectors_hash = matrix_hash(union.transform(recordings))
     except (SFMForensicsError, TypeError) as error:
         yield "vectors", item, UNCHECKED, str(error)
         return

@@ -7,17 +7,15 @@ from sfmforensics.exceptions import DatasetError
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ({"start": "0", "end": "1.5"}, "columns 'start' and 'end', but segments"),
-        ({"Start": "", "speaker": "x"}, "column 'Start', but segments"),
-        ({"end": "x"}, "column 'end'"),
+        ({"start": "0", "duration": "1.5"}, "column 'duration'; if its rows are segments"),
         ({"start_time": "0", "end_s": "1"}, "'start_time' and 'end_s'"),
         ({"segment_start": "0"}, "'segment_start'"),
         ({"onset": "0.5", "offset": "1.5"}, "'onset' and 'offset'"),
         ({"offset": "0.5", "duration": "1.5"}, "'offset' and 'duration'"),
         ({"begin": "00:01.5", "duration": "3"}, "'begin' and 'duration'"),
         ({"tmin": "0", "tmax": "1"}, "'tmin' and 'tmax'"),
-        ({"channel": "2"}, "column 'channel' with '2', but a channel is not taken from a table"),
-        ({"Channel": "left"}, "column 'Channel' with 'left'"),
+        ({"channel_id": "2"}, "column 'channel_id' with '2'; .* call it channel"),
+        ({"Channels": "left"}, "column 'Channels' with 'left'"),
     ],
 )
 def test_rows_that_are_parts_of_recordings_are_refused_by_column(columns, says):
@@ -30,7 +28,8 @@ def test_rows_that_are_parts_of_recordings_are_refused_by_column(columns, says):
 @pytest.mark.parametrize(
     "columns",
     [
-        {"channel": "telephone"},  # of transmission
+        {"start": "0", "end": "1.5", "channel": "2"},  # as they are called
+        {"channel_type": "telephone"},
         {"duration": "3.5"},
         {"onset": "12"},  # of an illness, in years
         {"offset": "1"},

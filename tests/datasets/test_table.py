@@ -1,11 +1,14 @@
+import json
 import os
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sfmforensics.audio import Segment
 from sfmforensics.datasets import load_corpus, load_table
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
@@ -37,7 +40,7 @@ def test_paths_are_relative_to_the_table_and_stay_in_its_order(write_table, tmp_
     assert corpus.groups.tolist() == ["x", "y", "z"]
 
 
-@pytest.mark.parametrize("name", ["speaker", "emotion", "gender", "session", "Session"])
+@pytest.mark.parametrize("name", ["speaker", "emotion", "gender"])
 @pytest.mark.parametrize("cells", [("1", "", "NA"), ("1", "", "3"), ("1.0", "", "2.0")])
 @pytest.mark.filterwarnings("ignore:.*also 'NA'")
 def test_labels_stay_as_written(write_table, name, cells):
@@ -84,8 +87,6 @@ def test_numbers_that_are_names_are_labels_which_is_said(write_table):
     says = "'extra' holds '20240330000000000001', more than 15 digits, .*; it was read as labels"
     with pytest.warns(DatasetWarning, match=says):
         assert column(write_table, "extra", *ids).tolist() == ids
-    with pytest.warns(DatasetWarning, match="'session' holds .* it was read as labels"):
-        assert column(write_table, "session", *ids).tolist() == ids
     with pytest.warns(DatasetWarning, match="'take' holds '1.1' and '1.10', one number in two"):
         assert column(write_table, "take", "1.10", "1.1").tolist() == ["1.10", "1.1"]
     with warnings.catch_warnings():
@@ -149,11 +150,12 @@ def test_an_age_that_is_none_is_named(write_table, age):
         ("path,Age,age\na.wav,1,2\n", r"\['age'\] more than once"),
         (",path\nx,a.wav\n", "column 1 has no name"),
         ("Unnamed: 0,path\n1,a.wav\n1,b.wav\n2,c.wav\n", "column 1 has no name"),
-        (
-            "path,start,end,speaker\na.wav,0,1,x\na.wav,1,2,x\n",
-            "has the columns 'start' and 'end', but segments .* write each segment to a file",
-        ),
-        ("path,channel\na.wav,1\n", "has a column 'channel' with '1', but .*--channel"),
+        ("path,start,end\na.wav,0,1\nb.wav,2,1.5\n", "row 3 ends at 1.5 s and begins at 2 s"),
+        ("path,end\na.wav,0\n", "row 2 ends at 0 s and begins at 0 s"),
+        ("path,start\na.wav,-1\n", "row 2, column 'start': '-1' is no number of seconds"),
+        ("path,start\na.wav,0:30\n", "'0:30' is no number of seconds.*as in 12.5"),
+        ("path,Start,End\na.wav,1,2\na.wav,1.0,2.000\n", r"lists a.wav#t=1,2 twice .rows 2 and 3"),
+        ("path,channel\na.wav,1\nb.wav,phone\n", "row 3, column 'channel': 'phone', where other"),
         ("path,speaker\na.wav,x\nb.wav\n", "row 3 has 1 cells, the header has 2"),
         ("path,speaker\na.wav,x,y\n", "row 2 has 3 cells"),
         ("path,speaker\n,x\n", "row 2 has no path"),
@@ -231,7 +233,8 @@ def test_tasks_are_chosen_and_the_rest_is_kept_as_written(write_table):
         (["emotion", "mood"], "no column 'mood' to be learnt; there are speaker, emotion, age"),
         ([], "no task is named; there are speaker"),
         ("emotion", r"tasks is 'emotion', one text; give a list of names, as in \['emotion'\]"),
-        (["path"], "no column 'path' to be learnt"),
+        (["path"], "'path' is no task"),
+        (["Session"], "'Session' is no task: such a column says what a recording is"),
     ],
 )
 def test_tasks_that_are_no_columns_are_refused(write_table, tasks, says):
@@ -247,8 +250,8 @@ def test_a_chosen_column_that_is_blank_is_refused(write_table):
 def test_what_is_not_chosen_cannot_stop_a_corpus_but_segments_do(write_table):
     table = write_table("path,emotion,age\na.wav,joy,unknown\n")
     assert load_table(table, tasks=["emotion"]).details["age"].tolist() == ["unknown"]
-    with pytest.raises(DatasetError, match="column 'start', but segments"):
-        load_table(write_table("path,emotion,start\na.wav,joy,0\n"), tasks=["emotion"])
+    with pytest.raises(DatasetError, match="column 'start_time'; if its rows are segments"):
+        load_table(write_table("path,emotion,start_time\na.wav,joy,0\n"), tasks=["emotion"])
 
 
 def test_the_first_line_of_excel_is_obeyed(write_table):
@@ -398,3 +401,104 @@ def test_any_bytes_are_a_corpus_or_an_error_in_one_line(write_table, tmp_path, c
         # Nothing but what is in the folder is ever listed.
         assert {os.path.dirname(path) for path in corpus.data} == {str(tmp_path)}
         assert len(corpus.data) == len(corpus.target) == len(corpus.details)
+
+
+def test_rows_are_segments_where_they_say_so(write_table, tmp_path):
+    rows = "a.wav,0.5,2,left,x,hi\na.wav,2,,2,y,\nb.wav,,,,x,so\n"
+    corpus = load_table(write_table(f"path,start,End,channel,speaker,text\n{rows}"))
+    a, b = str(tmp_path / "a.wav"), str(tmp_path / "b.wav")
+    assert corpus.data == [Segment(a, 0.5, 2.0, 1), Segment(a, 2.0, None, 2), b]
+    assert [getattr(one, "origin", "") for one in corpus.data] == [
+        "table.csv, row 2",
+        "table.csv, row 3",
+        "",
+    ]
+    assert list(corpus.target) == ["speaker"]
+    assert corpus.details.drop(columns=["start", "end"]).to_dict("list") == {
+        "channel": [1, 2, None],
+        "text": ["hi", None, "so"],
+    }
+    np.testing.assert_array_equal(corpus.details["end"], [2, np.nan, np.nan])
+
+
+def test_a_channel_that_is_no_side_is_a_detail(write_table):
+    corpus = load_table(write_table("path,channel,speaker\na.wav,phone,x\nb.wav,,y\n"))
+    assert [type(one) for one in corpus.data] == [str, str]
+    assert corpus.details["channel"].tolist() == ["phone", None]
+
+
+def test_what_says_what_a_recording_is_is_never_learnt(write_table):
+    columns = ["text", "split", "session", "condition", "voice", "rater1", "Rater_B", "emotion"]
+    corpus = load_table(write_table(f"path,{','.join(columns)}\na.wav,{','.join('01234567')}\n"))
+    assert list(corpus.target) == ["emotion"]
+    assert list(corpus.details) == [name.lower() for name in columns[:-1]]
+
+
+SAME_TABLE = """path,speaker,age,emotion,take,score,note
+a.wav,01,33,joy,1,0.5,x
+b.wav,02,,,2,1.25,
+c.wav,01,40.5,calm,3,2,"y, z"
+"""
+
+
+@pytest.fixture
+def records():
+    return [
+        {"path": "a.wav", "speaker": "01", "age": 33, "emotion": "joy", "take": 1, "score": 0.5}
+        | {"note": "x"},
+        {"path": "b.wav", "speaker": "02", "age": None, "take": 2, "score": 1.25, "note": None},
+        {"path": "c.wav", "speaker": "01", "age": 40.5, "emotion": "calm", "take": 3, "score": 2.0}
+        | {"note": "y, z"},
+    ]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet"])
+def test_json_and_parquet_give_what_csv_gives(write_table, tmp_path, records, form):
+    expected = load_table(write_table(SAME_TABLE))
+    table = tmp_path / f"table.{form}"
+    if form == "json":
+        table.write_text(json.dumps(records))
+    elif form == "jsonl":
+        table.write_text("\n".join(map(json.dumps, records)) + "\n\n")
+    else:
+        pytest.importorskip("pyarrow", reason="pyarrow, of the extra parquet, is not installed")
+        pd.DataFrame(records).astype({"take": "int32"}).to_parquet(table)
+    corpus = load_table(table)
+    assert corpus.data == expected.data
+    columns = list(expected.target)  # in the order in which they first appear
+    pd.testing.assert_frame_equal(corpus.target[columns], expected.target)
+    assert corpus.groups.tolist() == ["01", "02", "01"]
+    assert corpus.filename == str(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("t.jsonl", '{"path": "a.wav"}\n{"path":', r"t.jsonl: line 2: this is not JSON"),
+        ("t.jsonl", '["a.wav"]\n', r"record 1 is \['a.wav'\], not an object such as"),
+        ("t.json", '{"path": "a.wav"}', "holds a dict, not a list of objects"),
+        ("t.json", "[]", "holds no recordings"),
+        ("t.json", '[{"path": "a.wav", "age": [3]}]', "record 1: 'age' holds a list"),
+        ("t.json", '[{"file": "a.wav"}]', "has no column 'path', found"),
+        ("t.jsonl", '{"path": "a.wav"}\n{"speaker": "x"}\n', "line 2 has no path"),
+        ("t.json", '[{"path": "a.wav", "x": "\\u0007"}]', "'x' holds a control character"),
+        ("t.json", '[{"path": "a.wav"}, {"path": "d.wav"}]', "first is in record 2"),
+        ("t.json", b"\xff", "is not UTF-8"),
+        ("t.parquet", "PAR", "cannot be read as Parquet"),
+    ],
+)
+def test_records_that_cannot_be_used_are_refused(make_files, tmp_path, name, text, says):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="pyarrow, of the extra parquet, is not installed")
+    make_files("a.wav", root=tmp_path)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DatasetError, match=says):
+        load_table(tmp_path / name)
+
+
+def test_numbers_of_json_are_names_where_their_text_says_so(make_files, tmp_path):
+    make_files("a.wav", "b.wav", root=tmp_path)
+    rows = '[{"path": "a.wav", "take": 1.10}, {"path": "b.wav", "take": 1.1}]'
+    (tmp_path / "t.json").write_text(rows)
+    with pytest.warns(DatasetWarning, match="one number in two spellings"):
+        assert load_table(tmp_path / "t.json").target["take"].tolist() == ["1.10", "1.1"]
