@@ -107,12 +107,13 @@ class Format(StrEnum):
 Corpus = Annotated[
     str,
     typer.Option(
-        metavar="|".join(CORPORA),
-        help="Which layout the recordings have; or a corpus that another package brings.",
+        metavar="NAME",
+        help=f"Which layout the recordings have ({', '.join(CORPORA)}), or what another package "
+        "brings; auto recognises it.",
     ),
     WORDS,
 ]
-Root = Annotated[Path, typer.Option(help="Folder of the corpus; with table, a CSV table."), READ]
+Root = Annotated[Path, typer.Option(help="Folder of the corpus, or its table."), READ]
 AllowOutside = Annotated[
     bool,
     typer.Option(

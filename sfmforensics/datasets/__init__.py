@@ -15,11 +15,29 @@ from sklearn.utils import Bunch
 
 from sfmforensics._utils.entry_points import Additions
 from sfmforensics.datasets._base import Corpus, choose_tasks, find_copies, get_data_home, make_bunch
+from sfmforensics.datasets.ased import load_ased
+from sfmforensics.datasets.audformat import load_audformat
+from sfmforensics.datasets.audiofolder import load_audiofolder, load_dataset
+from sfmforensics.datasets.auto import BY_NAMES, load_auto
 from sfmforensics.datasets.baved import fetch_baved, load_baved
+from sfmforensics.datasets.commonvoice import load_commonvoice
 from sfmforensics.datasets.cremad import load_cremad
+from sfmforensics.datasets.emobox import load_emobox
 from sfmforensics.datasets.emodb import load_emodb
+from sfmforensics.datasets.emovo import load_emovo
+from sfmforensics.datasets.folder import load_folder
+from sfmforensics.datasets.kaldi import load_kaldi
+from sfmforensics.datasets.lhotse import load_lhotse
+from sfmforensics.datasets.librispeech import load_librispeech
+from sfmforensics.datasets.nemo import load_nemo
+from sfmforensics.datasets.ravdess import load_ravdess
+from sfmforensics.datasets.savee import load_savee
+from sfmforensics.datasets.shemo import load_shemo
 from sfmforensics.datasets.synthetic import make_speech_corpus
 from sfmforensics.datasets.table import load_manifest, load_table
+from sfmforensics.datasets.tess import load_tess
+from sfmforensics.datasets.timit import load_timit
+from sfmforensics.datasets.urdu import load_urdu
 from sfmforensics.exceptions import DatasetError
 
 if TYPE_CHECKING:
@@ -33,25 +51,49 @@ __all__ = [
     "fetch_baved",
     "find_copies",
     "get_data_home",
+    "load_ased",
+    "load_audformat",
+    "load_audiofolder",
+    "load_auto",
     "load_baved",
+    "load_commonvoice",
     "load_corpus",
     "load_cremad",
+    "load_dataset",
+    "load_emobox",
     "load_emodb",
+    "load_emovo",
+    "load_folder",
+    "load_kaldi",
+    "load_lhotse",
+    "load_librispeech",
     "load_manifest",
+    "load_nemo",
+    "load_ravdess",
+    "load_savee",
+    "load_shemo",
     "load_table",
+    "load_tess",
+    "load_timit",
+    "load_urdu",
     "make_speech_corpus",
 ]
 
 CORPORA: dict[str, Callable[..., Bunch]] = {
-    "baved": load_baved,
-    "emodb": load_emodb,
-    "cremad": load_cremad,
+    "auto": load_auto,
     "table": load_table,
+    "folder": load_folder,
+    "audiofolder": load_audiofolder,
+    "audformat": load_audformat,
+    "emobox": load_emobox,
+    "kaldi": load_kaldi,
+    "lhotse": load_lhotse,
+    **BY_NAMES,
 }
-"""Loaders by the names of their corpora, the one table of them; "table" is a CSV table of a user.
-Another package adds to it by an entry point of the group ``sfmforensics.corpora``: a function
-``load(root)`` whose Bunch has at least ``data`` and ``target``, and which may take the options of
-`load_corpus`."""
+"""Loaders by the names of their corpora and formats, the one table of them; "table" is a table of a
+user, and "auto" recognises the others. Another package adds to it by an entry point of the group
+``sfmforensics.corpora``: a function ``load(root)`` whose Bunch has at least ``data`` and
+``target``, and which may take the options of `load_corpus`."""
 
 _EARLIER_NAMES = {"manifest": "table"}
 _ADDITIONS = Additions(
@@ -74,10 +116,10 @@ def load_corpus(
         Which corpus: one of `CORPORA`, or one that another package brings. "manifest" is an
         earlier name of "table".
     root : path-like
-        Its folder; for "table" the CSV table.
+        Its folder; for "table" the table.
     allow_outside : bool, default=False
-        For "table", or another loader that takes it: whether its paths may lead out of the folder
-        of the table, see `load_table`.
+        For loaders that take it, of formats that list their recordings: whether paths may lead out
+        of the folder, see `load_table`.
     tasks : sequence of str or None, default=None
         Columns of the labels that are learnt, such as ``["emotion", "age"]``; all by default. The
         others are kept in ``details``, and folds go by the speaker still.
@@ -91,22 +133,22 @@ def load_corpus(
     ------
     DatasetError
         The name is unknown, the loader refuses the root, `allow_outside` is set for a corpus
-        that has no table, or there is no such task; or what another package brings cannot be
-        loaded, or gives no corpus.
+        that lists no recordings, or there is no such task; or what another package brings cannot
+        be loaded, or gives no corpus.
 
     Examples
     --------
-    >>> load_corpus("timit", "corpora/timit")
+    >>> load_corpus("switchboard", "corpora/switchboard")
     Traceback (most recent call last):
     ...
-    sfmforensics.exceptions.DatasetError: unknown corpus 'timit'; choose baved, emodb, cremad or
-    table (a CSV table of your own)
+    sfmforensics.exceptions.DatasetError: unknown corpus 'switchboard'; choose auto, table (a table
+    of your own), folder, audiofolder, audformat, emobox, kaldi, lhotse, ased, ... or urdu
     """
     load = CORPORA.get(_EARLIER_NAMES.get(name, name)) or _loader_of_a_package(name)
     takes = signature(load).parameters
     if allow_outside and "allow_outside" not in takes:
         raise DatasetError(
-            f"corpus {str(name)!r}: only a table can list recordings outside of its folder; "
+            f"corpus {str(name)!r}: it lists no recordings that could lie outside of its folder; "
             f"leave out --allow-outside (allow_outside=True)"
         )
     options = {"allow_outside": True} if allow_outside else {}
@@ -120,7 +162,7 @@ def _loader_of_a_package(name: str) -> Callable[..., Bunch]:
     load = _ADDITIONS.load(name)
     if load is None:
         names = [*CORPORA, *_ADDITIONS.names()]
-        names[names.index("table")] = "table (a CSV table of your own)"
+        names[names.index("table")] = "table (a table of your own)"
         raise DatasetError(
             f"unknown corpus {name!r}; choose {', '.join(names[:-1])} or {names[-1]}"
         )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import FileRecording
+    from sfmforensics._types import FileRecording, Recording
 
 MAX_AGE = 130
 """Oldest age accepted, in years."""
@@ -62,6 +62,47 @@ _SURPRISES = {
 }
 
 
+GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+"""How formats that fix it write the sex of a speaker, in small letters."""
+_ALIASES = {
+    "speaker": ("speaker_id", "client_id", "spk_id", "spk"),
+    "gender": ("sex",),
+    "text": ("transcription", "transcript", "sentence", "raw_text"),
+}
+"""Names that other formats have for what is known here."""
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SPLITS |= {"eval": "test", "evaluation": "test", "dev": "dev", "devel": "dev"}
+_SPLITS |= {"development": "dev", "valid": "dev", "val": "dev", "validation": "dev"}
+
+
+def split_of(name: str) -> str:
+    """Which side of an official split a folder or a file is called after; "" for none.
+
+    Examples
+    --------
+    >>> split_of("Validation"), split_of("anger")
+    ('dev', '')
+    """
+    return _SPLITS.get(name.lower(), "")
+
+
+def columns_of(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Columns under the names that they have here.
+
+    Examples
+    --------
+    >>> list(columns_of({"speaker_id": ["7"], "Sex": ["f"], "sentence": ["hi"], "room": ["1"]}))
+    ['speaker', 'gender', 'text', 'room']
+    """
+    named = {known_name(name): cells for name, cells in columns.items()}
+    ours = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
+    renamed: dict[str, list[str]] = {}
+    for name, cells in named.items():
+        known = ours.get(name.lower(), name)
+        renamed[name if known in named or known in renamed else known] = cells
+    return renamed
+
+
 @dataclass
 class Listing:
     """Recordings and what is said of them, as texts.
@@ -88,27 +129,30 @@ class Listing:
 
 
 def corpus_of(
-    listing: Listing, *, tasks: Sequence[str] | None = None, allow_outside: bool = False
+    listing: Listing,
+    *,
+    tasks: Sequence[str] | None = None,
+    allow_outside: bool = False,
+    details: Sequence[str] = (),
+    data: Sequence[Recording] | None = None,
 ) -> Bunch:
-    """Make the corpus that a listing tells of, as `load_table` says."""
-    source, root, rows = listing.source, listing.root, listing.rows
+    """Make the corpus that a listing tells of, as `load_table` says.
+
+    Columns named by `details` are never learnt, besides those that never are; with `data` the
+    recordings are these, and no path is looked at.
+    """
+    source, rows = listing.source, listing.rows
     columns = dict(listing.columns)
     refuse_parts(source, columns)
-    chosen = _chosen(source, columns, tasks)
-    if not os.path.isdir(root):
-        raise DatasetError(f"{root}: is no folder; give root, the folder with the recordings")
-    cells = columns.pop("path")
-    paths = _paths(source, root, cells, rows)
-    if not allow_outside:  # asked first: whether a file is there is not told of what is elsewhere
-        _refuse_outside(source, root, paths, rows)
-    _refuse_missing(source, root, paths, cells, rows, allow_outside)
-    data, parts = _recordings(source, paths, columns, rows)
-    _refuse_twice(source, data, cells, rows)
-    labels, details = {}, dict(parts)
+    chosen = _chosen(source, columns, tasks, details)
+    facts: dict[str, pd.Series] = {}
+    if data is None:
+        data, facts = _found(listing, columns, allow_outside)
+    labels = {}
     for name, cells in columns.items():
-        if name not in chosen or is_detail(name):
+        if name not in chosen:
             if any(cells) and not is_index(cells, name):
-                details[name] = label_column(cell or None for cell in cells)
+                facts[name] = label_column(cell or None for cell in cells)
             continue
         if tasks is None and is_index(cells, name):
             warn_of_index(source, f"the column {shown(name)}")
@@ -133,21 +177,41 @@ def corpus_of(
     descr = listing.descr or (
         f"{len(data)} recordings, listed in {source.name} with {', '.join(labels) or 'no label'}."
     )
-    speakers = details.get("speaker")
+    speakers = facts.get("speaker")
     bunch = make_bunch(
         data,
         target,
         descr=descr,
         groups=None if speakers is None else speakers.fillna(UNKNOWN_SPEAKER),
-        details=pd.DataFrame(details, index=target.index),
+        details=pd.DataFrame(facts, index=target.index),
     )
     return Corpus(**bunch, filename=str(source)) if source.is_file() else bunch
 
 
+def _found(
+    listing: Listing, columns: dict[str, list[str]], allow_outside: bool
+) -> tuple[list[FileRecording], dict[str, pd.Series]]:
+    """The files that a listing names, or parts of them, which are there and may be read."""
+    source, root, rows = listing.source, listing.root, listing.rows
+    if not os.path.isdir(root):
+        raise DatasetError(f"{root}: is no folder; give root, the folder with the recordings")
+    cells = columns.pop("path")
+    paths = _paths(source, root, cells, rows)
+    if not allow_outside:  # asked first: whether a file is there is not told of what is elsewhere
+        _refuse_outside(source, root, paths, rows)
+    _refuse_missing(source, root, paths, cells, rows, allow_outside)
+    data, facts = _recordings(source, paths, columns, rows)
+    _refuse_twice(source, data, cells, rows)
+    return data, facts
+
+
 def _chosen(
-    source: Path, columns: Mapping[str, Sequence[str]], tasks: Sequence[str] | None
+    source: Path,
+    columns: Mapping[str, Sequence[str]],
+    tasks: Sequence[str] | None,
+    details: Sequence[str],
 ) -> list[str]:
-    labels = [name for name in columns if not is_detail(name)]
+    labels = [name for name in columns if not is_detail(name) and name not in details]
     if tasks is None:
         return labels
     never = [name for name in ([] if isinstance(tasks, str) else tasks) if is_detail(name)]
@@ -196,7 +260,9 @@ def _recordings(
             data.append(path)
         else:
             data.append(Segment(path, start or 0.0, end, channel, f"{source.name}, {row}"))
-    details = {name: pd.Series(values, dtype=float) for name, values in times.items()}
+    details: dict[str, pd.Series] = {
+        name: pd.Series(values, dtype=float) for name, values in times.items()
+    }
     if any(channel is not None for channel in channels):
         details["channel"] = label_column(channels)
     return data, details
