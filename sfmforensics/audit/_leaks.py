@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.exceptions import SFMForensicsError
-from sfmforensics.model_selection import PROTOCOLS, SPEAKER, make_splits
+from sfmforensics.model_selection import BOTH, SPEAKER, make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ def find_leaks(
     copies = np.asarray(copies)
     joined = copies if near is None else join_copies(copies, near)
     rows = []
-    for protocol in PROTOCOLS:
+    for protocol in BOTH:
         for together, title in ((None, "ignored"), (joined, "kept together")):
             row: dict[str, Any] = {"protocol": protocol, "copies are": title}
             rows.append(row)

@@ -146,6 +146,7 @@ def show_comparison(questioned: str, known: list[str], comparison: Comparison) -
 
 def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
     """Print the table of scores, the paper's figures beside ours where there are any."""
+    from sfmforensics.model_selection import PROTOCOLS
     from sfmforensics.paper import paper_rows_of
     from sfmforensics.report import format_summary, summarise, to_rich
 
@@ -155,13 +156,38 @@ def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
     table = to_rich(_by_task(lines), "mean ± sd over folds")
     table.keys = 2
     console.print(table, soft_wrap=True)
-    if "disjoint" in set(scores.protocol):
+    there = set(scores.protocol)
+    if there != {"closed"}:
         explain(
-            "closed: every speaker is in training and test, as in the paper; age and gender then "
-            "largely measure how well speakers are remembered.\n"
-            "disjoint: no speaker is in both; speaker recognition is not defined there.",
+            "\n".join(
+                f"{name}: {protocol.meaning}."
+                for name, protocol in PROTOCOLS.items()
+                if name in there or (name == "closed" and "disjoint" in there)
+            ),
             console,
         )
+
+
+def show_overlaps(directory: PathLike, console: Console) -> None:
+    """Say what other protocols than closed and disjoint leave out, and let be on both sides."""
+    from sfmforensics.report import read_run
+
+    audit = read_run(directory).config.get("audit", {})
+    lines = []
+    for name, untested in audit.get("never_tested", {}).items():
+        said = [
+            f"{untested} recordings are tested by no fold",
+            f"{audit['on_neither_side'][name]:g} are on neither side of a fold",
+        ]
+        for what in ("speakers", "texts"):
+            shared = audit.get(f"shared_{what}", {}).get(name)
+            if shared is not None:
+                said.append(f"{shared:g} {what} are on both sides")
+        copies = audit["shared_copies"].get(name, 0)
+        said.append(f"{copies} test recordings have a copy in training")
+        lines.append(f"{name}: {'; '.join(said)}.")
+    if lines:
+        explain("\n".join(lines), console)
 
 
 def _by_task(lines: pd.DataFrame) -> pd.DataFrame:

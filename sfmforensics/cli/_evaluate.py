@@ -15,6 +15,7 @@ from sfmforensics.cli._console import (
     explain,
     out,
     show_comparisons,
+    show_overlaps,
     show_scores,
     tell,
     tell_manifest,
@@ -39,11 +40,11 @@ from sfmforensics.cli._options import (
     Overwrite,
     Preset,
     PresetOption,
-    Protocol,
-    ProtocolOption,
+    Protocols,
     Repeats,
     Root,
     Seed,
+    SplitColumn,
     Tasks,
     Views,
     channel_of,
@@ -81,7 +82,8 @@ def evaluate(
         WORDS,
     ] = "tango",
     preset: PresetOption = Preset.tuned,
-    protocol: ProtocolOption = Protocol.both,
+    protocol: Protocols = "both",
+    split_column: SplitColumn = "split",
     folds: Folds = 5,
     repeats: Repeats = 1,
     each_speaker: Annotated[
@@ -114,7 +116,7 @@ def evaluate(
     on_error: OnErrorOption = OnError.stop,
     overwrite: Overwrite = False,
 ) -> None:
-    """Evaluate models over the folds of one or both protocols."""
+    """Evaluate models over the folds of some protocols."""
     from sfmforensics.datasets import load_corpus
     from sfmforensics.model_selection import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
@@ -127,6 +129,7 @@ def evaluate(
             models=specs(model),
             preset=preset,
             protocol=protocol,
+            split_column=split_column,
             folds=EACH_SPEAKER if each_speaker else folds,
             repeats=repeats,
             seed=seed,
@@ -144,6 +147,7 @@ def evaluate(
             overwrite=overwrite,
         )
     show_scores(evaluation.scores, corpus, out)
+    show_overlaps(output, out)
     show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
     tell_manifest(output / MANIFEST)
@@ -161,7 +165,7 @@ def reproduce(
         WORDS,
     ] = None,
     preset: PresetOption = Preset.paper,
-    protocol: ProtocolOption = Protocol.both,
+    protocol: Protocols = "both",
     folds: Folds = 5,
     repeats: Repeats = 1,
     seed: Seed = 0,

@@ -17,6 +17,7 @@ from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics.datasets import CORPORA
 from sfmforensics.embedders.registry import REGISTRY, quote_spec, split_list
 from sfmforensics.exceptions import OutputError, ParameterError, shown
+from sfmforensics.model_selection import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,14 +72,6 @@ class Preset(StrEnum):
 
     paper = "paper"
     tuned = "tuned"
-
-
-class Protocol(StrEnum):
-    """Protocols by name."""
-
-    closed = "closed"
-    disjoint = "disjoint"
-    both = "both"
 
 
 class OnError(StrEnum):
@@ -176,8 +169,22 @@ Cluster = Annotated[
     typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that sees the same files."),
     WORDS,
 ]
-ProtocolOption = Annotated[
-    Protocol, typer.Option(help="Speakers on both sides, on one side only, or both protocols.")
+Protocols = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        metavar="NAME[,NAME]",
+        help=f"What a fold keeps apart: some of {', '.join(PROTOCOLS)}; both is closed,disjoint.",
+    ),
+    WORDS,
+]
+SplitColumn = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN",
+        help="Under --protocol given: the column with train, dev, test, or numbers of folds.",
+    ),
+    WORDS,
 ]
 PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
 

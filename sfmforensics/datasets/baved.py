@@ -58,7 +58,7 @@ def load_baved(root: PathLike) -> Bunch:
         groups : ndarray of shape (n_recordings,)
             The speaker of each recording.
         details : DataFrame of shape (n_recordings, 2)
-            ``word`` ("0" to "6") and ``record`` (int), from the name of the file.
+            ``text`` (the word, "0" to "6") and ``record`` (int), from the name of the file.
         DESCR : str
             What the corpus is.
 
@@ -103,7 +103,7 @@ def load_baved(root: PathLike) -> Bunch:
             "age": fields["age"].astype(float),
         }
     )
-    details = pd.DataFrame({"word": fields["word"], "record": fields["record"].astype(int)})
+    details = pd.DataFrame({"text": fields["word"], "record": fields["record"].astype(int)})
     return make_bunch(paths, target, details=details, descr=_DESCR)
 
 

@@ -70,7 +70,7 @@ def load_cremad(root: PathLike) -> Bunch:
         groups : ndarray of shape (n_recordings,)
             The speaker of each recording.
         details : DataFrame of shape (n_recordings, 2)
-            ``sentence`` ("DFA", ...) and ``level`` ("unspecified", "low", "medium", "high").
+            ``text`` (the sentence, "DFA", ...) and ``level`` ("unspecified", "low", "medium", "high").
         DESCR : str
             What the corpus is.
 
@@ -133,7 +133,7 @@ def load_cremad(root: PathLike) -> Bunch:
     )
     details = pd.DataFrame(
         {
-            "sentence": fields["sentence"],
+            "text": fields["sentence"],
             "level": label_column(map(_LEVELS.get, fields["level"])),
         }
     )

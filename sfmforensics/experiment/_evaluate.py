@@ -25,7 +25,14 @@ from sfmforensics.metrics import (
     pair_trials,
     task_score,
 )
-from sfmforensics.model_selection import SPEAKER, check_target, joined_groups, make_splits
+from sfmforensics.model_selection import (
+    PROTOCOLS,
+    SPEAKER,
+    check_target,
+    joined_groups,
+    make_splits,
+    never_heard,
+)
 from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
@@ -158,6 +165,7 @@ def evaluate(
     paths: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
     copies: Column | None = None,
+    details: pd.DataFrame | None = None,
     search: Mapping[str, Sequence[Any]] | None = None,
     seed: int = 0,
     n_jobs: int = 1,
@@ -187,9 +195,13 @@ def evaluate(
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one: a search keeps them on one side of its own
         folds, and they are not compared with each other for the equal error rate.
+    details : DataFrame of shape (n_recordings, n_details) or None, default=None
+        What else is known of the recordings, as a corpus has it: a search under "text" and
+        "speaker+text" draws its folds by the sentences.
     search : dict of str to list, or None, default=None
         Values of parameters to choose from, by 3 folds of the training side that are drawn as the
-        outer ones are: under "disjoint" no speaker is on two sides of them either. Chosen is what
+        outer ones are: under "disjoint" no speaker is on two sides of them either (under "given",
+        where no test speaker is in training). Chosen is what
         has the best `mean_skill` over the tasks that the protocol defines, with one network each;
         the chosen is then fitted with as many as the estimator's ``n_members`` says.
     seed : int, default=0
@@ -217,10 +229,11 @@ def evaluate(
 
     Notes
     -----
-    Under "disjoint" the speakers of the test side were never heard, so nobody can be recognised:
-    of the speaker there are no answers, and the one score is the equal error rate of comparing
-    recordings by their fused representation. Under "closed" the equal error rate is that of each
-    recording claiming to be each speaker of the training side. The two cannot be compared.
+    Under "disjoint" and "speaker+text" the speakers of the test side were never heard, and under
+    "given" they may not be (see `never_heard`), so nobody can be recognised: of the speaker there
+    are no answers, and the one score is the equal error rate of comparing recordings by their fused
+    representation. Under others, as "closed", the equal error rate is that of each recording
+    claiming to be each speaker of the training side. The two cannot be compared.
 
     Examples
     --------
@@ -245,6 +258,7 @@ def evaluate(
         paths=paths,
         tasks=tasks,
         copies=copies,
+        details=details,
         search=search,
         seed=seed,
         keep=keep,
@@ -272,6 +286,7 @@ class PlannedFolds:
         paths: Sequence[object] | None = None,
         tasks: Sequence[Any] | None = None,
         copies: Column | None = None,
+        details: pd.DataFrame | None = None,
         search: Mapping[str, Sequence[Any]] | None = None,
         seed: int = 0,
         keep: PathLike | None = None,
@@ -293,8 +308,11 @@ class PlannedFolds:
             for name in models
             for fold, (train, test) in enumerate(folds)
         ]
+        self._unheard = {
+            protocol: never_heard(protocol, target, folds) for protocol, folds in splits.items()
+        }
         self._inner = {
-            (protocol, fold): _inner_folds(target, protocol, train, copies, seed)
+            (protocol, fold): self._inner_folds(protocol, train, copies, details, seed)
             for protocol, folds in splits.items()
             for fold, (train, _) in enumerate(folds if search else ())
         }
@@ -313,11 +331,40 @@ class PlannedFolds:
             job for job, kept in zip(self._jobs, self._kept, strict=True) if kept is None
         ]
 
+    def _inner_folds(
+        self,
+        protocol: str,
+        train: IntArray,
+        copies: Column | None,
+        details: pd.DataFrame | None,
+        seed: int,
+    ) -> list[Split]:
+        """Folds of a training side, drawn as the outer ones are; of what is given, by its kind."""
+        within = None if copies is None else np.asarray(copies)[train]
+        known = None if details is None else details.iloc[train]
+        drawn = protocol
+        if PROTOCOLS.get(protocol, PROTOCOLS["closed"]).speakers is None:
+            drawn = "disjoint" if self._unheard[protocol] else "closed"
+        try:
+            return make_splits(
+                self._target.iloc[train],
+                drawn if drawn in PROTOCOLS else "closed",
+                folds=INNER_FOLDS,
+                seed=seed,
+                copies=within,
+                details=known,
+            )
+        except TargetError as error:
+            raise TargetError(
+                f"the search splits the training side of each {protocol} fold again, and one "
+                f"cannot be split ({error}); leave out the search, or use more folds"
+            ) from error
+
     def missing(self) -> Iterator[Any]:
         """Calls for joblib: the folds that were not kept, in the order in which they are wanted."""
         for name, protocol, fold, train, test in self._missing:
             yield delayed(_run_fold)(
-                *(self._models[name], protocol, train, test),
+                *(self._models[name], self._unheard[protocol], train, test),
                 *(self._keep_fitted and fold == 0, self._inner.get((protocol, fold))),
                 **self._shared,
             )
@@ -343,14 +390,14 @@ class PlannedFolds:
         for (name, protocol, fold, _, test), outcome in self._outcomes(computed):
             predicted, compared, chosen, fitted = outcome
             row = [name, self._views, protocol, fold]
-            of_fold = _fold_scores(labels.iloc[test], protocol, outcome)
+            of_fold = _fold_scores(labels.iloc[test], self._unheard[protocol], outcome)
             scores += [[*row, *score] for score in of_fold]
             choices += [[*row, parameter, value] for parameter, value in chosen.items()]
             if fitted is not None:
                 fitted_first[name, protocol] = fitted
             if compared is not None:
                 trials.setdefault((name, protocol), []).append(compared)
-            for task in _answered(labels, protocol):
+            for task in _answered(labels, self._unheard[protocol]):
                 answers = predicted[task].astype(object) if task in predicted else None
                 tested[name].append(test)
                 predictions[name].append(
@@ -382,18 +429,18 @@ class PlannedFolds:
         )
 
 
-def _answered(target: pd.DataFrame, protocol: str) -> list[Any]:
+def _answered(target: pd.DataFrame, unheard: bool) -> list[Any]:
     """Tasks that are defined: who speaks is not, of a voice that was never heard."""
-    return [task for task in target if not (protocol == "disjoint" and task == SPEAKER)]
+    return [task for task in target if not (unheard and task == SPEAKER)]
 
 
 def _fold_scores(
-    true: pd.DataFrame, protocol: str, outcome: Any
+    true: pd.DataFrame, unheard: bool, outcome: Any
 ) -> Iterator[tuple[Any, str, float]]:
     predicted, compared, *_ = outcome
     true = true.reset_index(drop=True)
     for task in true.columns:
-        if task in _answered(true, protocol):
+        if task in _answered(true, unheard):
             for metric in METRICS.of(task_kind(true[task])):
                 learnt = task in predicted
                 yield task, metric, task_score(true, predicted, task, metric) if learnt else np.nan
@@ -403,7 +450,7 @@ def _fold_scores(
 
 def _run_fold(
     model: BaseEstimator,
-    protocol: str,
+    unheard: bool,
     train: IntArray,
     test: IntArray,
     keep: bool,
@@ -417,19 +464,19 @@ def _run_fold(
 ) -> tuple[Any, ...]:
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
-    voices = _voices(target, copies) if protocol == "disjoint" else None
+    voices = _voices(target, copies) if unheard else None
     fitted, chosen = LearntTasks(model, voices=voices), {}
     answered = target if tasks is None else target[list(tasks)]
     labels = answered.reset_index(drop=True).iloc[train]
     if search:
-        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(answered, protocol))
+        chosen = _choose(fitted, rows[train], labels, search, inner, _answered(answered, unheard))
         fitted = clone(fitted).set_params(**chosen)
     fitted.fit(rows[train], labels)
     chosen = {name.removeprefix("estimator__"): value for name, value in chosen.items()}
     predicted, learnt = fitted.predict(rows[test]), fitted.estimator_
     compared = None
     if SPEAKER in answered:
-        compared = _compare(learnt, rows[test], target, test, protocol, copies)
+        compared = _compare(learnt, rows[test], target, test, unheard, copies)
     return predicted, compared, chosen, learnt if keep else None
 
 
@@ -458,22 +505,6 @@ def _choose(
     return compared.fit(X, y).best_params_
 
 
-def _inner_folds(
-    target: pd.DataFrame, protocol: str, train: IntArray, copies: Column | None, seed: int
-) -> list[Split]:
-    """Folds of a training side, drawn as the outer ones are."""
-    within = None if copies is None else np.asarray(copies)[train]
-    try:
-        return make_splits(
-            target.iloc[train], protocol, folds=INNER_FOLDS, seed=seed, copies=within
-        )
-    except TargetError as error:
-        raise TargetError(
-            f"the search splits the training side of each {protocol} fold again, and one cannot be "
-            f"split ({error}); leave out the search, or use more folds"
-        ) from error
-
-
 def _voices(target: pd.DataFrame, copies: Column | None) -> IntArray | None:
     """Number of the voice of each recording: speakers who share a copy are one."""
     if SPEAKER not in target:
@@ -487,14 +518,14 @@ def _compare(
     X: Any,
     target: pd.DataFrame,
     test: IntArray,
-    protocol: str,
+    unheard: bool,
     copies: Column | None,
 ) -> Trials | None:
     """Trials of one fold's test side, or None where there is nobody to tell apart."""
     if model is None or SPEAKER not in target or task_kind(target[SPEAKER]) != CLASSIFICATION:
         return None
     speakers = target[SPEAKER].iloc[test].reset_index(drop=True)
-    if protocol == "disjoint":
+    if unheard:
         voices = pd.Series(cast("IntArray", _voices(target, copies))[test]).where(speakers.notna())
         apart = None if copies is None else np.asarray(copies)[test]
         trials = pair_trials(model, X, voices, copies=apart)

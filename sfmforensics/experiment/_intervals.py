@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfmforensics.metrics import METRICS, Trials, bootstrap_intervals, eer_interval
 from sfmforensics.metrics._groups import groupings_of
-from sfmforensics.model_selection import SPEAKER, joined_groups
+from sfmforensics.model_selection import PROTOCOLS, SPEAKER, TEXT, joined_groups
 from sfmforensics.results import INTERVAL_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
 
@@ -28,6 +28,7 @@ def score_intervals(
     *,
     views: str,
     copies: Column | None = None,
+    details: pd.DataFrame | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -43,6 +44,8 @@ def score_intervals(
         Name of the views, for the table.
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one.
+    details : DataFrame of shape (n_recordings, n_details) or None, default=None
+        What else is known of the recordings: "text", where there is any.
     n_resamples : int, default=1000
         Number of resamples.
     seed : int, default=0
@@ -57,10 +60,11 @@ def score_intervals(
 
     Notes
     -----
-    Resampled are speakers under "disjoint" (those who share a recording as one), recordings, with
-    their copies, under "closed": the claim there is about these speakers only. Scores are of all
-    folds together, so that an error or a recall can differ from the mean over the folds; the equal
-    error rate is the mean over the folds.
+    Resampled are speakers under "disjoint" and "speaker+text" (those who share a recording as one),
+    and under "given" where they are known; sentences under "text", where `details` has them; and
+    recordings, with their copies, under "closed": the claim there is about these speakers only.
+    Scores are of all folds together, so that an error or a recall can differ from the mean over the
+    folds; the equal error rate is the mean over the folds.
 
     Groups are those of every label but the speaker with at most 12 classes, and decades of an age
     (quartiles of any other number). A task by its own label has its first metric only: the recall
@@ -79,9 +83,7 @@ def score_intervals(
     0  all    1.0  0.832
     """
     alone = np.arange(len(target)) if copies is None else np.asarray(copies)
-    units = {"closed": alone}
-    if SPEAKER in target:
-        units["disjoint"] = joined_groups(target[SPEAKER], alone)
+    units = _units(target, alone, details)
     every: Array = np.full(len(target), None, dtype=object)
     groupings = {"all": every} | groupings_of(target.drop(columns=SPEAKER, errors="ignore"))
     drawn = {"n_resamples": n_resamples, "random_state": seed}
@@ -124,6 +126,17 @@ def score_intervals(
                 if interval.n:
                     rows.append(_row(model, views, protocol, SPEAKER, "eer", by, group, interval))
     return pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
+
+
+def _units(target: pd.DataFrame, alone: Array, details: pd.DataFrame | None) -> dict[str, Array]:
+    """What is resampled under each protocol; recordings, with their copies, under others."""
+    units = {}
+    if SPEAKER in target:
+        voices = joined_groups(target[SPEAKER], alone)
+        units = {name: voices for name, one in PROTOCOLS.items() if not one.speakers}
+    if details is not None and TEXT in details:
+        units["text"] = joined_groups(details[TEXT], alone)
+    return units
 
 
 def _row(

@@ -1,15 +1,20 @@
 """Splitters that read the target frame, and keep together what must not be separated."""
 
 from sfmforensics.model_selection._protocols import (
+    BOTH,
     EACH_SPEAKER,
     PROTOCOLS,
     SPEAKER,
+    TEXT,
+    Protocol,
     check_target,
     fold_overlaps,
     make_splits,
+    never_heard,
     protocols_of,
 )
 from sfmforensics.model_selection._splitters import (
+    CrossedGroupKFold,
     RepeatedTargetKFold,
     TargetGroupKFold,
     TargetLeaveOneGroupOut,
@@ -18,9 +23,13 @@ from sfmforensics.model_selection._splitters import (
 )
 
 __all__ = [
+    "BOTH",
     "EACH_SPEAKER",
     "PROTOCOLS",
     "SPEAKER",
+    "TEXT",
+    "CrossedGroupKFold",
+    "Protocol",
     "RepeatedTargetKFold",
     "TargetGroupKFold",
     "TargetLeaveOneGroupOut",
@@ -29,5 +38,6 @@ __all__ = [
     "fold_overlaps",
     "joined_groups",
     "make_splits",
+    "never_heard",
     "protocols_of",
 ]

@@ -92,17 +92,22 @@ def joined_labels(y: Labels, on: On, groups: Groups) -> tuple[BoolArray, IntArra
     """Which rows have a label, and the number of the joined label of each of these."""
     frame = chosen_columns(y, on, by_name=True)
     known = frame.notna().all(axis=1).to_numpy()
+    warn_of_missing(known, on, stacklevel=5)
+    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
+    if groups is not None:
+        labels.append(pd.Series(groups).to_numpy()[known])
+    return known, joined_groups(*labels)
+
+
+def warn_of_missing(known: BoolArray, on: object, stacklevel: int = 4) -> None:
+    """Say how many rows are on neither side, for want of a label."""
     if not known.all():
         warnings.warn(
             f"{np.sum(~known)} of {len(known)} rows have no {on!r}; they are on neither "
             "side of any split",
             SplitWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
-    labels = [combined([pd.factorize(column)[0] for _, column in frame[known].items()])]
-    if groups is not None:
-        labels.append(pd.Series(groups).to_numpy()[known])
-    return known, joined_groups(*labels)
 
 
 def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:

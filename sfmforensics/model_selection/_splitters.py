@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
@@ -19,6 +20,7 @@ from sfmforensics.model_selection._folds import (
     joined_labels,
     spread,
     strata,
+    warn_of_missing,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sfmforensics import _types as t
 
 __all__ = [
+    "CrossedGroupKFold",
     "RepeatedTargetKFold",
     "TargetGroupKFold",
     "TargetLeaveOneGroupOut",
@@ -49,12 +52,7 @@ class _TargetKFold(BaseCrossValidator):
         shuffle: bool = False,
         random_state: t.RandomState = None,
     ) -> None:
-        if not isinstance(n_splits, (int, Integral)) or n_splits < 2:
-            raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
-        if not shuffle and random_state is not None:
-            raise ParameterError(
-                f"random_state={random_state!r} has no effect without shuffling; set shuffle=True"
-            )
+        _check_draw(n_splits, shuffle, random_state)
         self.n_splits = n_splits
         self.on = on
         self.shuffle = shuffle
@@ -212,6 +210,131 @@ class TargetGroupKFold(_TargetKFold):
         return folds
 
 
+class CrossedGroupKFold(BaseCrossValidator):
+    """Folds that share no group with their training in any of several columns of groups.
+
+    Of each column the groups, such as speakers and sentences, are dealt out to ``n_splits`` parts.
+    Fold i tests the rows that are in part i of every column, and learns from those that are in
+    part i of none; rows that are in it of some columns only are on neither side.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, and of parts of each column.
+    shuffle : bool, default=False
+        Whether parts are drawn at random.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draw; needs ``shuffle=True``.
+
+    Raises
+    ------
+    ParameterError
+        `n_splits` is less than 2, or `random_state` is given without `shuffle`.
+
+    Warns
+    -----
+    SplitWarning
+        Groups are missing; such rows are on neither side of any split.
+
+    Notes
+    -----
+    Parts are balanced by rows, as in `TargetGroupKFold`. Of c columns whose groups are crossed
+    evenly a fold tests one row in ``n_splits**c``, and all folds together one in
+    ``n_splits**(c - 1)``: with five folds over speakers and sentences 4 % a fold, 20 % in all, and
+    64 % are learnt from.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> groups = pd.DataFrame({"speaker": list("aabb"), "text": list("xyxy")})
+    >>> for train, test in CrossedGroupKFold(2).split(groups, groups=groups):
+    ...     print(train, test)
+    [3] [0]
+    [0] [3]
+    """
+
+    def __init__(
+        self, n_splits: int = 5, *, shuffle: bool = False, random_state: t.RandomState = None
+    ) -> None:
+        _check_draw(n_splits, shuffle, random_state)
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X: object = None, y: t.Labels = None, groups: object = None) -> int:
+        """Give the number of splits; the arguments are there for compatibility."""
+        return self.n_splits
+
+    def split(self, X: object, y: t.Labels = None, groups: Any = None) -> Iterator[t.Split]:
+        """Generate the rows to train and test on.
+
+        Parameters
+        ----------
+        X : array-like of length n_samples or None
+            Not read.
+        y : ignored
+        groups : DataFrame or array-like of shape (n_samples, n_columns)
+            What each row belongs to, a column for each kind of group.
+
+        Yields
+        ------
+        train, test : ndarray of shape (n_train,), (n_test,)
+            Positions of the rows.
+
+        Raises
+        ------
+        TargetError
+            There are no groups, a column has fewer of them than there are folds, or a fold would
+            test or learn from nothing.
+        """
+        frame = _grouping_columns(groups)
+        known = frame.notna().all(axis=1).to_numpy()
+        warn_of_missing(known, list(frame))
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        parts = np.full(frame.shape, -1)
+        for place, (name, column) in enumerate(frame.items()):
+            codes = pd.factorize(column[known])[0]
+            sizes = np.bincount(codes)
+            if len(sizes) < self.n_splits:
+                raise TargetError(
+                    f"n_splits={self.n_splits}, but there are only {len(sizes)} groups of "
+                    f"{name!r}; use fewer folds"
+                )
+            parts[known, place] = balance(sizes, self.n_splits, rng)[codes]
+        for fold in range(self.n_splits):
+            inside = parts == fold
+            train = np.flatnonzero(known & ~inside.any(axis=1))
+            test = np.flatnonzero(inside.all(axis=1))
+            if not len(train) or not len(test):
+                empty = "tests" if len(train) else "learns from"
+                raise TargetError(
+                    f"fold {fold + 1} of {self.n_splits} {empty} nothing: no recording is in part "
+                    f"{fold + 1} of {' and of '.join(map(repr, frame))}; use fewer folds, or "
+                    "another seed"
+                )
+            yield train, test
+
+
+def _grouping_columns(groups: Any) -> pd.DataFrame:
+    if groups is None:
+        raise TargetError("groups is None; give a DataFrame with a column for each kind of group")
+    frame = pd.DataFrame(groups)
+    if frame.shape[1] < 2:
+        raise TargetError(
+            f"groups has {frame.shape[1]} column; give two or more, or use TargetGroupKFold for one"
+        )
+    return frame.reset_index(drop=True)
+
+
+def _check_draw(n_splits: object, shuffle: bool, random_state: t.RandomState) -> None:
+    if not isinstance(n_splits, (int, Integral)) or n_splits < 2:
+        raise ParameterError(f"n_splits is {n_splits!r}; use an integer of 2 or more")
+    if not shuffle and random_state is not None:
+        raise ParameterError(
+            f"random_state={random_state!r} has no effect without shuffling; set shuffle=True"
+        )
+
+
 class TargetLeaveOneGroupOut(BaseCrossValidator):
     """Folds that each leave out one label of a target column, such as one speaker.
 
@@ -276,7 +399,7 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     Parameters
     ----------
-    splitter : TargetStratifiedKFold or TargetGroupKFold
+    splitter : TargetStratifiedKFold, TargetGroupKFold or CrossedGroupKFold
         With ``shuffle=True``; its `random_state` is replaced.
     n_repeats : int, default=10
         How often.
@@ -302,7 +425,7 @@ class RepeatedTargetKFold(BaseCrossValidator):
 
     def __init__(
         self,
-        splitter: TargetStratifiedKFold | TargetGroupKFold,
+        splitter: TargetStratifiedKFold | TargetGroupKFold | CrossedGroupKFold,
         n_repeats: int = 10,
         *,
         random_state: t.RandomState = None,

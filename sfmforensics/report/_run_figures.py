@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfmforensics.exceptions import OutputError, ReportError, ReportWarning, TargetError
-from sfmforensics.model_selection import PROTOCOLS, SPEAKER
+from sfmforensics.model_selection import BOTH, SPEAKER
 from sfmforensics.report import (
     CorpusDisplay,
     ProjectionDisplay,
@@ -102,7 +102,7 @@ def _gap(keep: Keep, scores: pd.DataFrame) -> None:
     words = []
     for row in display.gaps.drop_duplicates("task").to_dict("records"):
         share = is_share(row["metric"])
-        low, high = (f"{row[p] * (100 if share else 1):.{1 if share else 2}f}" for p in PROTOCOLS)
+        low, high = (f"{row[p] * (100 if share else 1):.{1 if share else 2}f}" for p in BOTH)
         words.append(f"{row['task']} {low} under closed, {high} under disjoint")
     text = f"Means of the folds under both protocols. {row['model']}: {'; '.join(words)}."
     keep("gap", "What closed hides: the same model on speakers never heard", text, display)

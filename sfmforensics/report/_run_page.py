@@ -217,8 +217,7 @@ def _summary(run: Run) -> list[tuple[str, str, list[Any]]] | None:
             rows = rows.set_index("protocol")
             figures = [
                 (protocol, *_bounded(rows.loc[protocol], metric))
-                for protocol in ("closed", "disjoint")
-                if protocol in rows.index
+                for protocol in in_order(rows.index)
             ]
             if figures:
                 lines.append((task, metric, figures))

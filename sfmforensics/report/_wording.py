@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sfmforensics.metrics import METRICS
+from sfmforensics.model_selection import PROTOCOLS
 from sfmforensics.targets import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ SHORT = {"speaker": "ASR", "emotion": "SER", "gender": "GR", "age": "AE"}
 
 UNITS = {"age": "years"}
 """Units of regression tasks; the unit of any other column is known only to its owner."""
-
-PROTOCOLS = ("closed", "disjoint")
 
 
 def is_share(metric: str | None) -> bool:
@@ -47,7 +46,9 @@ def is_defined(task: Any, protocol: str, metric: Any = None) -> bool:
 
     Two recordings of such a speaker can be compared, so that an equal error rate there is.
     """
-    return not (task == "speaker" and protocol == "disjoint" and metric != "eer")
+    known = PROTOCOLS.get(protocol)
+    unheard = known is not None and known.speakers is False
+    return not (task == "speaker" and unheard and metric != "eer")
 
 
 def heading(task: Any, metric: Any) -> str:
@@ -106,7 +107,7 @@ def main_metric(metrics: Sequence[str]) -> str:
 
 
 def in_order(protocols: Iterable[str]) -> list[str]:
-    """Give protocols once each, closed and disjoint first, others as they come.
+    """Give protocols once each, those that are known first, others as they come.
 
     Examples
     --------

@@ -37,7 +37,8 @@ def evaluate_corpus(
     *,
     models: Sequence[str] = ("tango",),
     preset: str = "tuned",
-    protocol: str = "both",
+    protocol: str | Sequence[str] = "both",
+    split_column: str = "split",
     folds: Folds = 5,
     repeats: int = 1,
     seed: int = 0,
@@ -71,8 +72,11 @@ def evaluate_corpus(
         Of `sfmforensics.presets.MODELS`.
     preset : {"paper", "tuned"}, default="tuned"
         Settings of the models.
-    protocol : {"closed", "disjoint", "both"}, default="both"
-        Which folds.
+    protocol : str or sequence of str, default="both"
+        Which folds: names of `sfmforensics.model_selection.PROTOCOLS`, also with commas between
+        them; "both" is closed and disjoint.
+    split_column : str, default="split"
+        The column of the corpus that "given" goes by, see `make_splits`.
     folds : int or "speakers", default=5
         Number of folds; "speakers" leaves out one speaker after the other under "disjoint".
     repeats : int, default=1
@@ -159,6 +163,7 @@ def evaluate_corpus(
         overwrite=overwrite,
         verbose=verbose,
         files={"models": models},
+        split_column=split_column,
         command=command,
         name=name,
         models=models,
@@ -176,6 +181,7 @@ def evaluate_corpus(
             paths=run.names,
             tasks=run.tasks,
             copies=copies,
+            details=run.corpus.get("details"),
             search=search,
             seed=seed,
             n_jobs=n_jobs,
@@ -189,7 +195,14 @@ def evaluate_corpus(
     run.finish(
         evaluation.scores,
         evaluation.predictions,
-        score_intervals(evaluation, run.target, views=joined_views, copies=copies, seed=seed),
+        score_intervals(
+            evaluation,
+            run.target,
+            views=joined_views,
+            copies=copies,
+            details=run.corpus.get("details"),
+            seed=seed,
+        ),
         compare_models(evaluation.scores, test_over_train=run.plan.test_over_train),
         parameters={model: estimator.get_params() for model, estimator in estimators.items()},
         fitted=evaluation.fitted.get((models[0], list(splits)[-1])),

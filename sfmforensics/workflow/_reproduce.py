@@ -53,7 +53,7 @@ def reproduce_tables(
     *,
     tables: Sequence[int] | None = None,
     preset: str = "paper",
-    protocol: str = "both",
+    protocol: str | Sequence[str] = "both",
     folds: Folds = 5,
     repeats: int = 1,
     seed: int = 0,
@@ -85,7 +85,7 @@ def reproduce_tables(
         Numbers of the paper's tables; by default all that tell of the corpus.
     preset : {"paper", "tuned"}, default="paper"
         Settings of the models.
-    protocol : {"closed", "disjoint", "both"}, default="both"
+    protocol : str or sequence of str, default="both"
         Which folds. The paper has closed.
     folds, repeats, seed, epochs, cache, device
         As in `evaluate_corpus`.

@@ -173,6 +173,7 @@ def prepare_run(
     overwrite: bool,
     verbose: bool,
     files: Mapping[str, Any],
+    split_column: str = "split",
     **settings: Any,
 ) -> CorpusRun:
     """Refuse what cannot be, then read the recordings, embed them and plan the folds."""
@@ -185,13 +186,20 @@ def prepare_run(
     union.fit(corpus.data)  # says at once if a model is not there
     # With as little as can be, so that a protocol that the labels do not allow is refused now.
     for protocol in protocols:
-        make_splits(with_speaker(corpus).target, protocol, folds=folds, seed=seed)
+        make_splits(
+            with_speaker(corpus).target,
+            protocol,
+            folds=folds,
+            seed=seed,
+            details=corpus.get("details"),
+            split_column=split_column,
+        )
     make_folder(output)
     corpus, left_out = usable_part(corpus, on_error, hearing, least_of(union), verbose)
     provenance = Provenance(corpus.data, verbose, hearing)
     X = union.transform(corpus.data)
     spoken = with_speaker(corpus)
-    plan = plan_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing)
+    plan = plan_folds(spoken, X, protocols, folds, seed, repeats, verbose, hearing, split_column)
     settings |= {"specs": specs, "folds": folds, "seed": seed, "repeats": repeats, "root": root}
     return CorpusRun(
         output,

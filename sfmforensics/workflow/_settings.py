@@ -70,12 +70,20 @@ def plan_folds(
     repeats: int,
     verbose: bool,
     hearing: Hearing = USUAL,
+    split_column: str = "split",
 ) -> FoldPlan:
     """Make the folds of each protocol; exact and near copies of a recording stay together."""
     copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing)
     splits = {
         protocol: make_splits(
-            corpus.target, protocol, folds=folds, seed=seed, copies=copies.joined, repeats=repeats
+            corpus.target,
+            protocol,
+            folds=folds,
+            seed=seed,
+            copies=copies.joined,
+            repeats=repeats,
+            details=corpus.get("details"),
+            split_column=split_column,
         )
         for protocol in protocols
     }
@@ -109,7 +117,7 @@ def settings_of(
         channel=hearing.channel,
         truncated=hearing.truncated,
     )
-    overlaps = fold_overlaps(target, plan.copies, plan.splits)
+    overlaps = fold_overlaps(target, plan.copies, plan.splits, spoken.get("details"))
     return {
         "command": more.pop("command"),
         "corpus": more.pop("name"),

@@ -21,7 +21,7 @@ def test_labels_come_from_the_names(make_files, tmp_path):
         "gender": ["male", "male", "female"],
         "age": [20.0, 23.0, 6.0],
     }
-    assert corpus.details.to_dict("list") == {"word": ["0", "6", "6"], "record": [158, 201, 3]}
+    assert corpus.details.to_dict("list") == {"text": ["0", "6", "6"], "record": [158, 201, 3]}
     assert corpus.groups.tolist() == ["46", "49", "100"]
     assert corpus.data == [str(tmp_path / "corpus" / NAMES[i]) for i in (0, 2, 1)]
 

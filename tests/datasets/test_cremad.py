@@ -39,7 +39,7 @@ def test_labels_come_from_the_names_and_the_table(make_corpus):
     }
     assert corpus.target.dtypes.tolist() == [object, object, object, np.float64]
     assert corpus.details.to_dict("list") == {
-        "sentence": ["DFA", "IEO", "ITH"],
+        "text": ["DFA", "IEO", "ITH"],
         "level": ["unspecified", "high", "unspecified"],
     }
     assert corpus.groups.tolist() == ["1001", "1002", "1002"]

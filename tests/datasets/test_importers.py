@@ -132,7 +132,7 @@ def test_audiofolder_of_splits(house, expected, tmp_path):
     agree(corpus, expected)
     assert corpus.details["split"].tolist() == ["train"] * 40 + ["dev"] * 20
     (tmp_path / "data" / "train" / f"{table['name'][3]}.wav").unlink()
-    with pytest.raises(DatasetError, match="1 of 60 recordings do not exist .*data/train: row 5"):
+    with pytest.raises(DatasetError, match=r"1 of 60 recordings do not exist .*data/train: row 5"):
         load_audiofolder(tmp_path)
 
 
@@ -438,7 +438,7 @@ def test_audformat_runs_nothing(house, tmp_path):
     header = (folder / "db.yaml").read_text()
     code = f"\nmeta: !!python/object/apply:os.mkdir ['{tmp_path / 'run'}']\n"
     (folder / "db.yaml").write_text(header + code)
-    with pytest.raises(DatasetError, match="db.yaml: cannot be read"):
+    with pytest.raises(DatasetError, match=r"db.yaml: cannot be read"):
         load_audformat(folder, allow_outside=True)
     assert not (tmp_path / "run").exists()
 
@@ -478,5 +478,5 @@ def test_auto_knows_corpora_by_their_names(make_files, tmp_path):
     for name in ("a.csv", "b.csv"):
         (tmp_path / "joy.csv").touch()
         make_files(name, root=tmp_path / "two")
-    with pytest.raises(DatasetError, match="holds several tables .a.csv, b.csv."):
+    with pytest.raises(DatasetError, match=r"holds several tables .a.csv, b.csv."):
         load_auto(tmp_path / "two")

@@ -101,8 +101,8 @@ def test_messages_name_what_packages_bring(theirs, here):
         EmbedderError, match=r"did you mean 'theirview'.*prosody, broken, theirview"
     ):
         make_embedder("thairview")
-    with pytest.raises(DatasetError, match=r"table \(a CSV table of your own\) or theirs"):
-        load_corpus("timit", "voices")
+    with pytest.raises(DatasetError, match=r"table \(a table of your own\), .* or theirs"):
+        load_corpus("switchboard", "voices")
 
 
 def test_what_is_wrong_with_what_they_bring_is_said(theirs, here, install):
@@ -112,7 +112,7 @@ def test_what_is_wrong_with_what_they_bring_is_said(theirs, here, install):
         make_embedder("theirview=openai/whisper-base")
     with pytest.raises(EmbedderError, match="TheirEmbedder has no parameter 'channel'"):
         make_embedder("theirview", channel=2)
-    with pytest.raises(DatasetError, match="corpus 'theirs': only a table can"):
+    with pytest.raises(DatasetError, match="corpus 'theirs': it lists no"):
         load_corpus("theirs", "voices", allow_outside=True)
     others = {"sfmforensics.views": {"mfcc": "others:x", "no-class": "others:x"}}
     install("others", others | {"sfmforensics.corpora": {"empty": "others:len"}}, "x, len = 1, len")

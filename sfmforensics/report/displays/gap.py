@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics.exceptions import ReportError
+from sfmforensics.model_selection import BOTH
 from sfmforensics.report._wording import (
-    PROTOCOLS,
     UNITS,
     figure_text,
     in_units,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sfmforensics.report.displays._axes import Panels
 
-CLOSED, DISJOINT = PROTOCOLS
+CLOSED, DISJOINT = BOTH
 STYLES: dict[str, dict[str, Any]] = {
     CLOSED: {"color": BLUE, "marker": "o"},
     DISJOINT: {"color": VERMILLION, "marker": "D", "markerfacecolor": "white"},
@@ -116,7 +116,7 @@ class ProtocolGapDisplay(Display):
         for task, task_scores in groups:
             metric = (metrics or {}).get(task) or main_metric(list(task_scores["metric"].unique()))
             task_scores = task_scores[
-                (task_scores["metric"] == metric) & task_scores["protocol"].isin(PROTOCOLS)
+                (task_scores["metric"] == metric) & task_scores["protocol"].isin(BOTH)
             ]
             gaps = _gaps(task_scores)
             if is_defined(task, DISJOINT, metric) and gaps["gap"].notna().any():
@@ -166,7 +166,7 @@ def _gaps(scores: pd.DataFrame) -> pd.DataFrame:
     table = scores.pivot_table(
         index=["model", "views"], columns="protocol", values="value", aggfunc=["mean", "std"]
     )
-    table = table.reindex(columns=[(stat, name) for stat in ("mean", "std") for name in PROTOCOLS])
+    table = table.reindex(columns=[(stat, name) for stat in ("mean", "std") for name in BOTH])
     table.columns = [CLOSED, DISJOINT, f"{CLOSED}_sd", f"{DISJOINT}_sd"]
     table = table.reindex(pd.MultiIndex.from_frame(scores[["model", "views"]].drop_duplicates()))
     return table.assign(gap=table[DISJOINT] - table[CLOSED]).reset_index()
@@ -177,11 +177,11 @@ def _draw_task(ax: Axes, gaps: pd.DataFrame, task: str, systems: Sequence[tuple[
     factor = 100 if is_share(metric) else 1
     for row in gaps.to_dict("records"):
         y = systems.index((row["model"], row["views"]))
-        ends = [factor * row[protocol] for protocol in PROTOCOLS]
+        ends = [factor * row[protocol] for protocol in BOTH]
         ax.barh(y, ends[1] - ends[0], 0.4, ends[0], color="0.9", zorder=0)
         # One above the other, since the bars of the two often overlap.
         heights = y - 0.08, y + 0.08
-        for protocol, end, height in zip(PROTOCOLS, ends, heights, strict=True):
+        for protocol, end, height in zip(BOTH, ends, heights, strict=True):
             spread = factor * row[f"{protocol}_sd"]
             ax.errorbar(
                 end,
