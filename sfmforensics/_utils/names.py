@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._types import Segment
+from sfmforensics._utils.recordings import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
-    from sfmforensics._types import FileRecording, PathLike
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import FileRecording
 
 
 _LONG = 200

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeAlias
 
-    from sfmforensics._types import PathLike, Recording
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import Recording
 
     Test: TypeAlias = Callable[[Path], bool]
     Key: TypeAlias = tuple[str, ...] | tuple[int, int]

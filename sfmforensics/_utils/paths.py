@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfmforensics._types import Segment
+from sfmforensics._utils.recordings import Segment
 
 if TYPE_CHECKING:
-    from sfmforensics._types import FileRecording, PathLike
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import FileRecording
 
 
 def user_path(path: PathLike) -> Path:

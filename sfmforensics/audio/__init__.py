@@ -1,6 +1,6 @@
 """How a file becomes a mono float32 16 kHz signal, and what is refused."""
 
-from sfmforensics._types import Segment
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio._reading import (
     LOUDEST,
     MIN_SAMPLES,

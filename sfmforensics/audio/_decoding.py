@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import describe_source, escape_text, is_path
 from sfmforensics._utils.paths import user_name
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio._truncation import find_cut
 from sfmforensics.exceptions import AudioError
 
@@ -108,7 +108,8 @@ if TYPE_CHECKING:
 
     from soundfile import SoundFile
 
-    from sfmforensics._types import Array, PathLike, Recording
+    from sfmforensics._types import Array, PathLike
+    from sfmforensics._utils.recordings import Recording
 
     SampleType: TypeAlias = Literal["float32", "float64"]
     Blocks: TypeAlias = Generator[tuple[Array, int]]

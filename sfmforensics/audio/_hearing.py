@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._types import Segment
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.exceptions import AudioWarning, ParameterError, shown
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import describe_source, file_of, is_path
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio._channels import ASKED, MEAN, ChannelStatistics, Choice
 from sfmforensics.audio._decoding import (
     REMEDY,
@@ -33,15 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from sfmforensics._types import (
-        Array,
-        Channel,
-        Float32Array,
-        PathLike,
-        Recording,
-        Signal,
-        Truncated,
-    )
+    from sfmforensics._types import Array, Channel, Float32Array, PathLike, Signal, Truncated
+    from sfmforensics._utils.recordings import Recording
 
 SAMPLE_RATE = 16_000
 """Rate of every signal that leaves this module, in Hz (paper, section 3)."""

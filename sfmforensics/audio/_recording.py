@@ -18,7 +18,8 @@ from sfmforensics.exceptions import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sfmforensics._types import Recording, Signal
+    from sfmforensics._types import Signal
+    from sfmforensics._utils.recordings import Recording
     from sfmforensics.audio._hearing import Hearing, Note
 
 _GRID = 320

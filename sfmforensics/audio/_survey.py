@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import file_of
 from sfmforensics._utils.paths import user_name
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio import _reading
 from sfmforensics.audio._decoding import blocks_of, keep_open
 from sfmforensics.audio._hearing import USUAL
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-    from sfmforensics._types import Array, PathLike, Recording, Signal
+    from sfmforensics._types import Array, PathLike, Signal
+    from sfmforensics._utils.recordings import Recording
     from sfmforensics.audio._hearing import Hearing, Note
 
     Stretch: TypeAlias = tuple[float, float | None] | None

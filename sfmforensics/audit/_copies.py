@@ -39,9 +39,9 @@ if TYPE_CHECKING:
         FloatArray,
         IntArray,
         Matrix,
-        Recording,
         Truncated,
     )
+    from sfmforensics._utils.recordings import Recording
 
 SAME_TAKE = 0.95
 """Least correlation of two waveforms that are one take; see Notes of `near_copies`."""

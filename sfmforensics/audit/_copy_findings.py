@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import file_of, name_few, show_name
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._label_findings import SPEAKER
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Column, Recording
+    from sfmforensics._types import Column
+    from sfmforensics._utils.recordings import Recording
 
 _SHOWN = 5
 

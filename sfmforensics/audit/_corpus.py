@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import Channel, Column, Matrix, Recording, Truncated
+    from sfmforensics._types import Channel, Column, Matrix, Truncated
+    from sfmforensics._utils.recordings import Recording
 
 
 def hearing_findings(

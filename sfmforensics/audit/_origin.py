@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import describe_source, file_of
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio import audio_info
 from sfmforensics.audio._decoding import check_pair
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sfmforensics._types import Recording
+    from sfmforensics._utils.recordings import Recording
 
 TELLS = 0.5
 """Least association of a label with rate, channels, format or folder: large after Cohen."""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.files import file_hash, write_atomically
 from sfmforensics._utils.names import file_of, show_name
 from sfmforensics._utils.outputs import check_outputs, is_manifest
 from sfmforensics._utils.paths import user_name, user_path
 from sfmforensics._utils.plain import pack
 from sfmforensics._utils.progress import progress
+from sfmforensics._utils.recordings import Segment
 from sfmforensics._utils.versions import hardware, library_versions
 from sfmforensics.audio import MIN_SAMPLES, SAMPLE_RATE, heard_of
 from sfmforensics.audio._hearing import USUAL
@@ -302,7 +302,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import FeatureUnion
 
-    from sfmforensics._types import FileRecording, PathLike, Recording
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import FileRecording, Recording
     from sfmforensics.audio._hearing import Hearing
 
     Stamp: TypeAlias = tuple[int, int, int, int]

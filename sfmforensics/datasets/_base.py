@@ -24,7 +24,8 @@ from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sfmforensics._types import Column, IntArray, PathLike, Recording
+    from sfmforensics._types import Column, IntArray, PathLike
+    from sfmforensics._utils.recordings import Recording
 
 
 def get_data_home(data_home: PathLike | None = None) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import name_few, name_on_disk
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.datasets._base import Corpus, check_tasks, label_column, make_bunch
 from sfmforensics.datasets._columns import cut_by_spreadsheet, is_number, read_column
 from sfmforensics.datasets._meanings import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import FileRecording, Recording
+    from sfmforensics._utils.recordings import FileRecording, Recording
 
 MAX_AGE = 130
 """Oldest age accepted, in years."""

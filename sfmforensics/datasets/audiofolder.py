@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import PathLike, Recording
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import Recording
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE = ("file_name", "audio_file_name")

@@ -70,7 +70,8 @@ def load_cremad(root: PathLike) -> Bunch:
         groups : ndarray of shape (n_recordings,)
             The speaker of each recording.
         details : DataFrame of shape (n_recordings, 2)
-            ``text`` (the sentence, "DFA", ...) and ``level`` ("unspecified", "low", "medium", "high").
+            ``text`` (the sentence: "DFA", ...) and ``level`` ("unspecified", "low", "medium",
+            "high").
         DESCR : str
             What the corpus is.
 

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
-from sfmforensics._types import Segment
 from sfmforensics._utils.names import describe_source, file_of
+from sfmforensics._utils.recordings import Segment
 from sfmforensics.audio import SAMPLE_RATE
 from sfmforensics.audio._recording import HeardRecording
 from sfmforensics.exceptions import AudioError, EmbedderError
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Recording, Signal
+    from sfmforensics._types import Advance, Float32Array, OnError, PathLike, Signal
+    from sfmforensics._utils.recordings import Recording
     from sfmforensics.audio._hearing import Note
     from sfmforensics.embedders.base import BaseEmbedder
 

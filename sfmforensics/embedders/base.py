@@ -33,11 +33,10 @@ if TYPE_CHECKING:
         IntArray,
         OnError,
         PathLike,
-        Recording,
-        Recordings,
         Signal,
         Truncated,
     )
+    from sfmforensics._utils.recordings import Recording, Recordings
     from sfmforensics.audio._hearing import Note
     from sfmforensics.exceptions import AudioError
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
-    from sfmforensics._types import Array, BoolArray, FloatArray, Matrix, Recordings, TaskKind
+    from sfmforensics._types import Array, BoolArray, FloatArray, Matrix, TaskKind
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.evidence._calibrated_model import CalibratedModel
 
 

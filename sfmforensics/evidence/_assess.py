@@ -24,15 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sfmforensics._types import (
-        Array,
-        Column,
-        IntArray,
-        Matrix,
-        RandomState,
-        Recordings,
-        Targets,
-    )
+    from sfmforensics._types import Array, Column, IntArray, Matrix, RandomState, Targets
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.evidence._assessment import Assessment
     from sfmforensics.evidence._calibrated_model import CalibratedModel
 

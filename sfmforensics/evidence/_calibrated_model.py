@@ -45,10 +45,10 @@ if TYPE_CHECKING:
         FloatArray,
         IntArray,
         Matrix,
-        Recordings,
         Split,
         Targets,
     )
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.estimators._summary import Rows
     from sfmforensics.evidence._calibration_speakers import TaskCalibration
     from sfmforensics.evidence._likelihood_ratio import Comparison

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Array, Float32Array, FloatArray, Matrix, Recordings
+    from sfmforensics._types import Array, Float32Array, FloatArray, Matrix
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.explanation._attribution import Measure
     from sfmforensics.targets import TargetCodec
 

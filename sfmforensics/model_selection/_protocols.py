@@ -77,8 +77,10 @@ PROTOCOLS = {
 """By name, the one table of them."""
 BOTH = ("closed", "disjoint")
 """What the name "both" stands for: the paper's protocol, and voices never heard."""
-SPEAKER, TEXT = "speaker", "text"
-"""Columns by which folds are made."""
+SPEAKER = "speaker"
+"""Column of the targets by which folds are made."""
+TEXT = "text"
+"""Column of what is said, among the details or the targets, by which folds are made."""
 EACH_SPEAKER: Final = "speakers"
 """In the place of a number of folds: each speaker is left out once."""
 _LARGEST = 1e100
@@ -206,6 +208,9 @@ def make_splits(
     TargetError
         `check_target` refuses the labels, or there are too few recordings; too few speakers, or
         sentences; or the column that a protocol goes by is not there, or says something else.
+
+    SFMForensicsError
+        No protocol is called so, or it is several.
 
     Warns
     -----

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import FeatureUnion
 
-    from sfmforensics._types import IntArray, OnError, PathLike, Recording
+    from sfmforensics._types import IntArray, OnError, PathLike
+    from sfmforensics._utils.recordings import Recording
 
 MATRIX, TABLE, DESCRIPTION = "vectors.npy", "recordings.csv", "views.json"
 _FORMAT = 1

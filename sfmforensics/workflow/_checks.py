@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import (
-        PathLike,
-        Recording,
-    )
+    from sfmforensics._types import PathLike
+    from sfmforensics._utils.recordings import Recording
 
 
 def check_model(model: str, preset: str, device: str | None) -> Any:

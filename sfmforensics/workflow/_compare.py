@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Channel, FileRecording, Handling, Matrix, PathLike
+    from sfmforensics._types import Channel, Handling, Matrix, PathLike
+    from sfmforensics._utils.recordings import FileRecording
     from sfmforensics.audio._hearing import Hearing
     from sfmforensics.evidence import CalibratedModel, Comparison
     from sfmforensics.explanation import Explanation

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import BoolArray, FileRecording, IntArray, Matrix, Recording
+    from sfmforensics._types import BoolArray, IntArray, Matrix
+    from sfmforensics._utils.recordings import FileRecording, Recording
     from sfmforensics.custody import Provenance
 
 GO_ON = "--allow-known-speakers (allow_known_speakers=True) goes on, and the results say so"

@@ -36,14 +36,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import FeatureUnion
     from sklearn.utils import Bunch
 
-    from sfmforensics._types import (
-        Channel,
-        Float32Array,
-        IntArray,
-        PathLike,
-        Recording,
-        Truncated,
-    )
+    from sfmforensics._types import Channel, Float32Array, IntArray, PathLike, Truncated
+    from sfmforensics._utils.recordings import Recording
     from sfmforensics.embedders.registry import ViewSpec
 
 _MANY = 15

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Channel, FileRecording, Handling, PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics._utils.recordings import FileRecording
     from sfmforensics.audio._hearing import Hearing
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from sfmforensics._types import Channel, FileRecording, Handling, PathLike
+    from sfmforensics._types import Channel, Handling, PathLike
+    from sfmforensics._utils.recordings import FileRecording
     from sfmforensics.audio._hearing import Hearing
     from sfmforensics.exceptions import AudioError
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from sfmforensics._types import Channel, Handling, Recording
+    from sfmforensics._types import Channel, Handling
+    from sfmforensics._utils.recordings import Recording
 
 _FEW = 3
 LEFT_OUT = ["recording", "path", "reason"]

@@ -138,8 +138,10 @@ def test_types_cost_nothing_when_the_package_runs():
 
 def test_types_can_be_imported_by_who_wants_to_name_them():
     from sfmforensics import _types
+    from sfmforensics._utils import recordings
 
-    assert {"Targets", "Answers", "Recording", "Splitter"} <= set(vars(_types))
+    assert {"Targets", "Answers", "Splitter"} <= set(vars(_types))
+    assert {"Recording", "Recordings", "Segment"} <= set(vars(recordings))
 
 
 def test_users_type_checkers_find_the_types():

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import FloatArray, IntArray, Matrix, Recordings
+    from sfmforensics._types import FloatArray, IntArray, Matrix
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.report.displays._axes import Panels
 
 ODDS = "log10 odds"

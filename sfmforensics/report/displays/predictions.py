@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Column, FloatArray, Matrix, Recordings, Targets, TaskKind
+    from sfmforensics._types import Column, FloatArray, Matrix, Targets, TaskKind
+    from sfmforensics._utils.recordings import Recordings
 
 
 def choose_task(
@@ -148,7 +149,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import FloatArray, Matrix, Recordings, Targets
+    from sfmforensics._types import FloatArray, Matrix, Targets
+    from sfmforensics._utils.recordings import Recordings
 
     Normalise = Literal["true", "pred", "all"] | None
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Array, Column, Matrix, RandomState, Recordings, Targets
+    from sfmforensics._types import Array, Column, Matrix, RandomState, Targets
+    from sfmforensics._utils.recordings import Recordings
 
     Method = Literal["tsne", "umap"]
 

@@ -29,16 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import (
-        Column,
-        IntArray,
-        Matrix,
-        RandomState,
-        Recordings,
-        Split,
-        Splitter,
-        Targets,
-    )
+    from sfmforensics._types import Column, IntArray, Matrix, RandomState, Split, Splitter, Targets
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.report.displays._axes import Panels
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from sklearn.base import BaseEstimator
 
-    from sfmforensics._types import Array, FloatArray, Matrix, Recordings
+    from sfmforensics._types import Array, FloatArray, Matrix
+    from sfmforensics._utils.recordings import Recordings
     from sfmforensics.report.displays._axes import Panels
 
     Pair: TypeAlias = tuple[str, str]
