@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sfmforensics._types import Array, PathLike
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of a sound file: a stretch of time, one channel, or both; a recording of its own.
 

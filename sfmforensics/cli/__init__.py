@@ -19,7 +19,7 @@ from sfmforensics._utils.streams import any_encoding
 from sfmforensics.cli._cases import assess, compare, identify
 from sfmforensics.cli._console import say, warnings_in_one_line
 from sfmforensics.cli._corpus import describe, embed
-from sfmforensics.cli._evaluate import demo, evaluate, report, reproduce
+from sfmforensics.cli._evaluate import cross, demo, evaluate, report, reproduce
 from sfmforensics.cli._models import predict, train, verify
 from sfmforensics.cli._options import LOG, guarded
 from sfmforensics.exceptions import OutputError, SFMForensicsError
@@ -34,7 +34,7 @@ app = typer.Typer(
     help="Speaker, emotion, gender and age from voice recordings, evaluated honestly.",
 )
 for command in (
-    *(demo, describe, embed, evaluate, reproduce, train, predict),
+    *(demo, describe, embed, evaluate, cross, reproduce, train, predict),
     *(compare, identify, assess, report, verify),
 ):
     app.command()(guarded(command))

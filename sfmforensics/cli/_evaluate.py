@@ -15,6 +15,7 @@ from sfmforensics.cli._console import (
     explain,
     out,
     show_comparisons,
+    show_cross,
     show_overlaps,
     show_scores,
     tell,
@@ -30,13 +31,18 @@ from sfmforensics.cli._options import (
     Cache,
     ChannelOption,
     Cluster,
+    Corpora,
     Corpus,
     Device,
     Epochs,
     Folds,
     Jobs,
+    Models,
     OnError,
     OnErrorOption,
+    OptionalCorpora,
+    OptionalCorpus,
+    OptionalRoot,
     Overwrite,
     Preset,
     PresetOption,
@@ -52,7 +58,7 @@ from sfmforensics.cli._options import (
     specs,
 )
 from sfmforensics.custody import MANIFEST
-from sfmforensics.exceptions import SFMForensicsError
+from sfmforensics.exceptions import ParameterError, SFMForensicsError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -73,14 +79,11 @@ def demo(
 
 def evaluate(
     context: typer.Context,
-    corpus: Corpus,
-    root: Root,
+    corpus: OptionalCorpus = None,
+    root: OptionalRoot = None,
+    corpora: OptionalCorpora = None,
     views: Views = "mfcc,prosody",
-    model: Annotated[
-        str,
-        typer.Option(metavar="MODEL[,MODEL]", help="Some of tango, concat, single, svm."),
-        WORDS,
-    ] = "tango",
+    model: Models = "tango",
     preset: PresetOption = Preset.tuned,
     protocol: Protocols = "both",
     split_column: SplitColumn = "split",
@@ -117,13 +120,23 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Evaluate models over the folds of some protocols."""
-    from sfmforensics.datasets import load_corpus
+    from sfmforensics.datasets import load_corpora, load_corpus
     from sfmforensics.model_selection import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
 
+    chosen = names_of_tasks(tasks)
+    if corpora is not None and corpus is None and root is None:
+        loaded, name, place = load_corpora(corpora, tasks=chosen), corpora.stem, corpora
+    elif corpora is None and corpus is not None and root is not None:
+        loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=chosen)
+        name, place = corpus, root
+    else:
+        raise ParameterError(
+            "say which recordings: --corpus NAME and --root FOLDER, or --corpora FILE for several"
+        )
     with on_cluster(cluster):
         evaluation = evaluate_corpus(
-            load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
+            loaded,
             specs(views),
             output,
             models=specs(model),
@@ -138,20 +151,69 @@ def evaluate(
             cache=cache,
             device=device,
             n_jobs=jobs,
-            name=corpus,
-            root=root,
+            name=name,
+            root=place,
             command=shlex.join(["sfmforensics", *context.obj]),
             verbose=True,
             channel=channel_of(channel) or "auto",
             on_error=on_error.value,
             overwrite=overwrite,
         )
-    show_scores(evaluation.scores, corpus, out)
+    show_scores(evaluation.scores, name, out)
     show_overlaps(output, out)
     show_comparisons(output, out)
     tell(f"\nTables and figures: {output}/")
     tell_manifest(output / MANIFEST)
     tell(f"Next: sfmforensics report {shlex.quote(str(output))}")
+
+
+def cross(
+    context: typer.Context,
+    corpora: Corpora,
+    views: Views = "mfcc,prosody",
+    model: Models = "tango",
+    preset: PresetOption = Preset.tuned,
+    folds: Folds = 5,
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    cache: Cache = CACHE,
+    output: Annotated[Path, typer.Option(help="Folder for tables and figures."), FOLDER] = Path(
+        "cross"
+    ),
+    device: Device = None,
+    tasks: Tasks = None,
+    channel: ChannelOption = None,
+    on_error: OnErrorOption = OnError.stop,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn from each of several corpora, and test on each."""
+    from sfmforensics.datasets import load_corpora
+    from sfmforensics.workflow import cross_corpora
+
+    with on_cluster(cluster):
+        evaluation = cross_corpora(
+            load_corpora(corpora, tasks=names_of_tasks(tasks)),
+            specs(views),
+            output,
+            models=specs(model),
+            preset=preset,
+            folds=folds,
+            seed=seed,
+            epochs=epochs,
+            cache=cache,
+            device=device,
+            n_jobs=jobs,
+            command=shlex.join(["sfmforensics", *context.obj]),
+            verbose=True,
+            channel=channel_of(channel) or "auto",
+            on_error=on_error.value,
+            overwrite=overwrite,
+        )
+    show_cross(evaluation, out)
+    tell(f"\nTables and figures: {output}/")
+    tell_manifest(output / MANIFEST)
 
 
 def reproduce(

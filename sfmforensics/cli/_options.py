@@ -97,16 +97,27 @@ class Format(StrEnum):
     json = "json"
 
 
-Corpus = Annotated[
+_CORPUS = typer.Option(
+    metavar="NAME",
+    help=f"Which layout the recordings have ({', '.join(CORPORA)}), or what another package "
+    "brings; auto recognises it.",
+)
+_ROOT = typer.Option(help="Folder of the corpus, or its table.")
+_CORPORA = typer.Option(
+    metavar="FILE",
+    help="Several corpora as one: a TOML file with [corpora.NAME] and [labels.TASK].",
+)
+Corpus = Annotated[str, _CORPUS, WORDS]
+Root = Annotated[Path, _ROOT, READ]
+Corpora = Annotated[Path, _CORPORA, READ]
+OptionalCorpus = Annotated[str | None, _CORPUS, WORDS]
+OptionalRoot = Annotated[Path | None, _ROOT, READ]
+OptionalCorpora = Annotated[Path | None, _CORPORA, READ]
+Models = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help=f"Which layout the recordings have ({', '.join(CORPORA)}), or what another package "
-        "brings; auto recognises it.",
-    ),
+    typer.Option(metavar="MODEL[,MODEL]", help="Some of tango, concat, single, svm."),
     WORDS,
 ]
-Root = Annotated[Path, typer.Option(help="Folder of the corpus, or its table."), READ]
 AllowOutside = Annotated[
     bool,
     typer.Option(

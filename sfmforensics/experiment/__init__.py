@@ -1,4 +1,4 @@
-"""One experiment: models over the folds of the closed and the disjoint protocol, to tables.
+"""One experiment: models over the folds of protocols, or over corpora, to tables.
 
 Examples
 --------
@@ -14,14 +14,24 @@ Examples
 (['accuracy', 'uar', 'macro_f1'], 1.0)
 """
 
+from sfmforensics.experiment._across import (
+    CROSS_COLUMNS,
+    OTHERS,
+    CrossEvaluation,
+    evaluate_across,
+)
 from sfmforensics.experiment._evaluate import Evaluation, evaluate
 from sfmforensics.experiment._intervals import score_intervals
 from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 
 __all__ = [
+    "CROSS_COLUMNS",
+    "OTHERS",
     "PREDICTION_COLUMNS",
     "SCORE_COLUMNS",
+    "CrossEvaluation",
     "Evaluation",
     "evaluate",
+    "evaluate_across",
     "score_intervals",
 ]

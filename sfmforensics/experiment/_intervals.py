@@ -45,7 +45,8 @@ def score_intervals(
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one.
     details : DataFrame of shape (n_recordings, n_details) or None, default=None
-        What else is known of the recordings: "text", where there is any.
+        What else is known of the recordings: "text", where there is any, and "corpus", by which
+        they are grouped as well.
     n_resamples : int, default=1000
         Number of resamples.
     seed : int, default=0
@@ -86,6 +87,8 @@ def score_intervals(
     units = _units(target, alone, details)
     every: Array = np.full(len(target), None, dtype=object)
     groupings = {"all": every} | groupings_of(target.drop(columns=SPEAKER, errors="ignore"))
+    if details is not None and "corpus" in details and "corpus" not in groupings:
+        groupings["corpus"] = details["corpus"].to_numpy(dtype=object)
     drawn = {"n_resamples": n_resamples, "random_state": seed}
     rows = []
     for model, predictions in evaluation.predictions.items():
@@ -103,8 +106,8 @@ def score_intervals(
                     if not labelled.any():
                         continue
                     scored = bootstrap_intervals(
-                        _column(part["true"][in_group], target[task]),
-                        _column(part["predicted"][in_group], target[task]),
+                        same_kind(part["true"][in_group], target[task]),
+                        same_kind(part["predicted"][in_group], target[task]),
                         metrics[:1] if by == task else metrics,
                         units=units.get(protocol, alone)[place[in_group]],
                         **drawn,
@@ -120,7 +123,7 @@ def score_intervals(
         for by, labels in groupings.items():
             for group in [None] if by == "all" else sorted(set(labels[~pd.isna(labels)]), key=str):
                 group_folds = [
-                    _within(fold, None if by == "all" else labels == group) for fold in folds
+                    within_group(fold, None if by == "all" else labels == group) for fold in folds
                 ]
                 interval = eer_interval(group_folds, units.get(protocol, alone), **drawn)
                 if interval.n:
@@ -162,12 +165,12 @@ def _row(
     ]
 
 
-def _column(values: pd.Series, like: pd.Series) -> pd.Series:
+def same_kind(values: pd.Series, like: pd.Series) -> pd.Series:
     """Predictions are kept as objects; numbers are numbers again."""
     return values if task_kind(like) == CLASSIFICATION else pd.to_numeric(values)
 
 
-def _within(fold: Trials, in_group: BoolArray | None) -> Trials:
+def within_group(fold: Trials, in_group: BoolArray | None) -> Trials:
     """Trials of which both recordings are in the group."""
     if in_group is None:
         return fold

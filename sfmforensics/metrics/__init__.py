@@ -29,7 +29,13 @@ from sfmforensics.metrics._likelihood_ratios import (
     pav_log10_lr,
 )
 from sfmforensics.metrics._regression import ccc, mae, rmse
-from sfmforensics.metrics._resampling import Interval, bootstrap_intervals, eer_interval
+from sfmforensics.metrics._resampling import (
+    Interval,
+    PairedBootstrap,
+    bootstrap_intervals,
+    eer_interval,
+    paired_bootstrap,
+)
 from sfmforensics.metrics._scorers import mean_skill, task_score, task_scorers
 from sfmforensics.metrics._table import METRICS, Metric, MetricTable
 from sfmforensics.metrics._verification import (
@@ -45,6 +51,7 @@ __all__ = [
     "Interval",
     "Metric",
     "MetricTable",
+    "PairedBootstrap",
     "PairedTest",
     "Trials",
     "accuracy",
@@ -69,6 +76,7 @@ __all__ = [
     "mean_skill",
     "min_dcf",
     "pair_trials",
+    "paired_bootstrap",
     "pav_log10_lr",
     "risk_coverage",
     "rmse",

@@ -147,7 +147,7 @@ def never_heard(protocol: str, target: pd.DataFrame, splits: Sequence[Split] | N
     >>> never_heard("disjoint", target), never_heard("given", target, [([0, 1], [2, 3])])
     (True, True)
     """
-    known = PROTOCOLS[protocol].speakers if protocol in PROTOCOLS else True
+    known = PROTOCOLS[protocol].speakers if protocol in PROTOCOLS else None
     if known is not None:
         return not known
     if SPEAKER not in target or not splits:

@@ -19,6 +19,7 @@ from sfmforensics.report._run_page import write_report
 from sfmforensics.report.displays import (
     ConfusionDisplay,
     CorpusDisplay,
+    CrossCorpusDisplay,
     DETDisplay,
     ECEDisplay,
     ExplanationDisplay,
@@ -50,6 +51,7 @@ from sfmforensics.results import read_run
 __all__ = [
     "ConfusionDisplay",
     "CorpusDisplay",
+    "CrossCorpusDisplay",
     "DETDisplay",
     "ECEDisplay",
     "ExplanationDisplay",

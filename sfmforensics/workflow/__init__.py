@@ -3,6 +3,7 @@
 from sfmforensics._utils.versions import versions
 from sfmforensics.workflow._assess import assess_corpus
 from sfmforensics.workflow._compare import Case, compare_files, write_case
+from sfmforensics.workflow._cross import cross_corpora
 from sfmforensics.workflow._describe import describe_corpus
 from sfmforensics.workflow._embed import embed_corpus
 from sfmforensics.workflow._evaluate import evaluate_corpus
@@ -18,6 +19,7 @@ __all__ = [
     "assess_corpus",
     "check_recordings",
     "compare_files",
+    "cross_corpora",
     "describe_corpus",
     "embed_corpus",
     "evaluate_corpus",

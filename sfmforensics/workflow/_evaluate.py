@@ -192,9 +192,19 @@ def evaluate_corpus(
     if search:
         facts["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         facts["chosen"] = evaluation.choices.astype(str).to_dict("records")
+    predictions = evaluation.predictions
+    if (
+        "filename" in corpus and "same_names" in corpus
+    ):  # of several corpora, each answer says which
+        of = run.corpus.details["corpus"].to_numpy(dtype=object)
+        predictions = {
+            model: answers.assign(corpus=of[evaluation.rows[model]])
+            for model, answers in predictions.items()
+        }
+        facts["label_maps"] = run.corpus.labels
     run.finish(
         evaluation.scores,
-        evaluation.predictions,
+        predictions,
         score_intervals(
             evaluation,
             run.target,

@@ -152,6 +152,7 @@ def custody_of(
 ) -> dict[str, Any]:
     """What the manifest of a run tells besides its files, see `Provenance.manifest`."""
     settings = ("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters")
+    settings += ("label_maps",)
     return {
         "views": union,
         **{name: config[name] for name in settings if name in config},

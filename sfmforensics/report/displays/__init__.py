@@ -3,6 +3,7 @@
 from sfmforensics.report.displays._axes import new_axes
 from sfmforensics.report.displays.calibration import ReliabilityDisplay, RiskCoverageDisplay
 from sfmforensics.report.displays.corpus import CorpusDisplay
+from sfmforensics.report.displays.cross_corpus import CrossCorpusDisplay
 from sfmforensics.report.displays.detection import DETDisplay
 from sfmforensics.report.displays.evidence import ECEDisplay, PAVDisplay, TippettDisplay
 from sfmforensics.report.displays.explanation import ExplanationDisplay
@@ -15,6 +16,7 @@ from sfmforensics.report.displays.transport import TransportPlanDisplay
 __all__ = [
     "ConfusionDisplay",
     "CorpusDisplay",
+    "CrossCorpusDisplay",
     "DETDisplay",
     "ECEDisplay",
     "ExplanationDisplay",
