@@ -173,6 +173,13 @@ def cross(
     views: Views = "mfcc,prosody",
     model: Models = "tango",
     preset: PresetOption = Preset.tuned,
+    standardise: Annotated[
+        bool,
+        typer.Option(
+            "--standardise",
+            help="Standardise views within each corpus, a tested one by its own recordings.",
+        ),
+    ] = False,
     folds: Folds = 5,
     seed: Seed = 0,
     epochs: Epochs = None,
@@ -199,6 +206,7 @@ def cross(
             output,
             models=specs(model),
             preset=preset,
+            standardise=standardise,
             folds=folds,
             seed=seed,
             epochs=epochs,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from sfmforensics.exceptions import TargetError
-from sfmforensics.experiment._evaluate import evaluate
+from sfmforensics.experiment._evaluate import Evaluation, evaluate
 from sfmforensics.experiment._intervals import same_kind, within_group
 from sfmforensics.metrics import (
     METRICS,
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from sfmforensics._types import Advance, Array, Column, IntArray, PathLike, Split
-    from sfmforensics.experiment._evaluate import Evaluation
 
+_FINER = 10
+"""Resamples of a comparison by those of an interval: a probability is corrected for many others."""
 OTHERS = "others"
 """In the place of a corpus that is learnt from: all but the one that is tested."""
 CROSS_COLUMNS = [
@@ -57,7 +59,8 @@ class CrossEvaluation:
         that was tested, model and measure.
     comparisons : DataFrame
         Columns train, test, task, metric, first, second, difference, low, high, p, p_holm,
-        speakers: of each two models the difference on the same recordings, see `paired_bootstrap`.
+        speakers: of each two models the difference on the same recordings, see `paired_bootstrap`;
+        corrected, as Holm does, for all that are compared by one measure of a task.
     predictions : DataFrame
         Columns path, corpus, train, model, task, true, predicted: each answer.
     left_out : dict of str to int
@@ -81,6 +84,7 @@ def evaluate_across(
     paths: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
     copies: Column | None = None,
+    standardise: bool = False,
     folds: int = 5,
     seed: int = 0,
     n_resamples: int = 1000,
@@ -109,6 +113,10 @@ def evaluate_across(
         Columns of `target` that are learnt and scored, all by default.
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one.
+    standardise : bool, default=False
+        Whether the views of each corpus are standardised by its own recordings where it is tested
+        by another one, or learnt from for that. Of what is tested these are recordings without
+        their labels: the test is transductive, and needs many recordings from there.
     folds : int, default=5
         Number of folds of a corpus with itself, under the disjoint protocol.
     seed : int, default=0
@@ -165,20 +173,28 @@ def evaluate_across(
     alone = np.arange(len(target)) if copies is None else np.asarray(copies)
     voices = joined_groups(target[SPEAKER], alone) if SPEAKER in target else alone
     splits, left_out = _splits(target, corpora, names, voices, alone, folds, seed)
-    evaluation = evaluate(
-        X,
-        target,
-        models,
-        splits,
-        views=views,
-        paths=paths,
-        tasks=tasks,
-        copies=alone,
-        seed=seed,
-        n_jobs=n_jobs,
-        advance=advance,
-        keep=keep,
-        keep_fitted=False,
+    # With itself a corpus is standardised by its training side, as the models do it.
+    within = {_name(name, name): splits.pop(_name(name, name)) for name in names}
+    inputs = [(X, within), (_standardised(X, corpora) if standardise else X, splits)]
+    evaluation = _as_one(
+        [
+            evaluate(
+                features,
+                target,
+                models,
+                of_some,
+                views=views,
+                paths=paths,
+                tasks=tasks,
+                copies=alone,
+                seed=seed,
+                n_jobs=n_jobs,
+                advance=advance,
+                keep=keep,
+                keep_fitted=False,
+            )
+            for features, of_some in inputs
+        ]
     )
     cells = list(_cells(names))
     drawn: dict[str, Any] = {"n_resamples": n_resamples, "random_state": seed}
@@ -195,7 +211,8 @@ def evaluate_across(
         for row in _compared(evaluation, target, corpora, voices, train, test, pair, drawn)
     ]
     compared = pd.DataFrame(comparisons, columns=CROSS_COMPARISON_COLUMNS)
-    compared["p_holm"] = holm(compared["p"])
+    families = compared.groupby(["task", "metric"], sort=False)["p"]
+    compared["p_holm"] = families.transform(lambda p: holm(p.to_numpy()))
     answers = pd.concat(
         [
             part.assign(
@@ -212,6 +229,29 @@ def evaluate_across(
         compared,
         answers[CROSS_PREDICTION_COLUMNS],
         left_out,
+    )
+
+
+def _standardised(X: pd.DataFrame | Array, corpora: Array) -> pd.DataFrame | Array:
+    """Columns of mean 0 and deviation 1 within each corpus; a constant is 0."""
+    values = X.to_numpy(dtype=np.float32, copy=True) if hasattr(X, "to_numpy") else np.array(X)
+    for name in dict.fromkeys(corpora):
+        rows = corpora == name
+        values[rows] = StandardScaler().fit_transform(values[rows])
+    return pd.DataFrame(values, X.index, X.columns) if isinstance(X, pd.DataFrame) else values
+
+
+def _as_one(parts: Sequence[Evaluation]) -> Evaluation:
+    """Several evaluations of the same models, of different folds."""
+    first = parts[0]
+    return Evaluation(
+        pd.concat([part.scores for part in parts], ignore_index=True),
+        {
+            model: pd.concat([part.predictions[model] for part in parts], ignore_index=True)
+            for model in first.predictions
+        },
+        {model: np.concatenate([part.rows[model] for part in parts]) for model in first.rows},
+        {key: trials for part in parts for key, trials in part.trials.items()},
     )
 
 
@@ -338,7 +378,7 @@ def _compared(
                 same_kind(part["predicted_2"], column),
                 metric,
                 units=voices[part["row"]],
-                **drawn,
+                **drawn | {"n_resamples": _FINER * drawn["n_resamples"]},
             )
             yield [
                 *(train, test, task, metric, *pair),

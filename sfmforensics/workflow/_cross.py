@@ -56,6 +56,7 @@ def cross_corpora(
     *,
     models: Sequence[str] = ("tango",),
     preset: str = "tuned",
+    standardise: bool = False,
     folds: int = 5,
     seed: int = 0,
     epochs: int | None = None,
@@ -84,6 +85,8 @@ def cross_corpora(
         Of `sfmforensics.presets.MODELS`.
     preset : {"paper", "tuned"}, default="tuned"
         Settings of the models.
+    standardise : bool, default=False
+        As in `sfmforensics.experiment.evaluate_across`.
     folds : int, default=5
         Number of folds of a corpus with itself.
     seed : int, default=0
@@ -163,6 +166,7 @@ def cross_corpora(
             paths=recording_names(corpora.data),
             tasks=tasks,
             copies=copies.joined,
+            standardise=standardise,
             folds=folds,
             seed=seed,
             n_jobs=n_jobs,
@@ -184,6 +188,7 @@ def cross_corpora(
         command=command,
         models=models,
         preset=preset,
+        standardise=standardise,
         folds=folds,
         seed=seed,
         parameters={

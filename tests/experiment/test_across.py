@@ -8,7 +8,7 @@ import pytest
 
 from sfmforensics.cli import main
 from sfmforensics.datasets import make_speech_corpus
-from sfmforensics.exceptions import TargetError
+from sfmforensics.exceptions import ReportError, TargetError
 from sfmforensics.experiment import evaluate_across
 from sfmforensics.metrics import paired_bootstrap, rmse, uar
 from sfmforensics.presets import make_estimator
@@ -105,6 +105,19 @@ def test_voices_that_were_learnt_from_are_not_tested(three):
     }
     assert cell(crossed, "a", "c", "emotion", "uar")["recordings"] == 42
     assert cell(crossed, "a", "b", "emotion", "uar")["recordings"] == 48
+
+
+def test_what_shifts_a_whole_corpus_is_standardised_away(three):
+    X, target, corpora = three
+    shifted = X + np.where(corpora == "b", 30.0, 0.0)[:, np.newaxis]
+    options = {"views": "v", "folds": 4, "tasks": ["emotion"], "n_resamples": 20}
+    model = {"svm": make_estimator("svm")}
+    as_it_is = evaluate_across(shifted, target, corpora, model, **options)
+    scaled = evaluate_across(shifted, target, corpora, model, standardise=True, **options)
+    assert cell(as_it_is, "a", "b", "emotion", "uar")["value"] < 0.7
+    assert cell(scaled, "a", "b", "emotion", "uar")["value"] > 0.95
+    for found in (as_it_is, scaled):  # with itself nothing changes
+        assert cell(found, "b", "b", "emotion", "uar")["value"] > 0.95
 
 
 def test_what_cannot_be_crossed(three):
@@ -221,3 +234,11 @@ def test_a_matrix_is_drawn_with_its_bounds(crossed):
     age = CrossCorpusDisplay.from_scores(crossed.scores, "age")
     assert age.metric == "rmse"
     assert len(age.ax_.texts) == 6
+
+
+def test_a_task_is_drawn_of_the_first_model_that_has_it(crossed):
+    scores = crossed.scores
+    scores = scores[~((scores["task"] == "age") & (scores["model"] == "svm"))]
+    assert CrossCorpusDisplay.from_scores(scores, "age").model == "again"
+    with pytest.raises(ReportError, match="no measure of 'mood' by None; there are emotion, age"):
+        CrossCorpusDisplay.from_scores(scores, "mood")

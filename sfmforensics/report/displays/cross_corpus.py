@@ -93,7 +93,7 @@ class CrossCorpusDisplay(Display):
         metric : str or None, default=None
             Which measure; UAR of classes and the first of others by default.
         model : str or None, default=None
-            Which model; the first by default.
+            Which model; the first that has the task by default.
         [ax]
 
         Raises
@@ -102,8 +102,10 @@ class CrossCorpusDisplay(Display):
             A column is missing, or nothing is known of the task.
         """
         require_columns(scores, _NEEDED, "the scores")
-        model = str(scores["model"].iloc[0]) if model is None else model
-        rows = scores[(scores["task"] == task) & (scores["model"] == model)]
+        rows = scores[scores["task"] == task]
+        if model is None and len(rows):
+            model = str(rows["model"].iloc[0])
+        rows = rows[rows["model"] == model]
         metrics = list(dict.fromkeys(rows["metric"]))
         if metric is None and metrics:
             metric = "uar" if "uar" in metrics else metrics[0]
@@ -150,7 +152,7 @@ class CrossCorpusDisplay(Display):
         ax.set_xlabel("tested on")
         ax.set_ylabel("learnt from")
         ax.set_title(
-            heading_of(self.task, metric_label(self.metric, self.task), self.model), fontsize=11
+            heading_of(self.task, metric_label(self.task, self.metric), self.model), fontsize=11
         )
         return self._drawn(ax, grid=False)
 
