@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sfmforensics._utils.names import describe_source, name_few, show_name
+from sfmforensics._utils.names import describe_source, name_few
 from sfmforensics._utils.pages import templates
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import content_hash
-from sfmforensics.exceptions import DatasetError, DatasetWarning
+from sfmforensics.exceptions import DatasetError
 from sfmforensics.targets import REGRESSION, task_kind
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
@@ -202,50 +199,6 @@ def with_speaker(corpus: Bunch) -> Bunch:
         return corpus
     speakers = details[["speaker"]].set_axis(corpus.target.index)
     return Corpus(**corpus | {"target": pd.concat([speakers, corpus.target], axis=1)})
-
-
-def match_recordings(
-    root: PathLike, pattern: str, *, layout: str
-) -> tuple[list[str], pd.DataFrame]:
-    """Find the wav files below a root whose relative path fits the layout of a corpus.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> (root / "anna-1.wav").touch()
-    >>> paths, fields = match_recordings(root, r"(?P<speaker>[a-z]+)-1.wav", layout="NAME-1.wav")
-    >>> fields["speaker"].tolist()
-    ['anna']
-    """
-    root = Path(os.path.abspath(user_path(root)))
-    if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DatasetError(f"{root}: {problem}; give the folder that holds {layout}")
-    names = sorted(
-        (Path(folder) / name).relative_to(root).as_posix()
-        for folder, _, files in os.walk(root)
-        for name in files
-        if name.lower().endswith(".wav")
-    )
-    if not names:
-        raise DatasetError(f"{root}: holds no wav file; expected {layout}")
-    matches = {name: re.fullmatch(pattern, name) for name in names}
-    misfits = [show_name(name) for name, match in matches.items() if not match]
-    if len(misfits) == len(names):
-        raise DatasetError(
-            f"{root}: no wav file fits, found {name_few(misfits)}; expected {layout}"
-        )
-    if misfits:
-        warnings.warn(
-            f"{root}: left out {len(misfits)} of {len(names)} wav files whose names do not fit "
-            f"({name_few(misfits)}); expected {layout}",
-            DatasetWarning,
-            stacklevel=3,
-        )
-    fitting = {name: match for name, match in matches.items() if match}
-    fields = pd.DataFrame([match.groupdict() for match in fitting.values()], dtype=object)
-    return [str(root / name) for name in fitting], fields
 
 
 def find_copies(data: Sequence[Recording], *, verbose: bool = False) -> IntArray:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -90,7 +91,7 @@ def load_ased(root: PathLike) -> Bunch:
       speaker emotion gender
     0      50   anger   male
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     letters = fields["emotion"].str.lower()
     target = pd.DataFrame(
         {

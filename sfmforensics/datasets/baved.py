@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.datasets._fetch import fetch_archive
+from sfmforensics.datasets._files import match_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -94,7 +95,7 @@ def load_baved(root: PathLike) -> Bunch:
       speaker emotion gender   age
     0      46    high   male  20.0
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     target = pd.DataFrame(
         {
             "speaker": fields["speaker"],

@@ -12,7 +12,8 @@ import pandas as pd
 
 from sfmforensics._utils.names import name_few
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def load_cremad(root: PathLike) -> Bunch:
       speaker emotion gender   age
     0    1001   anger   male  51.0
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     _refuse_pointers(root, paths)
     actors = _read_actors(user_path(root) / _DEMOGRAPHICS)
     unknown = sorted(set(fields["speaker"]) - set(actors))

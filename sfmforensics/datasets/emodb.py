@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -105,7 +106,7 @@ def load_emodb(root: PathLike) -> Bunch:
       speaker    emotion gender   age
     0      03  happiness   male  31.0
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     gender, age = zip(*map(_SPEAKERS.get, fields["speaker"]), strict=True)
     target = pd.DataFrame(
         {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
-from sfmforensics.datasets._files import leave_out_repeats
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import leave_out_repeats, match_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -96,7 +96,7 @@ def load_savee(root: PathLike) -> Bunch:
       speaker   emotion gender
     0      DC  surprise   male
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     paths, fields = leave_out_repeats(root, paths, fields, ["speaker", "text"])
     target = pd.DataFrame(
         {

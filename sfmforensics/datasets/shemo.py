@@ -10,7 +10,8 @@ import pandas as pd
 
 from sfmforensics._utils.names import name_few
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def load_shemo(root: PathLike) -> Bunch:
       speaker    emotion  gender
     0     F05  happiness  female
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     target = pd.DataFrame(
         {
             "speaker": fields["speaker"],

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from sfmforensics._utils.names import name_few
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
-from sfmforensics.datasets._files import find_file, read_lines
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import find_file, match_files, read_lines
 from sfmforensics.exceptions import DatasetWarning
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def load_timit(root: PathLike) -> Bunch:
       speaker  gender   age dialect
     0   FCJF0  female  25.5     DR1
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     fields = fields.apply(lambda field: label_column(field.str.upper()))
     paths, fields = _take_one_each(paths, fields)
     table = find_file(root, _SPEAKERS)

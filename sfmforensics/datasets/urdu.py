@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -85,7 +86,7 @@ def load_urdu(root: PathLike) -> Bunch:
       speaker    emotion  gender
     0     SF2  happiness  female
     """
-    paths, fields = match_recordings(root, _PATTERN, layout=_LAYOUT)
+    paths, fields = match_files(root, _PATTERN, layout=_LAYOUT)
     target = pd.DataFrame(
         {
             "speaker": fields["speaker"],

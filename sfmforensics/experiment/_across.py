@@ -378,7 +378,8 @@ def _compared(
                 same_kind(part["predicted_2"], column),
                 metric,
                 units=voices[part["row"]],
-                **drawn | {"n_resamples": _FINER * drawn["n_resamples"]},
+                n_resamples=_FINER * drawn["n_resamples"],
+                random_state=drawn["random_state"],
             )
             yield [
                 *(train, test, task, metric, *pair),

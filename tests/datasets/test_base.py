@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sfmforensics._utils.names import name_few
 from sfmforensics.datasets import find_copies, get_data_home
-from sfmforensics.datasets._base import label_column, make_bunch, match_recordings
+from sfmforensics.datasets._base import label_column, make_bunch
+from sfmforensics.datasets._files import match_files
 from sfmforensics.exceptions import DatasetError, DatasetWarning
 
 
@@ -79,7 +80,7 @@ def test_name_few(count, text):
 def test_matches_are_sorted_absolute_and_split_into_fields(make_files, tmp_path, monkeypatch):
     make_files("b-2.wav", "a-1.wav", "notes.txt")
     monkeypatch.chdir(tmp_path)
-    paths, fields = match_recordings("corpus", r"(?P<x>\w)-(?P<y>\d)\.wav", layout="X-Y.wav")
+    paths, fields = match_files("corpus", r"(?P<x>\w)-(?P<y>\d)\.wav", layout="X-Y.wav")
     assert paths == [str(tmp_path / "corpus" / name) for name in ("a-1.wav", "b-2.wav")]
     assert fields.to_dict("list") == {"x": ["a", "b"], "y": ["1", "2"]}
     assert set(fields.dtypes) == {np.dtype(object)}
@@ -88,7 +89,7 @@ def test_matches_are_sorted_absolute_and_split_into_fields(make_files, tmp_path,
 def test_misfits_are_named_in_one_warning(make_files):
     root = make_files("a-1.wav", *(f"odd{i}.wav" for i in range(5)), "deep/er/a-1.wav")
     with pytest.warns(DatasetWarning) as warned:
-        paths, _ = match_recordings(root, r"(?P<x>\w)-\d\.wav", layout="X-Y.wav")
+        paths, _ = match_files(root, r"(?P<x>\w)-\d\.wav", layout="X-Y.wav")
     assert len(paths) == 1
     assert len(warned) == 1
     message = str(warned[0].message)
@@ -109,7 +110,7 @@ def test_misfits_are_named_in_one_warning(make_files):
 def test_unusable_root_is_named_with_the_layout(make_files, files, root, message):
     root = make_files(*files) / root
     with pytest.raises(DatasetError, match=message) as refused:
-        match_recordings(root, r"(?P<x>\d)\.wav", layout="NUMBER.wav")
+        match_files(root, r"(?P<x>\d)\.wav", layout="NUMBER.wav")
     assert str(root) in str(refused.value)
     assert "NUMBER.wav" in str(refused.value)
 

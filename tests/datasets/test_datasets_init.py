@@ -20,7 +20,7 @@ def test_load_corpus_finds_the_loader(make_files, tmp_path):
 
 @pytest.mark.parametrize("name", ["BAVED", "", None])
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, name):
-    with pytest.raises(DatasetError, match="choose auto, table .*, tess, timit or urdu"):
+    with pytest.raises(DatasetError, match=r"choose auto, table .*, tess, timit or urdu"):
         datasets.load_corpus(name, tmp_path)
 
 
