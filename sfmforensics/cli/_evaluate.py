@@ -58,7 +58,7 @@ from sfmforensics.cli._options import (
     specs,
 )
 from sfmforensics.custody import MANIFEST
-from sfmforensics.exceptions import ParameterError, SFMForensicsError
+from sfmforensics.exceptions import SFMForensicsError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -131,7 +131,7 @@ def evaluate(
         loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=chosen)
         name, place = corpus, root
     else:
-        raise ParameterError(
+        raise typer.BadParameter(
             "say which recordings: --corpus NAME and --root FOLDER, or --corpora FILE for several"
         )
     with on_cluster(cluster):

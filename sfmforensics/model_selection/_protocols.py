@@ -419,7 +419,7 @@ def _column(
 ) -> pd.Series:
     """A column of the labels, or of the details, that a protocol goes by."""
     for frame in (target, details):
-        if frame is not None and name in frame and frame[name].notna().any():
+        if frame is not None and name in frame and (name == SPEAKER or frame[name].notna().any()):
             return frame[name].reset_index(drop=True).rename(name)
     there = [str(column) for frame in (target, details) if frame is not None for column in frame]
     remedy = "name the column with --split-column (split_column=)"

@@ -503,7 +503,7 @@ def test_baved_voices_that_are_one_are_listed_with_d_vectors(shared, baved):
 
 def test_repetitions_of_a_word_are_no_copies_and_a_changed_file_is(baved):
     rows = np.flatnonzero(
-        (baved.target["speaker"] == "55") & (baved.details["word"].astype(str) == "5")
+        (baved.target["speaker"] == "55") & (baved.details["text"].astype(str) == "5")
     )
     data = [baved.data[row] for row in rows]
     assert len(data) > 40

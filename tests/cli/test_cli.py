@@ -416,7 +416,7 @@ def test_every_command_keeps_to_the_folder_unless_told(command, here, corpus, ca
     else:  # what is said next is about something else: the table was read
         assert "banana" in refused(capsys, *asked, "--device", "banana")
     asked[asked.index("manifest")] = "emodb"
-    assert "only a table can" in refused(capsys, *asked)
+    assert "lists no recordings that could lie outside" in refused(capsys, *asked)
 
 
 def test_a_label_steers_no_terminal(here, corpus, capsys):

@@ -218,7 +218,7 @@ def test_several_corpora_are_evaluated_as_one(tmp_path, capsys, small_figures):
     intervals = pd.read_csv(tmp_path / "out" / "intervals.csv")
     assert {"one", "two"} <= set(intervals[intervals["by"] == "corpus"]["group"])
     capsys.readouterr()
-    assert main(command) == 1
+    assert main(command) == 2
     assert "--corpus NAME and --root FOLDER, or --corpora FILE" in " ".join(
         capsys.readouterr().err.split()
     )

@@ -93,14 +93,14 @@ def test_what_is_done_is_kept_and_what_is_missing_computed_to_the_same_bytes(
     computed = []
     run_fold = _evaluate._run_fold
 
-    def watched(model, protocol, *args, **kwargs):
-        computed.append((type(model).__name__, protocol))
-        return run_fold(model, protocol, *args, **kwargs)
+    def watched(model, unheard, *args, **kwargs):
+        computed.append((type(model).__name__, unheard))
+        return run_fold(model, unheard, *args, **kwargs)
 
     monkeypatch.setattr(_evaluate, "_run_fold", watched)
     with pytest.warns(CacheWarning, match="damaged"):
         reproduce_tables(corpus, VIEWS, again, name="baved", cache=cache, **QUICK)
-    assert sorted(computed) == [("SingleView", "closed"), ("TANGO", "disjoint")]
+    assert sorted(computed) == [("SingleView", False), ("TANGO", True)]  # closed, disjoint
     assert content(again) == content(output)
     config = json.loads((again / "config.json").read_text())
     assert config["rows"] == {"in all": 16, "kept from before": 14}
