@@ -35,9 +35,15 @@ def pytest_collect_file():
     return [collector for collector in (yield) if not isinstance(collector, DoctestModule)]
 
 
+SLOW = set((TESTS / "slow.txt").read_text(encoding="utf-8").split("\n"))
+"""Functions that took long, see ``record_slow.py``."""
+
+
 def pytest_collection_modifyitems(items):
-    """Marks by folder and by fixture; the longest first, so that no process is left with it."""
+    """Marks by folder, fixture and list; the longest first, so that none is left with it."""
     for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker("slow")
         folder = item.path.parent.name
         if folder in ("faults", "fuzz"):
             item.add_marker(folder)

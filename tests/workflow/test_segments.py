@@ -42,7 +42,6 @@ def command(*words):
     assert main([str(word) for word in words]) == 0
 
 
-@pytest.mark.slow
 def test_results_name_segments_and_can_be_verified(calls, tmp_path, small_figures):
     command(
         *("evaluate", "--corpus", "table", "--root", calls / "table.csv", "--views", "mfcc"),
