@@ -129,7 +129,7 @@ def evaluate(
         loaded, name, place = load_corpora(corpora, tasks=chosen), corpora.stem, corpora
     elif corpora is None and corpus is not None and root is not None:
         loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=chosen)
-        name, place = corpus, root
+        name, place = loaded.get("layout", corpus), root
     else:
         raise typer.BadParameter(
             "say which recordings: --corpus NAME and --root FOLDER, or --corpora FILE for several"
@@ -258,9 +258,10 @@ def reproduce(
     from sfmforensics.report import tables_of, to_rich
     from sfmforensics.workflow import reproduce_tables
 
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
     with on_cluster(cluster):
         whole = reproduce_tables(
-            load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
+            loaded,
             specs(views),
             output,
             tables=None if tables is None else _numbers(tables),
@@ -273,7 +274,7 @@ def reproduce(
             cache=cache,
             device=device,
             n_jobs=jobs,
-            name=corpus,
+            name=loaded.get("layout", corpus),
             root=root,
             command=shlex.join(["sfmforensics", *context.obj]),
             verbose=True,

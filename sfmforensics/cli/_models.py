@@ -104,7 +104,7 @@ def train(
         format=format,  # type: ignore[arg-type]  # whose members are these words
         calibrate=share,
         include_people=not no_people,
-        name=corpus,
+        name=loaded.get("layout", corpus),
         root=root,
         command=shlex.join(["sfmforensics", *context.obj]),
         verbose=True,
