@@ -34,8 +34,8 @@ class Segment:
     Notes
     -----
     Nothing is checked before it is read. Of wav, aiff and flac it is found by its place; other
-    files are decoded from the start for each of their segments. Its name is that of the file with what the W3C's media
-    fragments write behind one, ``#t=START,END``, and ``&channel=``.
+    files are decoded from the start for each of their segments. Its name is that of the file with
+    what the W3C's media fragments write behind one, ``#t=START,END``, and ``&channel=``.
 
     Examples
     --------
