@@ -60,11 +60,10 @@ def test_crossed_folds_share_no_group_of_any_column(rows, n_splits, seed):
         assert len(test)
         for name in groups:
             assert not set(groups[name].iloc[train]) & set(groups[name].iloc[test])
-        # What is on neither side shares a group with the test side, and none of another one.
-        rest = np.setdiff1d(np.arange(len(groups)), [*train, *test])
-        for row in rest:
+        # What could be learnt from is: a row on neither side is of a group that is kept apart.
+        for row in np.setdiff1d(np.arange(len(groups)), [*train, *test]):
             shares = [groups[name][row] in set(groups[name].iloc[train]) for name in groups]
-            assert not all(shares) or len(groups) < 4
+            assert not all(shares)
 
 
 def test_crossed_folds_in_scikit_learn(spoken):
