@@ -55,8 +55,8 @@ class CrossCorpusDisplay(Display):
     ...     "low": [0.6, 0.3, 0.4, 0.7], "high": [0.8, 0.5, 0.6, 0.9],
     ... })
     >>> display = CrossCorpusDisplay.from_scores(scores, "emotion")
-    >>> display.values.loc["a", "b"]
-    np.float64(0.4)
+    >>> float(display.values.loc["a", "b"])
+    0.4
     """
 
     def __init__(
