@@ -75,6 +75,9 @@ def load_corpora(file: PathLike, *, tasks: Sequence[str] | None = None) -> Bunch
             What they are.
         filename : str
             The file.
+        read : list of str
+            The file, and the tables of its corpora, which nothing that learns from them writes
+            over.
         labels : dict
             By task "map" (by corpus: label to label) and "dropped" (by corpus: how many recordings
             have a label that no line names, or that not all corpora share).
@@ -152,7 +155,8 @@ def load_corpora(file: PathLike, *, tasks: Sequence[str] | None = None) -> Bunch
     )
     same = _same_names(parts)
     _warn(told, same, path)
-    return Corpus(**bunch, filename=str(path), labels=told, same_names=same)
+    read = [str(path), *(part["filename"] for part in parts.values() if "filename" in part)]
+    return Corpus(**bunch, filename=str(path), read=read, labels=told, same_names=same)
 
 
 def _settings(path: Path) -> dict[str, Any]:

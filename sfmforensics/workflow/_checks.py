@@ -90,7 +90,7 @@ def read_of(corpus: Bunch, union: FeatureUnion, cache: PathLike | None) -> dict[
                 )
     table = corpus.get("filename")
     return {
-        "corpus": [table] if table else [],
+        "corpus": corpus.get("read") or ([table] if table else []),
         "recordings": recordings,
         "views": files_of_views(union),
     }

@@ -65,6 +65,12 @@ def work(tmp_path_factory):
     table[8:].to_csv(folder / "T.csv", index=False)
     table[:8].to_csv(folder / "S.csv", index=False)
     table[8:12].to_csv(folder / "E.csv", index=False)
+    (folder / "C.toml").write_text(
+        "".join(
+            f'[corpora.{name}]\ncorpus = "table"\nroot = "{name}.csv"\nallow_outside = true\n'
+            for name in "TS"
+        )
+    )
     (folder / "grid.json").write_text('{"dropout": [0.1, 0.5]}')
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = Wav2Vec2Config(
@@ -76,7 +82,7 @@ def work(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     try:
-        for name in ("train", "embed", "evaluate", "reproduce", "assess", "report"):
+        for name in ("train", "embed", "evaluate", "cross", "reproduce", "assess", "report"):
             assert main(line(name)) == 0, name
     finally:
         os.chdir(before)
@@ -95,6 +101,7 @@ LINES = {
     "describe": SHARED,
     "embed": {**SHARED, "output": "matrix"},
     "evaluate": {**SHARED, **QUICK, "model": "tango,single", "output": "results"},
+    "cross": {"corpora": "C.toml", "cache": "cache", "folds": 2, "model": "svm", "output": "cross"},
     "reproduce": {**SHARED, **QUICK, "tables": "1", "preset": "tuned", "output": "tables"},
     "train": {**SHARED, "epochs": 1, "calibrate": "0.5", "output": "m.safetensors"},
     "predict": {"model": "m.safetensors", "files": ["voices/s01/a.wav"]},
@@ -135,6 +142,8 @@ def line(command, **given):
 
 READABLE = {
     # What is read where a parameter is given, and what it is to be given then.
+    "corpora": lambda command: ("C.toml", "C.toml"),
+    "corpora tables": lambda command: ("S.csv", None),
     "root": lambda command: ("S.csv" if command == "assess" else "T.csv", None),
     "recordings": lambda command: (sound("s01-1" if command == "assess" else "s05-1"), None),
     "views": lambda command: ("w2v/model.safetensors", "mfcc,w=w2v"),
@@ -157,6 +166,7 @@ def pairs():
         read = [name for name, (use, _) in uses.items() if use.read or use.views]
         read += ["recordings"] if "root" in read and command != "verify" else []
         read += ["enrolled recordings"] if "enrolled" in read else []
+        read += ["corpora tables", "recordings"] if command == "cross" else []
         for written, (use, _) in {**uses, "log": (Use(written=bool), "--log")}.items():
             if (use.written is not None or use.folder) and written != "cache":
                 yield from ((command, written, name) for name in read)
@@ -184,6 +194,8 @@ def clash(kind, source, place):
 def test_what_is_written_is_never_what_is_read(command, written, read, here, capsys):
     source, value = READABLE[read](command)
     given = {} if value is None else {read: value}
+    if (command, read) == ("evaluate", "corpora"):
+        given |= {"corpus": None, "root": None, "allow_outside": None}
     hints = get_type_hints(COMMANDS[command])
     extra = ["--overwrite"] if "overwrite" in hints else []
     before = as_it_is(here)
