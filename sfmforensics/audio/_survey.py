@@ -80,8 +80,8 @@ class SurveyedFile:
         Of its bytes.
     info : (int, int, float)
         As `audio_info` gives it.
-    contents : dict of (float, float or None) or None to str or None
-        By stretch, None for the whole file: as `content_hash` gives it.
+    contents : dict of (stretch, channel) to str or None
+        As `content_hash` gives it; a stretch of None is the whole file, a channel of None all.
     heard : dict of (Hearing, stretch) to HeardSignal or None
         None where it is refused: it is read again by whoever asks, and refused in their words.
     """
@@ -89,7 +89,7 @@ class SurveyedFile:
     stamp: tuple[int, ...]
     sha256: str
     info: tuple[int, int, float]
-    contents: dict[Stretch, str | None] = field(default_factory=dict)
+    contents: dict[tuple[Stretch, int | str | None], str | None] = field(default_factory=dict)
     heard: dict[tuple[Hearing, Stretch], HeardSignal | None] = field(default_factory=dict)
 
 
@@ -104,7 +104,7 @@ class _Survey:
     def look(
         self, path: str, source: PathLike | Segment, hearing: Hearing | None
     ) -> SurveyedFile | None:
-        stretch = _stretch(source)
+        stretch, part = _stretch(source), _part(source)
         stamp = file_stamp(path)
         with self.lock:
             file = self.files.get(path)
@@ -114,7 +114,7 @@ class _Survey:
                 return None
             if (
                 file is None
-                or stretch not in file.contents
+                or part not in file.contents
                 or (hearing is not None and (hearing, stretch) not in file.heard)
             ):
                 file = self._read(path, source, stamp, file, hearing)
@@ -137,11 +137,10 @@ class _Survey:
                     with open(handle, "rb", closefd=False) as opened:
                         whole = file_digest(opened, "sha256").hexdigest()
                     file = SurveyedFile(stamp, whole, _reading.audio_info(path))
-                stretch = _stretch(source)
-                if stretch not in file.contents:
-                    file.contents[stretch] = _content_hash(source)
+                if _part(source) not in file.contents:
+                    file.contents[_part(source)] = _content_hash(source)
                 if hearing is not None:
-                    file.heard[hearing, stretch] = self._hear(source, hearing)
+                    file.heard[hearing, _stretch(source)] = self._hear(source, hearing)
         except (AudioError, OSError):
             return None
         return file
@@ -209,6 +208,11 @@ def _known(path: PathLike) -> SurveyedFile | None:
 
 def _stretch(source: object) -> Stretch:
     return (source.start, source.end) if isinstance(source, Segment) else None
+
+
+def _part(source: object) -> tuple[Stretch, int | str | None]:
+    """Stretch and channel: which of the samples of a file are compared with others."""
+    return _stretch(source), source.channel if isinstance(source, Segment) else None
 
 
 def hear(source: Recording, hearing: Hearing) -> HeardSignal | None:
@@ -328,13 +332,7 @@ def content_hash(recording: Recording) -> str | None:
     True
     """
     file = look_at(recording)
-    if file is None or _channel_of(recording) is not None:
-        return _content_hash(recording)
-    return file.contents[_stretch(recording)]
-
-
-def _channel_of(recording: Recording) -> int | str | None:
-    return recording.channel if isinstance(recording, Segment) else None
+    return _content_hash(recording) if file is None else file.contents[_part(recording)]
 
 
 def _only(samples: Array, channel: int | str) -> Array:
@@ -346,7 +344,7 @@ def _only(samples: Array, channel: int | str) -> Array:
 
 def _content_hash(recording: Recording) -> str | None:
     digest: Any = None
-    channel = _channel_of(recording)
+    _, channel = _part(recording)
     try:
         for block, rate in blocks_of(recording, dtype="float64", to_the_break=True):
             samples = block[:, np.newaxis] if block.ndim == 1 else block

@@ -256,8 +256,8 @@ def _recordings(
                 f"{source}: {row} ends at {end:g} s and begins at {start or 0:g} s; correct one of "
                 "them: both are seconds from the start of the file"
             )
-        if (start, end, channel) == (None, None, None):
-            data.append(path)
+        if not start and end is None and channel is None:
+            data.append(path)  # all of it
         else:
             data.append(Segment(path, start or 0.0, end, channel, f"{source.name}, {row}"))
     details: dict[str, pd.Series] = {

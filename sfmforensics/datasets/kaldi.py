@@ -100,8 +100,9 @@ def load_kaldi(
     else:
         names = list(sounds)
         columns = {"path": list(sounds.values()), "utterance": names}
-        if len(set(channels.values())) > 1:
-            columns["channel"] = [channels.get(name, "") for name in names]
+        columns["channel"] = [channels.get(name, "") for name in names]
+    if set(columns["channel"]) <= {"", "1"} and "2" not in channels.values():
+        del columns["channel"]  # of recordings of one channel Kaldi says that as well
     utterances = columns["utterance"]
     columns |= _labels(root, utterances)
     rows = [f"utterance {name}" for name in utterances]
@@ -175,10 +176,6 @@ def _segments(file: Path, sounds: dict[str, str], channels: dict[str, str]) -> d
         side = fields[3] if len(fields) == 4 else ""
         side = str(int(side) + 1) if side.isdigit() else channels.get(recording, "")
         columns["channel"].append(side)
-    if len(set(columns["channel"])) == 1 and not any(
-        channel == "2" for channel in channels.values()
-    ):
-        del columns["channel"]  # of one channel there is no other
     return columns
 
 

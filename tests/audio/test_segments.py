@@ -156,9 +156,22 @@ def test_one_look_at_a_file_serves_all_of_its_segments(tmp_path, sound):
             (heard,) = [one for (_, stretch), one in file.heard.items() if stretch[0] == part.start]
             np.testing.assert_array_equal(heard.signal, signal)
         assert file.info == audio_info(tmp_path / "a.wav")
-        assert set(file.contents) == {(0, 1), (1, 3)}  # the whole is not decoded for its parts
+        assert set(file.contents) == {
+            ((0, 1), None),
+            ((1, 3), 2),
+        }
 
     command()
+
+
+def test_one_look_tells_the_channels_of_a_stretch_apart(tmp_path, sound):
+    soundfile.write(tmp_path / "a.wav", sound, RATE)
+    parts = [Segment(tmp_path / "a.wav", 0, 1, channel) for channel in (2, None, 1, "mix")]
+    expected = [content_hash(part) for part in parts]
+    assert len(set(expected)) == 4
+    assert surveyed(lambda: [content_hash(part) for part in parts])() == expected
+    both = surveyed(lambda: [look_at(part).contents for part in parts])()
+    assert len(both[-1]) == 4
 
 
 def test_what_is_embedded_does_not_depend_on_how_many_do_it(tmp_path, sound, monkeypatch):

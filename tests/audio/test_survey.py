@@ -131,7 +131,7 @@ def test_a_file_that_changes_is_looked_at_again(voice):
         after = look_at(path, Hearing())
         assert (before.info[0], after.info[0]) == (22_050, 16_000)
         assert before.sha256 != after.sha256
-        assert content_hash(path) != before.contents[None]
+        assert content_hash(path) != before.contents[None, None]
 
     surveyed(change)()
     assert look_at(path) is None  # nothing is held when the command has ended

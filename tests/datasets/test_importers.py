@@ -241,6 +241,11 @@ def test_channels_of_kaldi(tmp_path, make_files):
         "#t=0,1&channel=1",
         "#t=0.5&channel=2",
     ]
+    (tmp_path / "reco2file_and_channel").unlink()
+    (tmp_path / "segments").write_text("a call-A 0 1 1\nb call-B 0.5 -1 1\n")  # from 0 there
+    assert [one.channel for one in load_kaldi(tmp_path).data] == [2, 2]
+    (tmp_path / "segments").write_text("a call-A 0 1 0\nb call-B 0.5 -1 0\n")
+    assert [one.channel for one in load_kaldi(tmp_path).data] == [None, None]
 
 
 def write_lhotse(folder, house, *, cuts, segments, end=".jsonl.gz"):

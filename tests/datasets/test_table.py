@@ -423,6 +423,13 @@ def test_rows_are_segments_where_they_say_so(write_table, tmp_path):
     np.testing.assert_array_equal(corpus.details["end"], [2, np.nan, np.nan])
 
 
+def test_a_row_of_all_of_a_file_is_the_file(write_table, tmp_path):
+    corpus = load_table(write_table("path,start,end\na.wav,0,\nb.wav,,1\nc.wav,,\n"))
+    assert [type(one) for one in corpus.data] == [str, Segment, str]
+    with pytest.raises(DatasetError, match=r"lists a\.wav twice"):
+        load_table(write_table("path,start\na.wav,0.0\na.wav,\n"))
+
+
 def test_a_channel_that_is_no_side_is_a_detail(write_table):
     corpus = load_table(write_table("path,channel,speaker\na.wav,phone,x\nb.wav,,y\n"))
     assert [type(one) for one in corpus.data] == [str, str]
