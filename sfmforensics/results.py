@@ -66,6 +66,18 @@ SCORE_COLUMNS = ["model", "views", "protocol", "fold", "task", "metric", "value"
 PREDICTION_COLUMNS = ["path", "fold", "protocol", "task", "true", "predicted"]
 """Columns of `predictions.csv`: one answer of one recording a row."""
 
+CROSS_COLUMNS = [
+    *("train", "test", "model", "task", "metric", "value", "low", "high"),
+    *("recordings", "speakers"),
+]
+"""Columns of `cross.csv`: one measure of one model for one pair of corpora a row."""
+CROSS_COMPARISON_COLUMNS = [
+    *("train", "test", "task", "metric", "first", "second", "difference"),
+    *("low", "high", "p", "p_holm", "speakers"),
+]
+CROSS_PREDICTION_COLUMNS = ["path", "corpus", "train", "model", "task", "true", "predicted"]
+"""Columns of `cross-comparisons.csv`, differences of models, and `cross-predictions.csv`."""
+
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: object) -> None:
     """Refuse a frame that lacks a column, or that has no rows.

@@ -16,7 +16,7 @@ from sfmforensics._utils.names import escape_text, show_name
 from sfmforensics.exceptions import SFMForensicsWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     import pandas as pd
@@ -171,32 +171,14 @@ def show_scores(scores: pd.DataFrame, corpus: object, console: Console) -> None:
 
 def show_cross(evaluation: CrossEvaluation, console: Console) -> None:
     """Print of each task a matrix: what was learnt from as rows, what was tested as columns."""
-    import pandas as pd
-
-    from sfmforensics.report._wording import heading, is_share
+    from sfmforensics.report import format_cross
+    from sfmforensics.report._wording import heading
+    from sfmforensics.report.tables import cross_rows
 
     scores = evaluation.scores
     for task in dict.fromkeys(scores["task"]):
-        of_task = scores[scores["task"] == task]
-        metrics = list(dict.fromkeys(of_task["metric"]))
-        metric = "uar" if "uar" in metrics else metrics[0]
-        rows = of_task[of_task["metric"] == metric]
-        factor, digits = (100, 1) if is_share(metric) else (1, 2)
-        lines = []
-        for model in dict.fromkeys(rows["model"]):
-            of_model = rows[rows["model"] == model]
-            for train in dict.fromkeys(of_model["train"]):
-                line = {"model": model, "learnt from": train}
-                cells: Iterable[Any] = of_model[of_model["train"] == train].itertuples()
-                for cell in cells:
-                    bounds = (
-                        ""
-                        if math.isnan(cell.low)
-                        else (f" [{factor * cell.low:.{digits}f}, {factor * cell.high:.{digits}f}]")
-                    )
-                    line[f"on {cell.test}"] = f"{factor * cell.value:.{digits}f}{bounds}"
-                lines.append(line)
-        show_frame(pd.DataFrame(lines).fillna(""), heading(task, metric), console, keys=2)
+        _, metric = cross_rows(scores, task)
+        show_frame(format_cross(scores, task), heading(task, metric), console, keys=2)
     explain(
         "Brackets: 95 % bootstrap intervals over speakers. A corpus with itself is under the "
         "disjoint protocol; all others are tested whole.",

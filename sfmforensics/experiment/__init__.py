@@ -15,14 +15,13 @@ Examples
 """
 
 from sfmforensics.experiment._across import (
-    CROSS_COLUMNS,
     OTHERS,
     CrossEvaluation,
     evaluate_across,
 )
 from sfmforensics.experiment._evaluate import Evaluation, evaluate
 from sfmforensics.experiment._intervals import score_intervals
-from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
+from sfmforensics.results import CROSS_COLUMNS, PREDICTION_COLUMNS, SCORE_COLUMNS
 
 __all__ = [
     "CROSS_COLUMNS",

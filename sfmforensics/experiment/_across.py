@@ -21,6 +21,11 @@ from sfmforensics.metrics import (
     paired_bootstrap,
 )
 from sfmforensics.model_selection import SPEAKER, joined_groups, make_splits
+from sfmforensics.results import (
+    CROSS_COLUMNS,
+    CROSS_COMPARISON_COLUMNS,
+    CROSS_PREDICTION_COLUMNS,
+)
 from sfmforensics.targets import task_kind
 
 if TYPE_CHECKING:
@@ -35,16 +40,6 @@ _FINER = 10
 """Resamples of a comparison by those of an interval: a probability is corrected for many others."""
 OTHERS = "others"
 """In the place of a corpus that is learnt from: all but the one that is tested."""
-CROSS_COLUMNS = [
-    *("train", "test", "model", "task", "metric", "value", "low", "high"),
-    *("recordings", "speakers"),
-]
-"""Columns of `cross.csv`: one measure of one model for one pair of corpora a row."""
-CROSS_COMPARISON_COLUMNS = [
-    *("train", "test", "task", "metric", "first", "second", "difference"),
-    *("low", "high", "p", "p_holm", "speakers"),
-]
-CROSS_PREDICTION_COLUMNS = ["path", "corpus", "train", "model", "task", "true", "predicted"]
 
 
 @dataclass(frozen=True)

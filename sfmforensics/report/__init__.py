@@ -38,6 +38,7 @@ from sfmforensics.report.figures import plot_scores, save_figures
 from sfmforensics.report.tables import (
     format_assessment,
     format_comparisons,
+    format_cross,
     format_differences,
     format_groups,
     format_intervals,
@@ -68,6 +69,7 @@ __all__ = [
     "assessment_figures",
     "format_assessment",
     "format_comparisons",
+    "format_cross",
     "format_differences",
     "format_groups",
     "format_intervals",

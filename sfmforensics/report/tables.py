@@ -23,6 +23,7 @@ from sfmforensics.report._wording import (
 )
 from sfmforensics.results import (
     COMPARISON_COLUMNS,
+    CROSS_COLUMNS,
     INTERVAL_COLUMNS,
     SCORE_COLUMNS,
     require_columns,
@@ -450,6 +451,67 @@ def format_intervals(
     if metrics is not None:
         rows = rows[rows["metric"].isin(list(metrics))]
     return _wide(rows, SYSTEM)
+
+
+def format_cross(scores: pd.DataFrame, task: str, metric: str | None = None) -> pd.DataFrame:
+    """Write what was learnt from one corpus and tested on another, as a matrix with bounds.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As `sfmforensics.experiment.evaluate_across` gives them, and ``cross.csv`` holds them.
+    task : str
+        Which task.
+    metric : str or None, default=None
+        Which measure; UAR of classes and the first of others by default.
+
+    Returns
+    -------
+    DataFrame
+        A row for each model and corpus learnt from: columns "model", "learnt from", and "on NAME"
+        for each corpus tested, with cells ``value [low, high]``.
+
+    Raises
+    ------
+    ReportError
+        The scores have no such task or measure.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "train": ["a", "b"], "test": "a", "model": "svm", "task": "emotion", "metric": "uar",
+    ...     "value": [0.7, 0.5], "low": [0.6, np.nan], "high": [0.8, np.nan],
+    ... })
+    >>> format_cross(scores, "emotion")
+      model learnt from               on a
+    0   svm           a  70.0 [60.0, 80.0]
+    1   svm           b               50.0
+    """
+    rows, metric = cross_rows(scores, task, metric)
+    cells = rows.assign(cell=[_bounded(row, metric) for row in rows.to_dict("records")])
+    table = cells.pivot_table(
+        index=["model", "train"], columns="test", values="cell", aggfunc="first", sort=False
+    )
+    table = table.fillna("").add_prefix("on ").rename_axis(index={"train": "learnt from"})
+    return table.rename_axis(columns=None).reset_index()
+
+
+def cross_rows(
+    scores: pd.DataFrame, task: object, metric: str | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Rows of one task and measure, and the measure: UAR of classes and the first of others."""
+    require_columns(scores, CROSS_COLUMNS[:8], "the scores")
+    rows = scores[scores["task"] == task]
+    metrics = list(dict.fromkeys(rows["metric"]))
+    if metric is None:
+        metric = "uar" if "uar" in metrics else next(iter(metrics), "measure")
+    rows = rows[rows["metric"] == metric]
+    if rows.empty:
+        raise ReportError(
+            f"the scores have no {metric} of {task!r}; there are "
+            f"{', '.join(dict.fromkeys(map(str, scores['task'])))}"
+        )
+    return rows, metric
 
 
 def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:

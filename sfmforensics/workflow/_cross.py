@@ -13,14 +13,20 @@ from sfmforensics._utils.progress import progress
 from sfmforensics.custody import MANIFEST, Provenance, matrix_hash, write_manifest
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
-from sfmforensics.experiment import CROSS_COLUMNS, evaluate_across
-from sfmforensics.experiment._across import CROSS_COMPARISON_COLUMNS, CROSS_PREDICTION_COLUMNS
+from sfmforensics.experiment import evaluate_across
 from sfmforensics.model_selection import SPEAKER
 from sfmforensics.presets import MODELS
 from sfmforensics.report import CrossCorpusDisplay
 from sfmforensics.report.displays import new_axes
 from sfmforensics.report.figures import save_png
-from sfmforensics.results import FOLDS, file_part, own_figures
+from sfmforensics.results import (
+    CROSS_COLUMNS,
+    CROSS_COMPARISON_COLUMNS,
+    CROSS_PREDICTION_COLUMNS,
+    FOLDS,
+    file_part,
+    own_figures,
+)
 from sfmforensics.workflow._checks import (
     build_estimator,
     check_corpus,

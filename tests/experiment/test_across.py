@@ -240,5 +240,5 @@ def test_a_task_is_drawn_of_the_first_model_that_has_it(crossed):
     scores = crossed.scores
     scores = scores[~((scores["task"] == "age") & (scores["model"] == "svm"))]
     assert CrossCorpusDisplay.from_scores(scores, "age").model == "again"
-    with pytest.raises(ReportError, match="no measure of 'mood' by None; there are emotion, age"):
+    with pytest.raises(ReportError, match="no measure of 'mood'; there are emotion, age"):
         CrossCorpusDisplay.from_scores(scores, "mood")

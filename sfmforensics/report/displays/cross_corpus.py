@@ -12,18 +12,15 @@ from sfmforensics.exceptions import ReportError
 from sfmforensics.report._wording import (
     figure_text,
     greater_is_better,
-    is_share,
     metric_label,
 )
 from sfmforensics.report.displays._axes import BLUE, Display, heading_of, own_axes
-from sfmforensics.results import require_columns
+from sfmforensics.report.tables import cross_rows, number
 
 if TYPE_CHECKING:
     from typing import Self
 
     from matplotlib.axes import Axes
-
-_NEEDED = ("train", "test", "model", "task", "metric", "value", "low", "high")
 
 
 class CrossCorpusDisplay(Display):
@@ -101,20 +98,15 @@ class CrossCorpusDisplay(Display):
         ReportError
             A column is missing, or nothing is known of the task.
         """
-        require_columns(scores, _NEEDED, "the scores")
-        rows = scores[scores["task"] == task]
-        if model is None and len(rows):
-            model = str(rows["model"].iloc[0])
-        rows = rows[rows["model"] == model]
-        metrics = list(dict.fromkeys(rows["metric"]))
-        if metric is None and metrics:
-            metric = "uar" if "uar" in metrics else metrics[0]
-        rows = rows[rows["metric"] == metric]
-        if rows.empty:
+        rows, metric = cross_rows(scores, task, metric)
+        models = list(dict.fromkeys(rows["model"]))
+        model = models[0] if model is None else model
+        if model not in models:
             raise ReportError(
-                f"the scores have no {metric or 'measure'} of {task!r} by {model!r}; there are "
-                f"{', '.join(dict.fromkeys(map(str, scores['task'])))}"
+                f"the scores have no {metric} of {task!r} by {model!r}, but by "
+                f"{', '.join(map(str, models))}"
             )
+        rows = rows[rows["model"] == model]
         trains, tests = dict.fromkeys(rows["train"]), dict.fromkeys(rows["test"])
         values, low, high = (
             rows.pivot_table(index="train", columns="test", values=name, dropna=False).reindex(
@@ -122,7 +114,7 @@ class CrossCorpusDisplay(Display):
             )
             for name in ("value", "low", "high")
         )
-        display = cls(values, low, high, task=task, metric=str(metric), model=model)
+        display = cls(values, low, high, task=task, metric=metric, model=model)
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
@@ -157,12 +149,9 @@ class CrossCorpusDisplay(Display):
         return self._drawn(ax, grid=False)
 
     def _text(self, row: int, column: int) -> str:
-        factor, digits = (100, 1) if is_share(self.metric) else (1, 2)
-        value, low, high = (
-            factor * float(part.to_numpy(float)[row, column])
-            for part in (self.values, self.low, self.high)
-        )
-        text = f"{value:.{digits}f}"
+        parts = (self.values, self.low, self.high)
+        value, low, high = (float(part.to_numpy(float)[row, column]) for part in parts)
+        text = number(value, self.metric)
         if np.isnan(low) or np.isnan(high):
             return text
-        return f"{text}\n{low:.{digits}f} to {high:.{digits}f}"
+        return f"{text}\n{number(low, self.metric)} to {number(high, self.metric)}"
