@@ -62,8 +62,21 @@ _SURPRISES = {
 }
 
 
-GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 """How formats that fix it write the sex of a speaker, in small letters."""
+
+
+def spelled_out(cells: Sequence[str]) -> list[str]:
+    """Sexes of speakers as words, whatever a format writes; others as they are.
+
+    Examples
+    --------
+    >>> spelled_out(["F", "m", "x", ""])
+    ['female', 'male', 'x', '']
+    """
+    return [_GENDERS.get(cell.lower(), cell) for cell in cells]
+
+
 _ALIASES = {
     "speaker": ("speaker_id", "client_id", "spk_id", "spk"),
     "gender": ("sex",),

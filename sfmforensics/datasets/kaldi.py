@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._listing import GENDERS, Listing, columns_of, corpus_of
+from sfmforensics.datasets._listing import Listing, columns_of, corpus_of, spelled_out
 from sfmforensics.exceptions import DatasetError, shown
 
 if TYPE_CHECKING:
@@ -200,5 +200,5 @@ def _labels(root: Path, utterances: Sequence[str]) -> dict[str, list[str]]:
         keys = utterances if of == "utt" else [speakers.get(one, "") for one in utterances]
         columns[name] = [values.get(key, "") for key in keys]
         if name == "gender":
-            columns[name] = [GENDERS.get(cell.lower(), cell) for cell in columns[name]]
+            columns[name] = spelled_out(columns[name])
     return columns

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfmforensics._utils.paths import user_path
-from sfmforensics.datasets._listing import GENDERS, Listing, columns_of, corpus_of
+from sfmforensics.datasets._listing import Listing, columns_of, corpus_of, spelled_out
 from sfmforensics.datasets._records import read_records, text_of_value
 from sfmforensics.exceptions import DatasetError, shown
 
@@ -114,7 +114,7 @@ def load_lhotse(
         for name in names
     }
     if "gender" in columns:
-        columns["gender"] = [GENDERS.get(cell.lower(), cell) for cell in columns["gender"]]
+        columns["gender"] = spelled_out(columns["gender"])
     listing = Listing(source, folder, columns_of(columns), [row for row, _ in records])
     return corpus_of(listing, tasks=tasks, allow_outside=allow_outside, details=("utterance",))
 

@@ -40,7 +40,7 @@ COMPARISON_COLUMNS = [
 
 @dataclass(frozen=True)
 class PairedTest:
-    """What a paired test result.
+    """What a paired test found.
 
     Parameters
     ----------

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from matplotlib.figure import Figure
 
-from sfmforensics._utils.names import escape_text, show_name
+from sfmforensics._utils.names import describe_source, escape_text, show_name
 from sfmforensics._utils.pages import templates
-from sfmforensics.custody import recorded_in
+from sfmforensics._utils.recordings import Segment
+from sfmforensics.custody import recorded_in, recording_of
 from sfmforensics.evidence import ANY_OTHER, plain_sentences, verbal_grade
 from sfmforensics.evidence._verbal import SCALE, log_text, ratio_text
 from sfmforensics.report._wording import figure_text, plain, unit_of
@@ -325,8 +326,10 @@ def _commands(files: Sequence[str], manifest: Mapping[str, Any]) -> Iterator[str
     path = model.get("path", "MODEL")
     options = ["--sha256", model["sha256"]] if "sha256" in model else []
     yield shlex.join(["sfmforensics", "verify", path, *options])
-    absolute = [record.get("path", file) for record, file in zip(
-        manifest.get("recordings", []), files, strict=False)]  # fmt: skip
+    records = manifest.get("recordings", [])
+    if any(isinstance(recording_of(record, ""), Segment) for record in records):
+        return  # which the command line takes from tables alone
+    absolute = [record.get("path", file) for record, file in zip(records, files, strict=False)]
     yield shlex.join(["sfmforensics", "compare", path, *absolute])
 
 
@@ -360,4 +363,4 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _file(record: Mapping[str, Any]) -> str:
     known = record.get("sha256") or record.get("found", "not identified")
-    return f"{show_name(record.get('path', 'signal'))}: {known}"
+    return f"{describe_source(recording_of(record, record.get('path', 'signal')))}: {known}"

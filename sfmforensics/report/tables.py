@@ -499,7 +499,13 @@ def format_cross(scores: pd.DataFrame, task: str, metric: str | None = None) -> 
 def cross_rows(
     scores: pd.DataFrame, task: object, metric: str | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """Rows of one task and measure, and the measure: UAR of classes and the first of others."""
+    """Rows of one task and measure, and the measure: UAR of classes and the first of others.
+
+    Raises
+    ------
+    ReportError
+        There are none.
+    """
     require_columns(scores, CROSS_COLUMNS[:8], "the scores")
     rows = scores[scores["task"] == task]
     metrics = list(dict.fromkeys(rows["metric"]))

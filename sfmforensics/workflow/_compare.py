@@ -12,14 +12,14 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 
 from sfmforensics._utils.files import write_atomically
-from sfmforensics._utils.names import is_path, recording_text, show_name
+from sfmforensics._utils.names import describe_source, is_path, recording_text
 from sfmforensics._utils.outputs import check_outputs, is_manifest, is_page
 from sfmforensics._utils.paths import user_path, user_recording
 from sfmforensics._utils.plain import as_json
 from sfmforensics.audio import SAMPLE_RATE, stream_heard
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audio._survey import surveyed
-from sfmforensics.custody import OF_FILES, Provenance, recorded_in
+from sfmforensics.custody import OF_FILES, Provenance, recorded_in, recording_of
 from sfmforensics.evidence import plain_sentences
 from sfmforensics.evidence._people import CANNOT_BE_CHECKED, holds_people
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, ViewError, shown
@@ -67,8 +67,9 @@ def warn_of_learnt(model: Pipeline, provenance: Provenance) -> None:
     for record, known in zip(provenance.records, overlaps, strict=True):
         if known:
             warnings.warn(
-                f"{show_name(record['path'])}: the model was trained or calibrated with this "
-                "recording, and likelihood ratios hold for speakers of whom it has heard nothing",
+                f"{describe_source(recording_of(record, record['path']))}: the model was trained "
+                "or calibrated with this recording, and likelihood ratios hold for speakers of "
+                "whom it has heard nothing",
                 EvidenceWarning,
                 stacklevel=3,
             )
@@ -133,8 +134,8 @@ class Case:
 @surveyed
 def compare_files(
     model: Pipeline,
-    questioned: PathLike,
-    known: Sequence[PathLike],
+    questioned: FileRecording,
+    known: Sequence[FileRecording],
     *,
     confidence: float = 0.9,
     verbose: bool = False,
@@ -150,9 +151,9 @@ def compare_files(
     ----------
     model : Pipeline
         From recordings to answers, calibrated, as `train_model(..., calibrate=...)` makes it.
-    questioned : path-like
+    questioned : path-like or Segment
         The recording whose speaker is in question.
-    known : sequence of path-like
+    known : sequence of path-like or of Segment
         Recordings of the known speaker, all of them.
     confidence : float, default=0.9
         Of the intervals and sets that stand beside the model's answers.

@@ -193,14 +193,14 @@ def evaluate_corpus(
         facts["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         facts["chosen"] = evaluation.choices.astype(str).to_dict("records")
     predictions = evaluation.predictions
-    if (
-        "filename" in corpus and "same_names" in corpus
-    ):  # of several corpora, each answer says which
-        of = run.corpus.details["corpus"].to_numpy(dtype=object)
+    details = run.corpus.get("details")
+    if details is not None and "corpus" in details:  # of several corpora, each answer says which
+        names = details["corpus"].to_numpy(dtype=object)
         predictions = {
-            model: answers.assign(corpus=of[evaluation.rows[model]])
+            model: answers.assign(corpus=names[evaluation.rows[model]])
             for model, answers in predictions.items()
         }
+    if "labels" in run.corpus:
         facts["label_maps"] = run.corpus.labels
     run.finish(
         evaluation.scores,
@@ -210,7 +210,7 @@ def evaluate_corpus(
             run.target,
             views=joined_views,
             copies=copies,
-            details=run.corpus.get("details"),
+            details=details,
             seed=seed,
         ),
         compare_models(evaluation.scores, test_over_train=run.plan.test_over_train),

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 @surveyed
 def identify_files(
     model: Pipeline,
-    files: Sequence[PathLike],
-    enrolled: Sequence[PathLike],
+    files: Sequence[FileRecording],
+    enrolled: Sequence[FileRecording],
     speakers: Sequence[str],
     *,
     false_alarm: float = 0.05,
@@ -63,9 +63,9 @@ def identify_files(
     ----------
     model : Pipeline
         As for `compare_files`.
-    files : sequence of path-like
+    files : sequence of path-like or of Segment
         Recordings in question.
-    enrolled : sequence of path-like
+    enrolled : sequence of path-like or of Segment
         Recordings whose speakers are known.
     speakers : sequence of str
         Who speaks in these.

@@ -219,7 +219,7 @@ def _unpickled(path: Path) -> Any:
 
 def predict_files(
     model: Pipeline,
-    files: Sequence[PathLike],
+    files: Sequence[FileRecording],
     *,
     verbose: bool = False,
     manifest: PathLike | None = None,
@@ -236,7 +236,7 @@ def predict_files(
     ----------
     model : Pipeline
         From recordings to answers, as `train_model` makes it.
-    files : sequence of path-like
+    files : sequence of path-like or of Segment
         Recordings.
     verbose : bool, default=False
         Show progress bars.

@@ -310,7 +310,12 @@ def _results_of(
         {key: trials for part in parts for key, trials in part.trials.items()},
     )
     intervals = score_intervals(
-        whole, run.target, views=row.joined_views, copies=run.plan.copies, seed=seed
+        whole,
+        run.target,
+        views=row.joined_views,
+        copies=run.plan.copies,
+        details=run.corpus.get("details"),
+        seed=seed,
     )
     n_folds = len(run.plan.splits[row.protocol])
     from_store = all(part.kept == n_folds for part in parts)

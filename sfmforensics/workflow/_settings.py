@@ -151,8 +151,10 @@ def custody_of(
     splits: Mapping[str, Sequence[Split]],
 ) -> dict[str, Any]:
     """What the manifest of a run tells besides its files, see `Provenance.manifest`."""
-    settings = ("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters")
-    settings += ("label_maps",)
+    settings = (
+        *("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters"),
+        "label_maps",
+    )
     return {
         "views": union,
         **{name: config[name] for name in settings if name in config},
