@@ -75,8 +75,9 @@ CROSS_COMPARISON_COLUMNS = [
     *("train", "test", "task", "metric", "first", "second", "difference"),
     *("low", "high", "p", "p_holm", "speakers"),
 ]
+"""Columns of `cross-comparisons.csv`: one difference of two models on one pair of corpora a row."""
 CROSS_PREDICTION_COLUMNS = ["path", "corpus", "train", "model", "task", "true", "predicted"]
-"""Columns of `cross-comparisons.csv`, differences of models, and `cross-predictions.csv`."""
+"""Columns of `cross-predictions.csv`: one answer of one recording a row."""
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: object) -> None:
