@@ -13,6 +13,7 @@ from sfmforensics._utils.recordings import Segment
 from sfmforensics.audit._copies import join_copies
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.audit._label_findings import SPEAKER
+from sfmforensics.targets._bands import band_text, contradict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -199,8 +200,8 @@ def _contradictions(
         examples = []
         known = frame[column].notna() & groups.duplicated(keep=False)
         for _, rows in frame[known].groupby(groups[known], sort=False):
-            if len(rows[column].unique()) > 1:
-                labels = {names[row]: rows[column][row] for row in rows.index}
+            if contradict(rows[column]):
+                labels = {names[row]: band_text(rows[column][row]) for row in rows.index}
                 examples.append(", ".join(f"{name}: {labels[name]}" for name in sorted(labels)))
         if examples:
             count = counted(len(examples), "recording")

@@ -15,6 +15,7 @@ from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted
 from sfmforensics.datasets._listing import MAX_AGE
 from sfmforensics.exceptions import shown
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets._bands import band_text, contradict, is_banded, middles, with_middles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -175,12 +176,13 @@ def label_findings(
     >>> [finding.finding for finding in label_findings(target, folds=2)]
     ['several ages', 'told by the speaker']
     """
+    banded, target = target, with_middles(target)
     no_labels = not_labels(target, names)
     useful = target.drop(columns=[column for column, _ in no_labels])
     return [
         *_alike(target),
         *_impossible(target),
-        *_several(target),
+        *_several(banded),
         *_constant(target),
         *_no_labels(no_labels),
         *_rare(useful, folds),
@@ -249,14 +251,19 @@ def speaker_conflicts(target: pd.DataFrame) -> pd.DataFrame:
         several = target[target[SPEAKER].isin(counts.index[counts > 1])]
         of_speaker = dict(iter(several.groupby(SPEAKER)[column]))
         for speaker in sorted(counts.index[counts > 1], key=str):
-            values = of_speaker[speaker].dropna().unique()
-            values = np.sort(values) if values.dtype.kind in "if" else sorted(values, key=str)
+            known = of_speaker[speaker].dropna()
+            if not contradict(known):
+                continue
+            values = known.unique()
+            if is_banded(known):
+                values = [band_text(band) for band in values]
+            values = np.sort(values) if known.dtype.kind in "if" else sorted(values, key=str)
             rows.append((speaker, column, ", ".join(map(str, values))))
     return pd.DataFrame(rows, columns=["speaker", "task", "found"])
 
 
 def _values_of_speakers(target: pd.DataFrame, column: str) -> pd.DataFrame:
-    groups = target.groupby(SPEAKER)[column]
+    groups = middles(target[column]).groupby(target[SPEAKER])
     return pd.DataFrame({"labels": groups.count(), "values": groups.nunique()})
 
 

@@ -18,6 +18,7 @@ from sfmforensics.audit._finding import NOTE, SERIOUS, Finding
 from sfmforensics.audit._label_findings import SPEAKER, constant_labels
 from sfmforensics.exceptions import AudioError
 from sfmforensics.targets import REGRESSION, task_kind
+from sfmforensics.targets._bands import with_middles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,6 +173,7 @@ def origin_findings(target: pd.DataFrame, details: pd.DataFrame) -> list[Finding
     >>> [finding.finding for finding in origin_findings(target, details)]
     ['emotion goes with sampling rate']
     """
+    target = with_middles(target)
     constant = constant_labels(target)
     target, details = target.reset_index(drop=True), details.reset_index(drop=True)
     findings = []

@@ -16,6 +16,7 @@ from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import content_hash
 from sfmforensics.exceptions import DatasetError
 from sfmforensics.targets import REGRESSION, task_kind
+from sfmforensics.targets._bands import middles
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Corpus(Bunch):
 
 def _task(labels: pd.Series) -> tuple[str, str, str, str]:
     """Name, kind, labels and gaps of a task, for people."""
-    known = labels.dropna()
+    known = middles(labels).dropna()
     kind = task_kind(labels)
     if not len(known):
         summary = "none is known"

@@ -24,6 +24,8 @@ from sfmforensics.datasets._meanings import (
 )
 from sfmforensics.datasets._whereabouts import explain_missing
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
+from sfmforensics.targets import bands
+from sfmforensics.targets._bands import parse_band
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
@@ -177,10 +179,7 @@ def corpus_of(
                 stacklevel=3,
             )
         elif name == "age":
-            labels[name] = pd.Series(
-                [_years(cell, row, source) for cell, row in zip(cells, rows, strict=True)],
-                dtype=float,
-            )
+            labels[name] = _ages(cells, rows, source)
         elif name in NAMES:
             labels[name] = label_column(cell or None for cell in cells)
         else:
@@ -379,18 +378,29 @@ def _is_in(path: str, folder: str) -> bool:
         return False
 
 
-def _years(cell: str, row: str, source: Path) -> float:
+def _ages(cells: Sequence[str], rows: Sequence[str], source: Path) -> pd.Series:
+    """Ages in years, as bands where one or more of them are."""
+    ends = [_years(cell, row, source) for cell, row in zip(cells, rows, strict=True)]
+    if any(low < high for low, high in ends):
+        return bands([None if np.isnan(low) else (low, high) for low, high in ends])
+    return pd.Series([low for low, _ in ends], dtype=float)
+
+
+def _years(cell: str, row: str, source: Path) -> tuple[float, float]:
     if not cell:
-        return np.nan
+        return np.nan, np.nan
     # float() itself also reads "3_3" and the digits of other scripts.
-    years = float(cell) if is_number(cell) else np.nan
-    if not 0 < years <= MAX_AGE:
+    years = (float(cell), float(cell)) if is_number(cell) else parse_band(cell)
+    low, high = years or (np.nan, np.nan)
+    last = low if np.isinf(high) else high
+    if not (high > 0 and 0 <= low <= high and last <= MAX_AGE):
         raise DatasetError(
             f"{source}: {row}, column 'age': {shown(cell)} is not a number of years above 0 "
-            f"and up to {MAX_AGE}; correct it, or leave the cell blank where the age is not known"
+            f"and up to {MAX_AGE}, nor a band of them such as 20-29, 60+ or <19; correct it, or "
+            "leave the cell blank where the age is not known"
             f"{' (the decimal sign is a point)' if ',' in cell else ''}"
         )
-    return years
+    return low, high
 
 
 def _infer(cells: Sequence[str], rows: Sequence[str], name: str, source: Path) -> pd.Series:

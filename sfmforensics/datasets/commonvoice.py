@@ -11,6 +11,7 @@ from sfmforensics._utils.names import show_name
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.datasets._files import corpus_folder, read_columns
 from sfmforensics.exceptions import DatasetError, shown
+from sfmforensics.targets import bands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ _GENDERS = {
     "": None,
 }
 """What the words of later releases mean in earlier ones; any other is kept."""
+_AGES = {"teens": "<19", "twenties": "19-29", "fourties": "40-49", "nineties": "90+"}
+"""What the form that speakers fill in says beside the words that are not decades."""
 _LAYOUT = (
     "a language of Common Voice: clips/*.mp3 and validated.tsv, or train.tsv, dev.tsv and test.tsv"
 )
@@ -57,8 +60,8 @@ def load_commonvoice(root: PathLike, split: str | None = None) -> Bunch:
             Absolute paths, sorted.
         target : DataFrame of shape (n_recordings, 3)
             ``speaker`` (the whole ``client_id``), ``gender`` ("female", "male", or what else the
-            speaker says; missing where nothing is said) and ``age_band`` ("teens", "twenties",
-            ..., as the corpus spells them, with "fourties"; missing where nothing is said).
+            speaker says; missing where nothing is said) and ``age`` (bands of years, see
+            `sfmforensics.targets.bands`; missing where nothing is said).
         groups : ndarray of shape (n_recordings,)
             The speaker of each recording, "" where it is missing.
         details : DataFrame of shape (n_recordings, 2)
@@ -101,8 +104,8 @@ def load_commonvoice(root: PathLike, split: str | None = None) -> Bunch:
     >>> row = "4fd2\tcommon_voice_pl_1.mp3\tDobry wieczór.\tthirties\tfemale_feminine\n"
     >>> _ = (root / "validated.tsv").write_text(header + row, encoding="utf-8")
     >>> load_commonvoice(root).target
-      speaker  gender  age_band
-    0    4fd2  female  thirties
+      speaker  gender           age
+    0    4fd2  female  [30.0, 39.0]
     """
     folder = corpus_folder(root, _LAYOUT)
     chosen = _chosen(folder, split)
@@ -118,7 +121,7 @@ def load_commonvoice(root: PathLike, split: str | None = None) -> Bunch:
         {
             "speaker": label_column(cell or None for cell in rows["client_id"]),
             "gender": label_column(_GENDERS.get(cell, cell) for cell in rows["gender"]),
-            "age_band": label_column(cell or None for cell in rows["age"]),
+            "age": bands(_AGES.get(cell, cell or None) for cell in rows["age"]),
         }
     )
     details = pd.DataFrame(

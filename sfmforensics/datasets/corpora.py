@@ -16,7 +16,8 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import Corpus, label_column, make_bunch
 from sfmforensics.datasets.registry import load_corpus
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
-from sfmforensics.targets import REGRESSION, task_kind
+from sfmforensics.targets import REGRESSION, bands, task_kind
+from sfmforensics.targets._bands import is_banded
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 
 if TYPE_CHECKING:
@@ -228,13 +229,14 @@ def _joined(
     having = {name: part.target[task] for name, part in parts.items() if task in part.target}
     kinds = {name: task_kind(column) for name, column in having.items()}
     if lines is None and set(kinds.values()) == {REGRESSION}:
-        return pd.concat(
-            [
-                having.get(name, pd.Series(np.nan, index=range(len(part.data))))
-                for name, part in parts.items()
-            ],
-            ignore_index=True,
-        ).astype(float)
+        columns = [
+            having.get(name, pd.Series(np.nan, index=range(len(part.data))))
+            for name, part in parts.items()
+        ]
+        if any(map(is_banded, columns)):
+            columns = [column if is_banded(column) else bands(column, task) for column in columns]
+            return pd.concat(columns, ignore_index=True)
+        return pd.concat(columns, ignore_index=True).astype(float)
     if lines is None and len(set(kinds.values())) > 1:
         raise DatasetError(
             f"{path}: {task!r} is numbers in {_of(kinds, REGRESSION)} and labels in others; rename "

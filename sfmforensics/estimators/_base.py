@@ -323,9 +323,10 @@ class MultiTaskEstimator(ViewsEstimator):
             The loss is no longer finite.
         """
         self._validate_params()
-        if self.age_scale == "years" and self.regression_loss == "distribution":
+        if self.age_scale == "years" and self.regression_loss in ("distribution", "ccc"):
+            what = "correlation" if self.regression_loss == "ccc" else "cross-entropy"
             raise ParameterError(
-                'age_scale is "years", but regression_loss "distribution" is a cross-entropy, '
+                f'age_scale is "years", but regression_loss "{self.regression_loss}" is a {what}, '
                 'which has no unit; use regression_loss="rmse" or "huber", or age_scale="standard"'
             )
         check_device(self._device())
@@ -394,7 +395,10 @@ class MultiTaskEstimator(ViewsEstimator):
         split_seed: int,
         going_on: bool,
     ) -> tuple[TargetCodec, Float32Array | FloatArray, list[IntArray]]:
-        """What the targets are, as numbers, and the rows to learn from and to judge by."""
+        """What the targets are, as numbers, and the rows to learn from and to judge by.
+
+        Ends of bands stand behind the tasks.
+        """
         rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
         places = np.arange(len(X))  # of rows in the table
         if self.early_stopping:
@@ -414,8 +418,10 @@ class MultiTaskEstimator(ViewsEstimator):
             )
             codec.fit(labels, None if weight is None else weight[sides[0]])
         used = np.unique(np.concatenate(sides))
-        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=codec.precision)
-        encoded[used] = codec.encode(table.take(places[used]))
+        taken = table.take(places[used])
+        known = np.column_stack([codec.encode(taken), codec.edges(taken)])
+        encoded = np.full((len(X), known.shape[1]), np.nan, dtype=codec.precision)
+        encoded[used] = known
         return codec, encoded, sides
 
     def _remember_history(
@@ -486,8 +492,12 @@ class MultiTaskEstimator(ViewsEstimator):
             self.regression_loss,
             class_weights(self.class_weight, codec, encoded, weight, dtype),
             points,
-            task_scales(encoded, weight, dtype),
+            task_scales(encoded[:, : len(codec.names_)], weight, dtype),
             self.number_smoothing,
+            {
+                position: len(codec.names_) + 2 * place
+                for place, position in enumerate(codec.banded_)
+            },
         )
 
     @property

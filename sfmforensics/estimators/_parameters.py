@@ -40,7 +40,7 @@ CONSTRAINTS = {
     "scale": ["boolean"],
     "loss_weights": [Interval(Real, 0, None, closed="neither"), "array-like", dict],
     "loss_weighting": [StrOptions({"fixed", "uncertainty", "dwa"})],
-    "regression_loss": [StrOptions({"rmse", "huber", "distribution"})],
+    "regression_loss": [StrOptions({"rmse", "huber", "ccc", "distribution"})],
     "age_scale": [StrOptions({"standard", "years"})],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "mixup": [Interval(Real, 0, None, closed="left")],
@@ -98,17 +98,19 @@ _COMMON = """
     loss_weighting : {"fixed", "uncertainty", "dwa"}, default="fixed"
         Keep these weights, learn one more a task, or raise those of tasks that learn slowly; see
         `sfmforensics.nn.losses.MultiTaskLoss`.
-    regression_loss : {"rmse", "huber", "distribution"}, default="rmse"
-        Loss of numbers: the paper's; one that labels far off sway less; or the cross-entropy of a
-        distribution over the numbers seen, whose expectation is the answer. The last answers with
-        nothing outside of what it saw.
+    regression_loss : {"rmse", "huber", "ccc", "distribution"}, default="rmse"
+        Loss of numbers: the paper's; one that labels far off sway less; 1 - Lin's concordance
+        correlation of each batch, as arousal and valence are learnt, for batches of 16 or more; or
+        the cross-entropy of a distribution over the numbers seen, whose expectation is the answer.
+        The last answers with nothing outside of what it saw. An answer within a band (see
+        `sfmforensics.targets.bands`) is right in all of them.
     age_scale : {"standard", "years"}, default="standard"
         Unit in which numbers are learnt, ages and any others. "standard" learns them in standard
         deviations from their mean, so that their losses are about as large as those of classes;
         the paper says nothing of it. "years" learns them as they are, which is how section 5.2
         reads to the letter: losses are in years ("huber" is Huber's beyond one year), and outputs,
-        which start near 0, must first come to learn the mean. Not with "distribution", whose loss
-        has no unit.
+        which start near 0, must first come to learn the mean. Not with "distribution" or
+        "ccc", whose losses have no unit.
     class_weight : "balanced", dict or None, default=None
         "balanced" weighs each task's classes by the inverse of their frequency. Or by task,
         ``{"emotion": "balanced", "gender": {"f": 2.0}}``; for 1-D targets by label.

@@ -18,6 +18,7 @@ from sfmforensics.estimators._parameters import only_if, with_type
 from sfmforensics.estimators._summary import ShowsFit, task_rows
 from sfmforensics.exceptions import TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
+from sfmforensics.targets._columns import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -95,8 +96,9 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
     Notes
     -----
     A recording without a label does not count for that task. A column with one label is answered
-    with it. The defaults are those of the reference figures in the documentation: ages are not
-    standardised, so that the tube of `SVR` (``epsilon=0.1``) is a tenth of a year.
+    with it. Of a band of numbers its middle is learnt. The defaults are those of the reference
+    figures in the documentation: ages are not standardised, so that the tube of `SVR`
+    (``epsilon=0.1``) is a tenth of a year.
 
     Examples
     --------
@@ -158,7 +160,7 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
             known = ~np.isnan(codes[:, position])
             if kind == REGRESSION:
                 estimator = SVR(C=10) if self.regressor is None else clone(self.regressor)
-                labels = frame.iloc[:, position][known].to_numpy(dtype=np.float64)
+                labels = numbers_of(frame.iloc[:, position][known], self._codec.names_[position])
             else:
                 estimator = SVC(C=10) if self.classifier is None else clone(self.classifier)
                 labels = codes[known, position].astype(int)

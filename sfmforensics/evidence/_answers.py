@@ -11,6 +11,7 @@ import pandas as pd
 
 from sfmforensics.evidence._calibration_speakers import task_classes
 from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.targets._bands import exact_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -90,7 +91,9 @@ def answers_of(
         if kind != CLASSIFICATION:
             task_answers[task] = TaskAnswers(
                 kind,
-                pd.to_numeric(frame[task]).to_numpy(dtype=np.float64, na_value=np.nan),
+                pd.to_numeric(exact_numbers(frame[task])).to_numpy(
+                    dtype=np.float64, na_value=np.nan
+                ),
                 column.to_numpy(dtype=np.float64),
                 low=intervals[f"{task}_low"].to_numpy(),
                 high=intervals[f"{task}_high"].to_numpy(),

@@ -23,6 +23,7 @@ from sfmforensics.exceptions import EvidenceWarning, TargetError
 from sfmforensics.model_selection import joined_groups
 from sfmforensics.model_selection._folds import named_groups
 from sfmforensics.targets import CLASSIFICATION, as_frame
+from sfmforensics.targets._bands import farthest, middles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -199,7 +200,7 @@ def answered(
         if len(said) == 2:
             calibrations[task] = _of_classes(task, said[0], said[1], who)
         else:
-            numbers = frame[task].dropna()
+            numbers = middles(frame[task].dropna())
             calibrations[task] = TaskCalibration(
                 said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf
             )
@@ -260,10 +261,8 @@ def _asked(
     answers = as_frame(estimator.predict(X))
     for place, (task, kind) in enumerate(last.tasks_.items()):
         if kind != CLASSIFICATION and task in frame:
-            numbers = frame[task].to_numpy(dtype=np.float64)
-            answers_of[task] = (
-                np.abs(answers.iloc[:, place].to_numpy(dtype=np.float64) - numbers),
-            )
+            numbers = answers.iloc[:, place].to_numpy(dtype=np.float64)
+            answers_of[task] = (farthest(frame[task], numbers),)
     return {task: answers_of[task] for task in last.tasks_ if task in answers_of}
 
 

@@ -35,6 +35,7 @@ from sfmforensics.model_selection import (
 )
 from sfmforensics.results import PREDICTION_COLUMNS, SCORE_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets._bands import labels_as_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -407,7 +408,7 @@ class PlannedFolds:
                             "fold": fold,
                             "protocol": protocol,
                             "task": task,
-                            "true": target[task].iloc[test].astype(object).to_numpy(),
+                            "true": labels_as_written(target[task].iloc[test]),
                             "predicted": answers,
                         }
                     )

@@ -12,6 +12,7 @@ from sfmforensics.metrics._groups import groupings_of
 from sfmforensics.model_selection import PROTOCOLS, SPEAKER, TEXT, joined_groups
 from sfmforensics.results import INTERVAL_COLUMNS
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets._bands import read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -167,7 +168,7 @@ def _row(
 
 def same_kind(values: pd.Series, like: pd.Series) -> pd.Series:
     """Predictions are kept as objects; numbers are numbers again."""
-    return values if task_kind(like) == CLASSIFICATION else pd.to_numeric(values)
+    return values if task_kind(like) == CLASSIFICATION else read_numbers(values)
 
 
 def within_group(fold: Trials, in_group: BoolArray | None) -> Trials:

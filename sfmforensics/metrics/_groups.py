@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets._bands import middles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,7 +39,7 @@ def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
 
 def _bands(task: Hashable, column: pd.Series) -> Array:
     """Decades of an age, quartiles of any other number, in words that sort as they should."""
-    numbers = pd.to_numeric(column).astype(float)
+    numbers = pd.to_numeric(middles(column)).astype(float)
     if task == "age" and numbers.abs().max() < _MOST_YEARS:
         start = (numbers // DECADE * DECADE).astype("Int64")
         words = start.astype(str) + " to " + (start + DECADE - 1).astype(str)

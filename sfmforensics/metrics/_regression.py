@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import TargetError
 from sfmforensics.metrics._weights import one_or_many, totals
+from sfmforensics.targets._bands import band_ends, is_banded, middles
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,7 +26,8 @@ def rmse(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Numbers; rows where they are missing do not count.
+        Numbers, or bands of them (`sfmforensics.targets.bands`), to which an answer within has no
+        error and any other its distance; rows where they are missing do not count.
     y_pred : array-like of shape (n_samples,)
         Predicted numbers.
     sample_weight : array-like of shape (n_samples,) or (n_resamples, n_samples), default=None
@@ -93,7 +95,7 @@ def ccc(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     Notes
     -----
     Unlike a correlation it also falls with a shift or another spread. Where the true numbers hardly
-    differ, as within one speaker, it says nothing.
+    differ, as within one speaker, it says nothing. Of a band its middle counts.
 
     References
     ----------
@@ -106,7 +108,7 @@ def ccc(y_true: Column, y_pred: Column, sample_weight: Weights = None) -> Any:
     0.8
     """
     if sample_weight is None:  # once, in two passes, which lose no digits
-        true, error = known_numbers(y_true, y_pred)
+        true, error = known_numbers(middles(y_true), y_pred)
         if not len(true):
             return float("nan")
         pred = true + error
@@ -133,18 +135,23 @@ def _moments(y_true: Column, y_pred: Column, weights: Weights) -> FloatArray:
 def _number_rows(y_true: Column, y_pred: Column) -> Rows:
     """Of each row: one, its error squared and absolute, both numbers, and their products."""
     true, error = known_numbers(y_true, y_pred)
+    middle, off = (true, error) if not is_banded(y_true) else known_numbers(middles(y_true), y_pred)
     # About a point near the mean, lest digits be lost to rounding.
-    x = true - true.mean() if len(true) else true
-    y = x + error
+    x = middle - middle.mean() if len(middle) else middle
+    y = x + off
     columns = [np.ones(len(x)), error**2, abs(error), x, y, x**2, y**2, x * y]
     return np.stack(columns).T, pd.Series(y_true).notna().to_numpy()
 
 
 def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArray]:
-    """Give the true numbers where they are known, and the errors there."""
+    """Give the true numbers where they are known, and the errors there.
+
+    Of a band it is the number in it that is nearest to what was predicted.
+    """
     check_consistent_length(y_true, y_pred)
-    true, pred = as_numbers(y_true, "y_true"), as_numbers(y_pred, "y_pred")
-    known = ~np.isnan(true)
+    pred = as_numbers(y_pred, "y_pred")
+    true = np.clip(pred, *band_ends(y_true)) if is_banded(y_true) else as_numbers(y_true, "y_true")
+    known = pd.Series(y_true).notna().to_numpy() if is_banded(y_true) else ~np.isnan(true)
     missing = known & np.isnan(pred)
     if missing.any():
         raise TargetError(
@@ -155,8 +162,8 @@ def known_numbers(y_true: Column, y_pred: Column) -> tuple[FloatArray, FloatArra
 
 
 def as_numbers(values: Column, name: object) -> FloatArray:
-    """Take a column as float64, or say which one is no number."""
-    column = pd.Series(values)
+    """Take a column as float64, bands by their middles, or say which one is no number."""
+    column = pd.Series(middles(values))
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:

@@ -15,6 +15,7 @@ from sklearn.utils import check_consistent_length
 
 from sfmforensics.exceptions import SFMForensicsError, SplitWarning, TargetError
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+from sfmforensics.targets._bands import with_middles
 from sfmforensics.targets._columns import (
     UNKNOWN_SPEAKER,
     TargetTable,
@@ -136,7 +137,7 @@ def chosen_columns(y: Labels, on: On, by_name: bool = False) -> pd.DataFrame:
 def strata(frame: pd.DataFrame, n_bins: int) -> IntArray:
     """Number of the stratum of each row: its combination of labels; numbers are cut into bins."""
     codes = []
-    for _, column in frame.items():
+    for _, column in with_middles(frame).items():
         if task_kind(column) == REGRESSION and column.nunique() > n_bins:
             # Ranks have the same quantiles, and put up with infinite numbers.
             column = pd.qcut(column.rank(), n_bins, labels=False, duplicates="drop")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from sfmforensics._types import LossWeighting, RegressionLoss, TaskKind
@@ -33,10 +33,11 @@ class MultiTaskLoss(nn.Module):
         (section 7).
     label_smoothing : float, default=0.0
         Probability that is spread over all classes.
-    regression : {"rmse", "huber", "distribution"}, default="rmse"
+    regression : {"rmse", "huber", "ccc", "distribution"}, default="rmse"
         Loss of numbers: the root of the mean squared error (paper, section 5.2); Huber's, which
         grows linearly beyond 1 (a standard deviation, or a year) and is swayed less by labels far
-        off; or the
+        off; 1 - Lin's concordance correlation of a batch [5]_, as dimensions of emotion are learnt
+        and measured; or the
         cross-entropy of a distribution over `points` [3]_, where a number between two points is
         shared out between them.
     number_smoothing : float, default=0.0
@@ -48,6 +49,9 @@ class MultiTaskLoss(nn.Module):
         For each task that is learnt as a distribution, its ascending points.
     scale : Tensor of shape (n_tasks,) or None, default=None
         What each task's losses are multiplied by, for weights of recordings whose mean is not 1.
+    edges : dict of int to int, default={}
+        For each task with bands, the column of the targets that holds their lower ends; the upper
+        ones are in the next.
 
     Notes
     -----
@@ -59,6 +63,10 @@ class MultiTaskLoss(nn.Module):
     which would give a light recording its full weight in a batch of its own; the slope of a
     weighted root is that of the root times the weights.
 
+    A number that is known to lie in a band is off by its distance to it: an answer within adds
+    nothing. As a distribution it is interval-censored: the loss is minus the logarithm of the
+    probability of all points in the band.
+
     References
     ----------
     .. [1] A. Kendall, Y. Gal and R. Cipolla, "Multi-task learning using uncertainty to weigh losses
@@ -69,6 +77,8 @@ class MultiTaskLoss(nn.Module):
        single image without facial landmarks", IJCV 2018.
     .. [4] B.-B. Gao, C. Xing, C.-W. Xie, J. Wu and X. Geng, "Deep label distribution learning with
        label ambiguity", IEEE Transactions on Image Processing, 2017.
+    .. [5] G. Trigeorgis et al., "Adieu features? End-to-end speech emotion recognition using a deep
+       convolutional recurrent network", ICASSP 2016; L. I.-K. Lin, Biometrics 45, 1989.
 
     Examples
     --------
@@ -95,8 +105,10 @@ class MultiTaskLoss(nn.Module):
         points: Sequence[torch.Tensor | None] | None = None,
         scale: torch.Tensor | None = None,
         number_smoothing: float = 0.0,
+        edges: Mapping[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.edges = dict(edges or {})
         self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
         self.regression, self.number_smoothing = regression, number_smoothing
@@ -124,8 +136,9 @@ class MultiTaskLoss(nn.Module):
         ----------
         outputs : list of Tensor of shape (batch, outputs)
             What the network says, one a task.
-        targets : Tensor of shape (batch, n_tasks)
-            Class index or number, as `TargetCodec` encodes it; NaN where missing.
+        targets : Tensor of shape (batch, n_tasks or more)
+            Class index or number, as `TargetCodec` encodes it; NaN where missing. Behind them what
+            else is known of labels, such as the ends of bands.
         sample_weight : Tensor of shape (batch,) or None, default=None
             Weight of each recording.
 
@@ -138,6 +151,11 @@ class MultiTaskLoss(nn.Module):
             target = targets[:, task]
             known = ~target.isnan()
             target = torch.where(known, target, 0)
+            ends = None
+            if task in self.edges:
+                lower = self.edges[task]
+                low, high = (torch.where(known, targets[:, lower + side], 0) for side in (0, 1))
+                ends = low, high
             weight = known if sample_weight is None else known * sample_weight
             if kind == "classification":
                 target = target.long()
@@ -150,10 +168,18 @@ class MultiTaskLoss(nn.Module):
             elif self.regression == "distribution":
                 points = getattr(self, f"points{task}")
                 each = _cross_entropy_of_numbers(output, target, points, self.number_smoothing)
-            elif self.regression == "huber":
-                each = F.huber_loss(output[:, 0], target, reduction="none")
+                if ends is not None:
+                    banded = _improbability_of_bands(output, target, points, *ends)
+                    each = torch.where(ends[0] < ends[1], banded, each)
             else:
-                each = (output[:, 0] - target) ** 2
+                if ends is not None:  # the nearest number that the label allows
+                    target = output.detach()[:, 0].clamp(*ends)
+                if self.regression == "huber":
+                    each = F.huber_loss(output[:, 0], target, reduction="none")
+                elif self.regression == "ccc":
+                    each = _discordance(output[:, 0], target, weight)
+                else:
+                    each = (output[:, 0] - target) ** 2
             mean = (weight * each).sum() / known.sum().clamp_min(1)
             if self.scale is not None:
                 mean = mean * self.scale[task]
@@ -182,13 +208,17 @@ class MultiTaskLoss(nn.Module):
         """Weighted sum over the tasks, a scalar; see `by_task`."""
         losses = self.by_task(outputs, targets, sample_weight)
         if self.weighting == "uncertainty":
-            labelled = (~targets.isnan()).any(dim=0)
+            labelled = self._labelled(targets)
             losses = losses * torch.exp(-self.log_variance) + self.log_variance * labelled
         elif self.weighting == "dwa":
-            labelled = (~targets.isnan()).any(dim=0)
+            labelled = self._labelled(targets)
             self._sums = self._sums + losses.detach() * labelled
             self._batches = self._batches + labelled
         return (self.weights * self.factors * losses).sum()
+
+    def _labelled(self, targets: torch.Tensor) -> torch.Tensor:
+        """Which tasks have a label in this batch."""
+        return (~targets[:, : len(self.kinds)].isnan()).any(dim=0)
 
     def end_epoch(self) -> None:
         """Weigh the tasks of the next epoch anew; only "dwa" does."""
@@ -227,3 +257,31 @@ def _cross_entropy_of_numbers(
     logs = output.log_softmax(dim=1)
     at_low, at_high = (logs.gather(1, place[:, None])[:, 0] for place in (above - 1, above))
     return -((1 - share) * at_low + share * at_high)
+
+
+def _improbability_of_bands(
+    output: torch.Tensor,
+    target: torch.Tensor,
+    points: torch.Tensor,
+    low: torch.Tensor,
+    high: torch.Tensor,
+) -> torch.Tensor:
+    """Minus the logarithm of the probability of all (n_points,) points in each band.
+
+    Of a band between two points it is that of the point nearest to its middle.
+    """
+    inside = (points >= low[:, None]) & (points <= high[:, None])
+    nearest = (points - target[:, None]).abs().argmin(dim=1)
+    none = ~inside.any(dim=1)
+    inside = inside | (none[:, None] & F.one_hot(nearest, len(points)).bool())
+    logs = output.log_softmax(dim=1)
+    return -logs.masked_fill(~inside, -torch.inf).logsumexp(dim=1)
+
+
+def _discordance(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """1 - Lin's concordance correlation of a batch (batch,), the same for each of its labels."""
+    share = weight / weight.sum().clamp_min(1e-12)
+    mean, true = (share * output).sum(), (share * target).sum()
+    between = (share * (output - mean) * (target - true)).sum()
+    spread = (share * ((output - mean) ** 2 + (target - true) ** 2)).sum() + (mean - true) ** 2
+    return (1 - 2 * between / (spread + 1e-8)).expand(len(output))

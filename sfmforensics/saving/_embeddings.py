@@ -26,6 +26,8 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, Provenance, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
+from sfmforensics.targets import bands
+from sfmforensics.targets._bands import is_banded, labels_as_written
 from sfmforensics.views import files_of_views, hearing_of
 
 if TYPE_CHECKING:
@@ -159,8 +161,11 @@ def _write(
     rows = np.flatnonzero(usable)
     target = corpus.target.iloc[rows].reset_index(drop=True)
     paths = [_path_of(corpus.data[row]) for row in rows]
+    written = target.copy()
     with replacing(folder / TABLE) as temporary:
-        target.set_axis(pd.Index(paths, name=_COLUMN)).to_csv(temporary, errors="backslashreplace")
+        for name in filter(lambda name: is_banded(target[name]), target):
+            written[name] = labels_as_written(target[name])
+        written.set_axis(pd.Index(paths, name=_COLUMN)).to_csv(temporary, errors="backslashreplace")
     description = {
         "format": _FORMAT,
         "views": widths,
@@ -297,6 +302,8 @@ def _kind(column: pd.Series) -> str:
         return str(column.dtype)
     if pd.api.types.is_float_dtype(column):
         return "float"
+    if is_banded(column):
+        return "bands"
     # Whole numbers with gaps are objects, as `label_column` makes them.
     whole = column.dtype == object and pd.api.types.infer_dtype(column.dropna()) == "integer"
     return "integers" if whole else "str"
@@ -307,6 +314,8 @@ def _read(texts: pd.Series, kind: Any) -> pd.Series:
     missing = texts == ""
     if kind == "float":
         return pd.to_numeric(texts.mask(missing)).astype(float)
+    if kind == "bands":
+        return bands(texts.mask(missing, None), str(texts.name))
     if kind == "boolean":  # truth values with gaps
         return label_column(text == "True" if text else None for text in texts)
     if kind == "bool":

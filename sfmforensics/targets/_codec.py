@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from sfmforensics.exceptions import TargetError
+from sfmforensics.targets._bands import band_ends, bands, is_banded
 from sfmforensics.targets._columns import (
     TargetTable,
     as_frame,
@@ -49,7 +50,7 @@ def task_kind(values: t.Column) -> t.TaskKind:
     Returns
     -------
     {"classification", "regression"}
-        Regression for a floating dtype, classification for any other.
+        Regression for a floating dtype and for bands of numbers, classification for any other.
 
     Examples
     --------
@@ -57,6 +58,8 @@ def task_kind(values: t.Column) -> t.TaskKind:
     >>> task_kind(pd.Series([31.0, None])), task_kind(pd.Series(["m", None]))
     ('regression', 'classification')
     """
+    if is_banded(values):
+        return REGRESSION
     dtype = getattr(values, "dtype", np.asarray(values).dtype)
     return REGRESSION if pd.api.types.is_float_dtype(dtype) else CLASSIFICATION
 
@@ -88,6 +91,8 @@ class TargetCodec:
     center_, scale_ : ndarray of shape (n_tasks,)
         Mean and standard deviation of the regression columns; 0 and 1 for classes, and for all with
         ``age_scale="years"``.
+    banded_ : list of int
+        Positions of the columns that hold bands, numbers known to lie between two ends.
     points_ : list of (ndarray of shape (n_points,) or None)
         For each column that is learnt as a distribution, the standardised numbers that were seen;
         200 evenly spaced ones between the smallest and the largest if there are more.
@@ -149,6 +154,7 @@ class TargetCodec:
         self.kinds_ = self._kinds(frame)
         self._classes: list[t.Array | None] = []
         self.points_: list[t.Float32Array | t.FloatArray | None] = []
+        self.banded_ = banded_columns(frame)
         center, scale = [], []
         for position, (name, kind) in enumerate(zip(self.names_, self.kinds_, strict=True)):
             column = frame.iloc[:, position]
@@ -168,6 +174,8 @@ class TargetCodec:
                 self._classes.append(None)
                 center.append(mean)
                 scale.append(deviation)
+                if is_banded(known):  # what an answer within a band can be made of
+                    numbers = _of_bands(known, numbers)
                 scaled = (numbers - mean) / deviation
                 points = points_of(scaled, self.precision) if self.distribution else None
                 self.points_.append(points)
@@ -229,7 +237,7 @@ class TargetCodec:
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
-        other.precision = precision
+        other.precision, other.banded_ = precision, banded_columns(frame)
         other.form_, other.flat_, other.schema_ = table.form, table.flat, table.schema
         return other
 
@@ -308,6 +316,30 @@ class TargetCodec:
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded
+
+    def edges(self, y: t.Targets | TargetTable) -> t.Float32Array | t.FloatArray:
+        """Ends of the bands as numbers like those of `encode`.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            Targets with the same columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2 * len(banded_)), of the format that `precision` names
+            Lower and upper end for each column of `banded_`; the number itself, twice, where it is
+            known, NaN where it is missing.
+        """
+        frame = y.frame if isinstance(y, TargetTable) else as_frame(y)
+        ends = np.full((len(frame), 2 * len(self.banded_)), np.nan, dtype=self.precision)
+        for place, position in enumerate(self.banded_):
+            column = frame.iloc[:, position]
+            sides = band_ends(column if is_banded(column) else bands(column))
+            for side, numbers in enumerate(sides):
+                scaled = (numbers - self.center_[position]) / self.scale_[position]
+                ends[:, 2 * place + side] = scaled
+        return ends
 
     def settle(self, outputs: Sequence[ArrayLike]) -> t.Array:
         """Decide on one answer a task, in numbers as those of `encode`.
@@ -398,6 +430,17 @@ class TargetCodec:
             kinds.get(name, task_kind(frame.iloc[:, position]))
             for position, name in enumerate(self.names_)
         ]
+
+
+def banded_columns(frame: pd.DataFrame) -> list[int]:
+    """Positions of the columns of bands."""
+    return [place for place in range(frame.shape[1]) if is_banded(frame.iloc[:, place])]
+
+
+def _of_bands(known: pd.Series, middles: t.FloatArray) -> t.FloatArray:
+    """Numbers that bands are made of: finite ends and middles."""
+    ends = np.concatenate(band_ends(known))
+    return np.concatenate([middles, ends[np.isfinite(ends)]])
 
 
 def _continuous(known: pd.Series) -> bool:

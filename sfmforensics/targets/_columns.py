@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils import column_or_1d
 
 from sfmforensics.exceptions import TargetError, shown
+from sfmforensics.targets._bands import bands, is_banded, middles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -253,6 +254,8 @@ def with_dtype(column: pd.Series | Array) -> pd.Series:
     if column.dtype != object:
         return column
     known = column[column.notna()].infer_objects()
+    if is_banded(known) or (len(known) and isinstance(known.iloc[0], pd.Interval)):
+        return bands(column, str(column.name))
     if pd.api.types.is_float_dtype(known.dtype):
         return column.where(column.notna(), np.nan).astype(known.dtype)
     return column.astype(known.dtype) if len(known) == len(column) else column
@@ -262,7 +265,7 @@ def with_floats(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns of objects that hold only floats and gaps are columns of floats."""
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
     floats = [column if column.dtype != object else with_dtype(column) for column in columns]
-    changed = [pd.api.types.is_float_dtype(new) for new in floats]
+    changed = [pd.api.types.is_float_dtype(new) or is_banded(new) for new in floats]
     if not any(new and old.dtype == object for new, old in zip(changed, columns, strict=True)):
         return frame
     pairs = zip(columns, floats, changed, strict=True)
@@ -316,7 +319,11 @@ def points_of(numbers: FloatArray, dtype: DTypeLike = np.float32) -> Float32Arra
 
 
 def numbers_of(column: pd.Series, name: Hashable) -> FloatArray:
-    """A column as float64; an infinite number, or what is no number, is refused by its name."""
+    """A column as float64; an infinite number, or what is no number, is refused by its name.
+
+    Of bands it is their middles.
+    """
+    column = middles(column)
     try:
         numbers = column.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -27,6 +27,7 @@ from sfmforensics.datasets import find_copies
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.model_selection import SPEAKER
 from sfmforensics.targets import CLASSIFICATION, task_kind
+from sfmforensics.targets._bands import middles
 from sfmforensics.views import make_views
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def _distributions(target: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 text += f", ... {len(counts) - _MANY} more"
             labels.append((task, len(counts), missing, text))
         else:
-            known = column.dropna()
+            known = middles(column.dropna())
             numbers.append((task, missing, known.min(), known.median(), known.max(), known.std()))
     tables = {}
     if labels:

@@ -31,6 +31,7 @@ from sfmforensics.exceptions import CustodyError, EmbedderError, ReportError, SF
 from sfmforensics.metrics import METRICS
 from sfmforensics.report import read_run
 from sfmforensics.targets import CLASSIFICATION
+from sfmforensics.targets._bands import read_numbers
 from sfmforensics.workflow._predict import load_model
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def _score(metric: Metric, answered: pd.DataFrame) -> float:
         return np.nan
     try:
         if metric.kind != CLASSIFICATION:
-            true, predicted = pd.to_numeric(true), pd.to_numeric(predicted)
+            true, predicted = read_numbers(true), pd.to_numeric(predicted)
         return score(true.reset_index(drop=True), predicted.reset_index(drop=True))
     except (ValueError, TypeError):
         return np.nan

@@ -3,6 +3,7 @@ import pytest
 
 from sfmforensics.datasets.commonvoice import load_commonvoice
 from sfmforensics.exceptions import DatasetError
+from sfmforensics.targets._bands import band_text
 
 HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\n"
 ROWS = {
@@ -30,12 +31,13 @@ def test_labels_come_from_the_table(make_corpus):
     root = make_corpus()
     corpus = load_commonvoice(root)
     assert corpus.data == [str(root / "clips" / f"{clip}.mp3") for clip in "abcd"]
-    assert corpus.target.to_dict("list") == {
+    assert corpus.target.drop(columns="age").to_dict("list") == {
         "speaker": ["ff01", "ff02", "ff01", "ff03"],
         "gender": ["female", None, "female", "other"],
-        "age_band": ["thirties", None, "thirties", "fourties"],
     }
-    assert set(corpus.target.dtypes) == {np.dtype(object)}
+    assert [band_text(one) for one in corpus.target["age"].dropna()] == ["30-39", "30-39", "40-49"]
+    assert corpus.target["age"].isna().tolist() == [False, True, False, False]
+    assert set(corpus.target.drop(columns="age").dtypes) == {np.dtype(object)}
     assert corpus.details.to_dict("list") == {
         "text": ['Ona nie "wie".', "NA", "Tak.", "Nie."],
         "split": ["train", "dev", "test", None],

@@ -13,6 +13,7 @@ from sfmforensics.report.displays._axes import VERMILLION, YELLOW, Display, own_
 from sfmforensics.report.displays.predictions import as_text
 from sfmforensics.report.displays.scores import STYLES
 from sfmforensics.targets import as_frame
+from sfmforensics.targets._bands import with_middles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -155,7 +156,7 @@ class CorpusDisplay(Display):
         ParameterError
             `bin_width` is not positive, or the axes are more or fewer than the panels.
         """
-        target = as_frame(target)
+        target = with_middles(as_frame(target))
         if not bin_width > 0:
             raise ParameterError(f"bin_width is {bin_width!r}; use a number of years above 0")
         columns = {}

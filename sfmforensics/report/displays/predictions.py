@@ -21,6 +21,7 @@ from sfmforensics.report.displays._axes import (
     own_axes,
 )
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+from sfmforensics.targets._bands import middles, read_numbers
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -647,7 +648,7 @@ def error_bands(y_true: Column, y_pred: Column, n_bins: int = N_BINS) -> pd.Data
 
 
 def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[FloatArray]:
-    """Read two columns as numbers; `what` they are is for the message.
+    """Read two columns as numbers, bands as their middles; `what` they are is for the message.
 
     Raises
     ------
@@ -655,7 +656,8 @@ def number_pairs(true: pd.Series, predicted: pd.Series, what: str) -> list[Float
         They are none.
     """
     try:
-        pairs = [pd.to_numeric(column).to_numpy(dtype=float) for column in (true, predicted)]
+        numbers = [middles(read_numbers(column)) for column in (true, predicted)]
+        pairs = [column.to_numpy(dtype=float) for column in numbers]
     except (TypeError, ValueError) as error:
         raise TargetError(f"{what} is drawn as numbers, but: {error}") from error
     n_bad = int((~np.isfinite(pairs)).any(axis=0).sum())

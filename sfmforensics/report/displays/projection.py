@@ -18,6 +18,7 @@ from sfmforensics.report._wording import figure_text, natural_key, unit_of
 from sfmforensics.report.displays._axes import COLOURS, MARKERS, Display, heading_of, own_axes
 from sfmforensics.report.displays.predictions import as_text, choose_task
 from sfmforensics.targets import REGRESSION, task_kind
+from sfmforensics.targets._bands import middles
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -203,6 +204,7 @@ class ProjectionDisplay(Display):
             The method is unknown, or the lengths differ.
         """
         task, labels, _ = choose_task(y, task)
+        labels = middles(labels)
         check_consistent_length(X, labels)
         points = project(X, method, random_state)
         return cls(points, labels, task=task, method=method, unit=unit, name=name).plot(ax)
