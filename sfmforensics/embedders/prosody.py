@@ -1,4 +1,4 @@
-"""Pitch, voicing, energy and spectral shape: what phoneticians measure, by librosa."""
+"""Pitch, voicing, energy and spectral shape: what phoneticians measure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfmforensics.audio import SAMPLE_RATE
+from sfmforensics.embedders._pitch import pyin
 from sfmforensics.embedders.base import BaseEmbedder
 from sfmforensics.exceptions import EmbedderError
 
@@ -141,21 +142,7 @@ class ProsodyEmbedder(BaseEmbedder):
 
 def _pitch(signal: Signal, fmin: float, fmax: float) -> FloatArray:
     """Compute tracks of fundamental frequency, voicing and its probability: (3, n_frames)."""
-    import librosa
-
-    # Steps of a fifth of a semitone and 20 thresholds cost a third of librosa's own settings.
-    return np.stack(
-        librosa.pyin(
-            signal,
-            fmin=fmin,
-            fmax=fmax,
-            sr=SAMPLE_RATE,
-            frame_length=_WINDOW,
-            hop_length=_HOP,
-            resolution=0.2,
-            n_thresholds=20,
-        )
-    )
+    return np.stack(pyin(signal, fmin, fmax, SAMPLE_RATE, _WINDOW, _HOP))
 
 
 def _voice(f0: Array, voiced: Array, probability: Array, seconds: float) -> FloatArray:

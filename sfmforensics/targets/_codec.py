@@ -112,7 +112,7 @@ class TargetCodec:
     """
 
     _saved = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
-    _saved += ("center_", "scale_")
+    _saved += ("center_", "scale_", "banded_")
     """Attributes that a file of a fitted one holds, besides its parameters."""
 
     def __init__(
