@@ -25,6 +25,7 @@ BENCHMARKS = {
     "bench_scale": "--rows 200 1000",
     "bench_predict": "--rounds 1",
     "bench_embed": "--files 2 --rounds 1",
+    "bench_pitch": "--files 2 --rounds 1",
 }
 """Each file, and the arguments of --quick."""
 
