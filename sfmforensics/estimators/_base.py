@@ -394,7 +394,10 @@ class MultiTaskEstimator(ViewsEstimator):
         split_seed: int,
         going_on: bool,
     ) -> tuple[TargetCodec, Float32Array | FloatArray, list[IntArray]]:
-        """What the targets are, as numbers, and the rows to learn from and to judge by."""
+        """What the targets are, as numbers, and the rows to learn from and to judge by.
+
+        Shares of votes stand last, behind the tasks.
+        """
         rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
         places = np.arange(len(X))  # of rows in the table
         if self.early_stopping:
@@ -412,10 +415,12 @@ class MultiTaskEstimator(ViewsEstimator):
             codec = TargetCodec(
                 self.tasks, self.regression_loss == "distribution", self.age_scale, self._format()
             )
-            codec.fit(labels, None if weight is None else weight[sides[0]])
+            codec.fit(labels, None if weight is None else weight[sides[0]], votes=True)
         used = np.unique(np.concatenate(sides))
-        encoded = np.full((len(X), len(codec.names_)), np.nan, dtype=codec.precision)
-        encoded[used] = codec.encode(table.take(places[used]))
+        taken = table.take(places[used])
+        known = np.column_stack([codec.encode(taken), codec.shares(taken)])
+        encoded = np.full((len(X), known.shape[1]), np.nan, dtype=codec.precision)
+        encoded[used] = known
         return codec, encoded, sides
 
     def _remember_history(
@@ -486,8 +491,9 @@ class MultiTaskEstimator(ViewsEstimator):
             self.regression_loss,
             class_weights(self.class_weight, codec, encoded, weight, dtype),
             points,
-            task_scales(encoded, weight, dtype),
+            task_scales(encoded[:, : len(codec.names_)], weight, dtype),
             self.number_smoothing,
+            codec.shares_at(encoded.shape[1]),
         )
 
     @property

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from sfmforensics._types import LossWeighting, RegressionLoss, TaskKind
@@ -48,6 +48,9 @@ class MultiTaskLoss(nn.Module):
         For each task that is learnt as a distribution, its ascending points.
     scale : Tensor of shape (n_tasks,) or None, default=None
         What each task's losses are multiplied by, for weights of recordings whose mean is not 1.
+    shares : dict of int to int or None, default=None
+        For each task whose raters' votes are learnt, the column of the targets that the shares of
+        its classes begin at.
 
     Notes
     -----
@@ -58,6 +61,10 @@ class MultiTaskLoss(nn.Module):
     recordings and of classes and divided by the number of labels, not by the sum of the weights,
     which would give a light recording its full weight in a batch of its own; the slope of a
     weighted root is that of the root times the weights.
+
+    Of shares of votes the loss is the expectation over them: the mean of the losses that each class
+    would have as the label, smoothing and weights of classes included, weighed by the shares.
+    Without these two it is the cross-entropy with the shares.
 
     References
     ----------
@@ -95,8 +102,10 @@ class MultiTaskLoss(nn.Module):
         points: Sequence[torch.Tensor | None] | None = None,
         scale: torch.Tensor | None = None,
         number_smoothing: float = 0.0,
+        shares: Mapping[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.shares = dict(shares or {})
         self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
         self.regression, self.number_smoothing = regression, number_smoothing
@@ -124,8 +133,9 @@ class MultiTaskLoss(nn.Module):
         ----------
         outputs : list of Tensor of shape (batch, outputs)
             What the network says, one a task.
-        targets : Tensor of shape (batch, n_tasks)
-            Class index or number, as `TargetCodec` encodes it; NaN where missing.
+        targets : Tensor of shape (batch, n_tasks or more)
+            Class index or number, as `TargetCodec` encodes it; NaN where missing. Behind them what
+            else is known of labels, such as shares of votes.
         sample_weight : Tensor of shape (batch,) or None, default=None
             Weight of each recording.
 
@@ -139,12 +149,17 @@ class MultiTaskLoss(nn.Module):
             known = ~target.isnan()
             target = torch.where(known, target, 0)
             weight = known if sample_weight is None else known * sample_weight
-            if kind == "classification":
+            of_classes = getattr(self, f"class_weights{task}")
+            if task in self.shares:
+                first = self.shares[task]
+                shares = targets[:, first : first + output.shape[1]]
+                shares = torch.where(known[:, None], shares, 0)
+                each = _expected_cross_entropy(output, shares, self.label_smoothing, of_classes)
+            elif kind == "classification":
                 target = target.long()
                 each = F.cross_entropy(
                     output, target, reduction="none", label_smoothing=self.label_smoothing
                 )
-                of_classes = getattr(self, f"class_weights{task}")
                 if of_classes is not None:
                     weight = weight * of_classes[target]
             elif self.regression == "distribution":
@@ -182,13 +197,17 @@ class MultiTaskLoss(nn.Module):
         """Weighted sum over the tasks, a scalar; see `by_task`."""
         losses = self.by_task(outputs, targets, sample_weight)
         if self.weighting == "uncertainty":
-            labelled = (~targets.isnan()).any(dim=0)
+            labelled = self._labelled(targets)
             losses = losses * torch.exp(-self.log_variance) + self.log_variance * labelled
         elif self.weighting == "dwa":
-            labelled = (~targets.isnan()).any(dim=0)
+            labelled = self._labelled(targets)
             self._sums = self._sums + losses.detach() * labelled
             self._batches = self._batches + labelled
         return (self.weights * self.factors * losses).sum()
+
+    def _labelled(self, targets: torch.Tensor) -> torch.Tensor:
+        """Which tasks have a label in this batch."""
+        return (~targets[:, : len(self.kinds)].isnan()).any(dim=0)
 
     def end_epoch(self) -> None:
         """Weigh the tasks of the next epoch anew; only "dwa" does."""
@@ -206,6 +225,17 @@ def _by_weight(mean: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
     """Value mean / root, and half of its slope: that of the root, in proportion to the weights."""
     value = mean / root
     return 0.5 * value + 0.5 * value.detach()
+
+
+def _expected_cross_entropy(
+    output: torch.Tensor, shares: torch.Tensor, smoothing: float, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Mean of the cross-entropies to each of (batch, n_classes) classes, by shares of the votes."""
+    logs = output.log_softmax(dim=1)
+    losses = -(1 - smoothing) * logs - smoothing * logs.mean(dim=1, keepdim=True)
+    if weights is not None:
+        losses = losses * weights
+    return (shares * losses).sum(dim=1)
 
 
 def _cross_entropy_of_numbers(

@@ -22,6 +22,7 @@ from sfmforensics.targets._columns import (
     sorted_labels,
     to_polars,
 )
+from sfmforensics.targets._votes import Votes, voted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -88,6 +89,9 @@ class TargetCodec:
     center_, scale_ : ndarray of shape (n_tasks,)
         Mean and standard deviation of the regression columns; 0 and 1 for classes, and for all with
         ``age_scale="years"``.
+    voted_ : list of int
+        Positions of the columns whose votes are learnt, see `Votes`; empty if `fit` was not asked
+        to, or if they say no more than the labels.
     points_ : list of (ndarray of shape (n_points,) or None)
         For each column that is learnt as a distribution, the standardised numbers that were seen;
         200 evenly spaced ones between the smallest and the largest if there are more.
@@ -122,7 +126,13 @@ class TargetCodec:
         self.age_scale = age_scale
         self.precision = precision
 
-    def fit(self, y: t.Targets | TargetTable, sample_weight: t.FloatArray | None = None) -> Self:
+    def fit(
+        self,
+        y: t.Targets | TargetTable,
+        sample_weight: t.FloatArray | None = None,
+        *,
+        votes: bool = False,
+    ) -> Self:
         """Learn classes, means and deviations.
 
         Parameters
@@ -131,6 +141,9 @@ class TargetCodec:
             Targets; missing labels (None, NaN) do not count.
         sample_weight : ndarray of shape (n_samples,) or None, default=None
             Weights of the rows in means and deviations.
+        votes : bool, default=False
+            Whether shares of votes will be learnt: then what nobody's label is, but some voted
+            for, is a class, too.
 
         Returns
         -------
@@ -147,6 +160,7 @@ class TargetCodec:
         self.form_, self.flat_, self.schema_ = table.form, table.flat, table.schema
         self.names_ = list(frame.columns)
         self.kinds_ = self._kinds(frame)
+        self.voted_ = voted_columns(frame) if votes else []
         self._classes: list[t.Array | None] = []
         self.points_: list[t.Float32Array | t.FloatArray | None] = []
         center, scale = [], []
@@ -177,6 +191,8 @@ class TargetCodec:
                         f"Unknown label type: column {name!r} holds continuous numbers, and tasks "
                         'says "classification"'
                     )
+                if position in self.voted_:
+                    known = _with_minorities(known)
                 self._classes.append(sorted_labels(known))
                 self.points_.append(None)
                 center.append(0.0)
@@ -222,14 +238,15 @@ class TargetCodec:
                 f"learnt {', '.join(map(str, self.names_))}; warm_start goes on with the same tasks"
             )
         for position, labels in enumerate(self._classes):
-            column = frame.iloc[:, position]
-            new = set() if labels is None else set(plain(column[column.notna()])) - set(labels)
+            column = _with_minorities(frame.iloc[:, position].dropna())
+            new = set() if labels is None else set(plain(column)) - set(labels)
             if new:
                 raise TargetError(
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
         other.precision = precision
+        other.voted_ = voted_columns(frame)
         other.form_, other.flat_, other.schema_ = table.form, table.flat, table.schema
         return other
 
@@ -308,6 +325,46 @@ class TargetCodec:
                 codes[codes < 0] = np.nan
                 encoded[known, position] = codes
         return encoded
+
+    def shares(self, y: t.Targets | TargetTable) -> t.Float32Array | t.FloatArray:
+        """Shares of the votes for each class of the columns of `voted_`.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            Targets with the same columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_shares), of the format that `precision` names
+            A column for each class, those of one task side by side; a row sums to 1 in each task,
+            and to 0 where its label is missing. Classes that were not there in `fit` are left out,
+            and a recording of no other votes has 1 at its label.
+        """
+        frame = y.frame if isinstance(y, TargetTable) else as_frame(y)
+        blocks = [np.zeros((len(frame), 0), dtype=self.precision)]
+        for position in self.voted_:
+            labels = self._classes[position]
+            places = {} if labels is None else {label: place for place, label in enumerate(labels)}
+            block = np.zeros((len(frame), len(places)), dtype=self.precision)
+            for row, label in enumerate(frame.iloc[:, position]):
+                of_row = label.shares if isinstance(label, Votes) else {}
+                known = {places[name]: share for name, share in of_row.items() if name in places}
+                if not known and not pd.isna(label) and label in places:
+                    known = {places[label]: 1.0}
+                total = sum(known.values())
+                for place, share in known.items():
+                    block[row, place] = share / total
+            blocks.append(block)
+        return np.hstack(blocks)
+
+    def shares_at(self, width: int) -> dict[int, int]:
+        """Where shares begin, if they are the last of so many columns, by position of the task."""
+        at, end = {}, width
+        for position in reversed(self.voted_):
+            end -= self.widths_[position]
+            at[position] = end
+        return at
 
     def settle(self, outputs: Sequence[ArrayLike]) -> t.Array:
         """Decide on one answer a task, in numbers as those of `encode`.
@@ -398,6 +455,12 @@ class TargetCodec:
             kinds.get(name, task_kind(frame.iloc[:, position]))
             for position, name in enumerate(self.names_)
         ]
+
+
+def _with_minorities(known: pd.Series) -> pd.Series:
+    """Labels of a column, and all that somebody voted for."""
+    voted = [name for label in known if isinstance(label, Votes) for name in label.shares]
+    return pd.concat([known, pd.Series(voted, dtype=object)]) if voted else known
 
 
 def _continuous(known: pd.Series) -> bool:
