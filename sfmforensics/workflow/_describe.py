@@ -17,6 +17,7 @@ from sfmforensics.audit import (
     join_copies,
     names_of,
     near_copies,
+    rater_agreement,
     recording_details,
     shared_recordings,
     speaker_conflicts,
@@ -122,6 +123,7 @@ def describe_corpus(
         "corpus": bad,  # which is first, and told last
         "recordings that cannot be read": bad,
     } | _distributions(target[tasks])
+    tables["agreement of raters"] = rater_agreement(corpus)
     if union is not None:
         X, refused = _embedded(union, data)
         new = refused[~refused["path"].isin(bad["path"])]
