@@ -301,7 +301,8 @@ class MultiTaskEstimator(ViewsEstimator):
         X : array-like or DataFrame of shape (n_recordings, n_features)
             The views, side by side.
         y : DataFrame, or array-like of shape (n_recordings,) or (n_recordings, n_tasks)
-            Targets; a missing label (None, NaN) does not count in its task's loss.
+            Targets; a missing label (None, NaN) does not count in its task's loss. Of labels that
+            are `sfmforensics.targets.Votes` the shares are learnt.
         sample_weight : array-like of shape (n_recordings,) or None, default=None
             Weight of each recording in the losses and in the scales of inputs and numbers; one of
             weight 0 is as if it were not there.

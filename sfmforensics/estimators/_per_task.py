@@ -95,7 +95,9 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
     Notes
     -----
     A recording without a label does not count for that task. A column with one label is answered
-    with it. The defaults are those of the reference figures in the documentation: ages are not
+    with it. Of `sfmforensics.targets.Votes` the label is learnt, not the shares.
+
+    The defaults are those of the reference figures in the documentation: ages are not
     standardised, so that the tube of `SVR` (``epsilon=0.1``) is a tenth of a year.
 
     Examples
