@@ -18,6 +18,7 @@ from sfmforensics.datasets.registry import load_corpus
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 from sfmforensics.targets import REGRESSION, Votes, task_kind
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
+from sfmforensics.targets._votes import voted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -243,7 +244,10 @@ def _joined(
     counts = {
         name: column.dropna().map(_text).value_counts().to_dict() for name, column in having.items()
     }
-    every = {name: [*own, *_minorities(having[name], own)] for name, own in counts.items()}
+    every = {
+        name: [*own, *(label for label in voted_classes(having[name]) if label not in own)]
+        for name, own in counts.items()
+    }
     if lines is None:
         spelled = {
             name: {label: _spelling(label) for label in labels} for name, labels in every.items()
@@ -284,12 +288,6 @@ def _of(kinds: Mapping[str, str], kind: str) -> str:
 def _text(label: object) -> str:
     """A label as a map writes it: 1.0 of a column with gaps is 1."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
-
-
-def _minorities(column: pd.Series, own: Mapping[str, int]) -> list[str]:
-    """What raters voted for, but no recording has as its label."""
-    voted = {name for label in column if isinstance(label, Votes) for name in label.shares}
-    return sorted(voted - set(own))
 
 
 def _renamed(label: Any, names: Mapping[str, str]) -> str | None:

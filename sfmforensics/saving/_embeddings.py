@@ -325,10 +325,11 @@ def _shares(column: pd.Series) -> list[dict[str, float]]:
 
 def _voted(labels: pd.Series, shares: pd.DataFrame) -> pd.Series:
     """Labels with the votes that a table has for them, where it has any."""
-    rows = shares.to_dict("records")
+    rows = zip(labels, shares.to_numpy(), strict=True)
+    classes = list(map(str, shares))
     return label_column(
-        Votes(label, row) if label is not None and any(row.values()) else label
-        for label, row in zip(labels, rows, strict=True)
+        Votes(label, dict(zip(classes, row, strict=True))) if label and row.any() else label
+        for label, row in rows
     )
 
 

@@ -22,7 +22,7 @@ from sfmforensics.targets._columns import (
     sorted_labels,
     to_polars,
 )
-from sfmforensics.targets._votes import Votes, voted_columns
+from sfmforensics.targets._votes import Votes, voted_classes, voted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -459,7 +459,7 @@ class TargetCodec:
 
 def _with_minorities(known: pd.Series) -> pd.Series:
     """Labels of a column, and all that somebody voted for."""
-    voted = [name for label in known if isinstance(label, Votes) for name in label.shares]
+    voted = voted_classes(known)
     return pd.concat([known, pd.Series(voted, dtype=object)]) if voted else known
 
 

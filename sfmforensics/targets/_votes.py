@@ -241,6 +241,10 @@ def _labels_of(given: pd.DataFrame) -> list[dict[str, float]]:
 
 
 def _shares_of(given: pd.DataFrame) -> list[dict[str, float]]:
+    names = list(map(str, given.columns))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise TargetError(f"two columns are the votes for {twice[0]!r}; give a class one column")
     numbers: FloatArray = given.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = np.where(np.isnan(numbers), 0.0, numbers)
     odd = np.argwhere((numbers < 0) | np.isinf(numbers))
@@ -250,7 +254,6 @@ def _shares_of(given: pd.DataFrame) -> list[dict[str, float]]:
             f"column {given.columns[column]!r} has {numbers[row, column]:g} in row {row}; a share, "
             "or a number of votes, is 0 or more"
         )
-    names = list(map(str, given.columns))
     return [
         {name: count for name, count in zip(names, row, strict=True) if count}
         for row in numbers.tolist()
@@ -271,6 +274,17 @@ def vote_columns(names: Iterable[Any]) -> dict[str, dict[str, str]]:
         if task and name and isinstance(column, str):
             found.setdefault(task, {})[column] = name
     return found
+
+
+def voted_classes(column: Iterable[Any]) -> list[str]:
+    """Classes that somebody voted for, in order.
+
+    Examples
+    --------
+    >>> voted_classes([Votes("sad", {"sad": 2, "calm": 1}), None, "angry"])
+    ['calm', 'sad']
+    """
+    return sorted({name for label in column if isinstance(label, Votes) for name in label.shares})
 
 
 def have_votes(values: Iterable[Any]) -> bool:

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfmforensics.audit import audit_corpus, krippendorff_alpha, rater_agreement
+from sfmforensics.audit import (
+    audit_corpus,
+    krippendorff_alpha,
+    label_findings,
+    rater_agreement,
+)
 from sfmforensics.datasets import load_table, make_speech_corpus
 from sfmforensics.exceptions import TargetError
+from sfmforensics.targets import votes
 from sfmforensics.workflow import describe_corpus
 
 # Krippendorff (2011), section C: four observers, twelve units, some of which they did not rate.
@@ -108,3 +114,10 @@ def test_raters_of_what_is_not_learnt_are_not_asked(tmp_path, corpus):
     chosen = load_table(tmp_path / "table.csv", tasks=["arousal", "mood"])
     assert rater_agreement(chosen)["task"].tolist() == ["arousal"]
     assert rater_agreement(make_speech_corpus(2, 2, duration=0.3)).empty
+
+
+def test_a_label_that_raters_write_in_two_ways_is_caught():
+    raters = pd.DataFrame({"anna": ["sad", "calm"], "ben": ["sad", "calm"], "cem": ["Sad", "calm"]})
+    target = pd.DataFrame({"mood": votes(raters)})
+    found = {finding.finding: finding.what for finding in label_findings(target)}
+    assert found["labels written in two ways"] == "mood: 'Sad' = 'sad'"

@@ -129,6 +129,8 @@ def test_columns_that_cannot_be_votes_are_refused():
         votes(pd.DataFrame({"anna": ["calm"], "sad": [0.5]}))
     with pytest.raises(TargetError, match=r"column 'sad' has -0\.5 in row 1"):
         votes(pd.DataFrame({"calm": [1, 1], "sad": [0.5, -0.5]}))
+    with pytest.raises(TargetError, match="two columns are the votes for '1'"):
+        votes(pd.DataFrame({1: [0.5], "1": [0.5]}))
     with pytest.raises(TargetError, match="no column"):
         votes(pd.DataFrame(index=range(3)))
     with pytest.raises(ValueError, match="inconsistent"):
