@@ -152,7 +152,8 @@ def describe_corpus(
         folds=folds,
         **heard,
     )
-    whole = ("corpus", "labels", "numbers", "leaks between folds", "findings")
+    whole = ("corpus", "labels", "numbers", "agreement of raters", "leaks between folds")
+    whole += ("findings",)
     return {
         title: frame if title in whole else _cut(frame, rows)
         for title, frame in tables.items()

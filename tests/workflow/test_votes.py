@@ -1,5 +1,8 @@
 """Labels on which raters voted, from a table to results."""
 
+import json
+from hashlib import sha256
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +48,9 @@ def test_results_of_votes_have_labels_and_can_be_verified(heard, tmp_path, small
     assert main(["embed", *table, "--output", str(tmp_path / "vectors")]) == 0
     for one, other in zip(load_embeddings(tmp_path / "vectors").target["emotion"], labels):
         assert dict(one.shares) == dict(other.shares)
+    labels_hash = json.loads((output / "manifest.json").read_text())["labels"]["emotion"]
+    texts = json.dumps(list(map(str, labels)))
+    assert labels_hash != sha256(texts.encode()).hexdigest(), "votes are not told by labels"
     capsys.readouterr()
     assert main(["describe", *table[:4], "--views", ""]) == 0
     assert "raters disagree" in capsys.readouterr().out
