@@ -8,6 +8,7 @@ from sfmforensics._utils.names import name_few
 from sfmforensics.audio import heard_of
 from sfmforensics.audio._channels import DIFFERENT, INVERTED, SILENT
 from sfmforensics.audio._hearing import Hearing
+from sfmforensics.audit._agreement import agreement_findings
 from sfmforensics.audit._copies import near_copies
 from sfmforensics.audit._copy_findings import copy_findings, names_of, voice_findings
 from sfmforensics.audit._finding import NOTE, SERIOUS, Finding, counted, findings_frame
@@ -160,6 +161,7 @@ def audit_corpus(
         - "several ages", "several genders", and so on for what else is constant for a speaker;
         - "one label for all", "looks like no label", "rare labels", "labels of one speaker",
           "missing labels", "told by the speaker";
+        - "raters disagree";
         - "LABEL goes with sampling rate", "... number of channels", "... file format", "...
           length", "... folder".
 
@@ -192,6 +194,7 @@ def audit_corpus(
             *copy_findings(corpus, copies, near, leaks),
             *voice_findings(alike, leaks),
             *label_findings(target, folds=folds, names=names_of(data)),
+            *agreement_findings(corpus),
             *origin_findings(target, details),
         ]
     )

@@ -16,6 +16,7 @@ from sfmforensics.datasets._listing import MAX_AGE
 from sfmforensics.exceptions import shown
 from sfmforensics.targets import CLASSIFICATION, task_kind
 from sfmforensics.targets._bands import band_text, contradict, is_banded, middles, with_middles
+from sfmforensics.targets._votes import voted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -273,7 +274,8 @@ def _alike(target: pd.DataFrame) -> Iterator[Finding]:
         if task_kind(target[column]) != CLASSIFICATION:
             continue
         by_letters: dict[str, list[str]] = {}
-        for label in target[column].dropna().unique():
+        said = dict.fromkeys([*target[column].dropna().unique(), *voted_classes(target[column])])
+        for label in said:
             if isinstance(label, str):
                 by_letters.setdefault(_bare(label), []).append(label)
         several = [sorted(labels) for labels in by_letters.values() if len(labels) > 1]

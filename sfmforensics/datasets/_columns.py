@@ -40,6 +40,28 @@ def is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
+def is_whole(cell: str) -> bool:
+    """Whether a cell is a whole number, which is a class where a column has no others.
+
+    Examples
+    --------
+    >>> [is_whole(cell) for cell in ("3", "+3", "3.0", "")]
+    [True, True, False, False]
+    """
+    return _WHOLE.fullmatch(cell) is not None
+
+
+def has_leading_zero(cell: str) -> bool:
+    """Whether a cell has digits behind a zero, which are a name.
+
+    Examples
+    --------
+    >>> [has_leading_zero(cell) for cell in ("007", "0.7", "0")]
+    [True, False, False]
+    """
+    return _LEADING_ZERO.match(cell) is not None
+
+
 def cut_by_spreadsheet(cells: Sequence[str]) -> str:
     """The first cell of a column of long numbers of which a spreadsheet kept a few digits, or "".
 

@@ -22,11 +22,13 @@ from sfmforensics.datasets._meanings import (
     parse_channel,
     refuse_parts,
 )
+from sfmforensics.datasets._ratings import Ratings, read_ratings
 from sfmforensics.datasets._whereabouts import explain_missing
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
-from sfmforensics.targets import bands
+from sfmforensics.targets import CLASSIFICATION, REGRESSION, bands
 from sfmforensics.targets._bands import parse_band
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
+from sfmforensics.targets._votes import vote_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from sklearn.utils import Bunch
 
+    from sfmforensics._types import TaskKind
     from sfmforensics._utils.recordings import FileRecording, Recording
 
 MAX_AGE = 130
@@ -46,13 +49,16 @@ KNOWN = ("path", "start", "end", "channel", "age", *NAMES)
 
 
 def known_name(name: str) -> str:
-    """A column's name as it is known, where that is written in capitals.
+    """A column's name as it is known, where that, or the task before a colon, is in capitals.
 
     Examples
     --------
-    >>> known_name("Speaker"), known_name("Rater1"), known_name("City")
-    ('speaker', 'rater1', 'City')
+    >>> known_name("Speaker"), known_name("Rater1"), known_name("City"), known_name("Age:Anna")
+    ('speaker', 'rater1', 'City', 'age:Anna')
     """
+    task, colon, rest = name.partition(":")
+    if colon:
+        return f"{known_name(task)}:{rest}"
     return name.lower() if name.lower() in KNOWN or is_detail(name) else name
 
 
@@ -159,12 +165,28 @@ def corpus_of(
     source, rows = listing.source, listing.rows
     columns = dict(listing.columns)
     refuse_parts(source, columns)
-    chosen = _chosen(source, columns, tasks, details)
+    rated = {
+        task: names
+        for task, names in vote_columns(columns).items()
+        if not is_detail(task) and not set(names) & set(details)
+    }
+    chosen = _chosen(source, columns, tasks, details, rated)
     facts: dict[str, pd.Series] = {}
     if data is None:
         data, facts = _found(listing, columns, allow_outside)
-    labels = {}
+    labels: dict[str, pd.Series] = {}
+    ratings: dict[str, Ratings] = {}
+    for task in [task for task in rated if task in chosen]:
+        read = _ratings(listing, columns, task, rated[task])
+        if read is not None:
+            ratings[task] = read
+    of_raters = {column: task for task in ratings for column in rated[task]}
     for name, cells in columns.items():
+        if name in of_raters:
+            facts[name] = ratings[of_raters[name]].columns[name]
+            if not any(columns.get(of_raters[name], ())):  # nobody says it in their stead
+                labels.setdefault(of_raters[name], ratings[of_raters[name]].labels)
+            continue
         if name not in chosen:
             if any(cells) and not is_index(cells, name):
                 facts[name] = label_column(cell or None for cell in cells)
@@ -178,6 +200,8 @@ def corpus_of(
                 DatasetWarning,
                 stacklevel=3,
             )
+        elif name in ratings and ratings[name].labels.dtype == object:
+            labels[name] = ratings[name].labels
         elif name == "age":
             labels[name] = _ages(cells, rows, source)
         elif name in NAMES:
@@ -198,6 +222,37 @@ def corpus_of(
         details=pd.DataFrame(facts, index=target.index),
     )
     return Corpus(**bunch, filename=str(source)) if source.is_file() else bunch
+
+
+def _ratings(
+    listing: Listing,
+    columns: Mapping[str, Sequence[str]],
+    task: str,
+    names: Mapping[str, str],
+) -> Ratings | None:
+    """What raters say of a task; None where their columns are blank."""
+    source, rows = listing.source, listing.rows
+    cells = {column: columns[column] for column in names}
+    if not any(map(any, cells.values())):
+        warnings.warn(
+            f"{source}: the columns {name_few(list(cells))} are blank and were left out",
+            DatasetWarning,
+            stacklevel=4,
+        )
+        return None
+    if task == "age":
+        for column in cells.values():
+            for cell, row in zip(column, rows, strict=True):
+                _years(cell, row, source)
+    plain = columns.get(task, ())
+    kinds: dict[str, TaskKind] = {"age": REGRESSION, **dict.fromkeys(NAMES, CLASSIFICATION)}
+    ratings = read_ratings(
+        source, rows, task, cells, names, plain=plain if any(plain) else None, kind=kinds.get(task)
+    )
+    for name, read in ratings.columns.items():
+        if read.dtype == object:
+            _point_out(cells[name], rows, name, source)
+    return ratings
 
 
 def _found(
@@ -222,8 +277,15 @@ def _chosen(
     columns: Mapping[str, Sequence[str]],
     tasks: Sequence[str] | None,
     details: Sequence[str],
+    rated: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    labels = [name for name in columns if not is_detail(name) and name not in details]
+    of_raters = {column: task for task, names in rated.items() for column in names}
+    labels = [
+        of_raters.get(name, name)
+        for name in columns
+        if not is_detail(name.partition(":")[0]) and name not in details
+    ]
+    labels = list(dict.fromkeys(labels))
     if tasks is None:
         return labels
     never = [name for name in ([] if isinstance(tasks, str) else tasks) if is_detail(name)]
@@ -234,7 +296,9 @@ def _chosen(
         )
     named = check_tasks(tasks, labels, str(source), also=KNOWN)
     for name in named:
-        if not any(columns[name]):
+        if not any(
+            any(columns[column]) for column in (name, *rated.get(name, ())) if column in columns
+        ):
             raise DatasetError(
                 f"{source}: the column {shown(name)} is blank, but chosen as a task; fill it in, "
                 f"or choose others"

@@ -16,9 +16,10 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.datasets._base import Corpus, label_column, make_bunch
 from sfmforensics.datasets.registry import load_corpus
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
-from sfmforensics.targets import REGRESSION, bands, task_kind
+from sfmforensics.targets import REGRESSION, Votes, bands, task_kind
 from sfmforensics.targets._bands import is_banded
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
+from sfmforensics.targets._votes import voted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -245,11 +246,15 @@ def _joined(
     counts = {
         name: column.dropna().map(_text).value_counts().to_dict() for name, column in having.items()
     }
+    every = {
+        name: [*own, *(label for label in voted_classes(having[name]) if label not in own)]
+        for name, own in counts.items()
+    }
     if lines is None:
         spelled = {
-            name: {label: _spelling(label) for label in labels} for name, labels in counts.items()
+            name: {label: _spelling(label) for label in labels} for name, labels in every.items()
         }
-        shared = set.intersection(*(set(map_.values()) for map_ in spelled.values()))
+        shared = set.intersection(*({*map(_spelling, own)} for own in counts.values()))
         if not shared:
             there = "; ".join(f"{name}: {name_few(list(own), 8)}" for name, own in counts.items())
             raise DatasetError(
@@ -261,7 +266,7 @@ def _joined(
             for name, own in spelled.items()
         }
     else:
-        maps = {name: _mapped(lines, name, counts[name], task, path) for name in counts}
+        maps = {name: _mapped(lines, name, every[name], task, path) for name in every}
     told[task] = {
         "map": {name: dict(sorted(own.items())) for name, own in maps.items()},
         "dropped": {
@@ -272,7 +277,7 @@ def _joined(
         },
     }
     return label_column(
-        None if pd.isna(label) else maps[name].get(_text(label))
+        _renamed(label, maps.get(name, {}))
         for name, part in parts.items()
         for label in (having[name] if name in having else [None] * len(part.data))
     )
@@ -287,13 +292,19 @@ def _text(label: object) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
+def _renamed(label: Any, names: Mapping[str, str]) -> str | None:
+    if isinstance(label, Votes):
+        return label.renamed(names)
+    return None if pd.isna(label) else names.get(_text(label))
+
+
 def _spelling(label: str) -> str:
     small = label.strip().lower()
     return _SPELLINGS.get(small, small)
 
 
 def _mapped(
-    lines: Mapping[str, Any], name: str, own: Mapping[str, int], task: str, path: Path
+    lines: Mapping[str, Any], name: str, own: Sequence[str], task: str, path: Path
 ) -> dict[str, str]:
     """What a map makes of the labels of a corpus, by their own spelling, then by any."""
     chosen = lines.get(name) if isinstance(lines.get(name), dict) else lines

@@ -42,8 +42,8 @@ def load_table(
         the extra "parquet"). The column ``path`` gives the recordings, relative to `root` or
         absolute; ``start``, ``end`` (seconds) and ``channel`` (1, 2, ..., left, right or mix) say
         which part of a file a row is; ``text``, ``split``, ``session``, ``condition``, ``voice``
-        and ``rater...`` are never learnt, but kept; every other column is a task. A blank cell is
-        a missing label.
+        and ``rater...`` are never learnt, but kept; ``TASK:NAME`` is what a rater says of a task,
+        see Notes; every other column is a task. A blank cell is a missing label.
     root : path-like or None, default=None
         Folder that the recordings are in; the folder of the table by default.
     allow_outside : bool, default=False
@@ -59,13 +59,15 @@ def load_table(
             Absolute paths, in the order of the table; a `sfmforensics.audio.Segment` where a row is
             a part of a file.
         target : DataFrame of shape (n_recordings, n_tasks)
-            The columns that are learnt, or those of `tasks`, see Notes.
+            The columns that are learnt, or those of `tasks`, see Notes; of raters' labels, and of
+            shares of votes, a column of `sfmforensics.targets.Votes`.
         groups : ndarray of shape (n_recordings,) or None
             The speaker of each recording, "" where it is missing, also where `tasks` leaves the
             speaker out; None without such a column.
         details : DataFrame of shape (n_recordings, n_details)
             ``start``, ``end`` (floats, seconds), ``channel`` (1, 2, ... or "mix"), ``text`` and so
-            on, as far as there are any, and the columns that `tasks` leaves out.
+            on, as far as there are any, what each rater says, and the columns that `tasks` leaves
+            out.
         DESCR : str
             What the corpus is.
         filename : str
@@ -80,14 +82,15 @@ def load_table(
         to 130, an edge of a segment that is no number of seconds, or an infinite number. Also where
         a double quote is not closed, and for control characters. Further, where its rows are parts
         of recordings, but other columns say so (``onset`` and ``duration``, ``start_time``); and if
-        `tasks` names no column, an unknown one, or one that is never learnt.
+        `tasks` names no column, an unknown one, or one that is never learnt; and where nobody can
+        tell whether columns of a task are its raters or its classes.
 
     Warns
     -----
     DatasetWarning
         A column is blank, or is an index that pandas wrote, and is left out; numbers are read as
-        labels, or look like labels, see Notes; or a label holds a line break, or begins as a
-        formula does.
+        labels, or look like labels, see Notes; a label holds a line break, or begins as a formula
+        does; labels have equally many votes; or shares of votes may be something else.
 
     Notes
     -----
@@ -112,6 +115,16 @@ def load_table(
       than those that came with it, recordings lie in `root`, links resolved, unless
       `allow_outside` says otherwise.
 
+    - Columns called ``TASK:NAME`` are no tasks of their own. Where they hold labels, each is a
+      rater's (``emotion:rater1``, ``emotion:anna``), and the task's label the one with most votes.
+      Where all hold numbers, and all their names begin with "rater" or the column TASK holds
+      numbers with a point, they are raters' numbers, and that of the task is their mean; under
+      other names each is the share, or the number, of the votes for the class NAME
+      (``emotion:angry``). Raters' numbers are labels where the column TASK holds labels or whole
+      numbers, for ``speaker``, ``emotion`` and ``gender``, and where they have a zero before other
+      digits. A column TASK is what scores use, in the place of most votes or of the mean; blank
+      cells of it are missing labels. With equally many votes it is the label with more in all
+      rows, then the first in order.
     - No recording is opened. Whether a segment lies in its file shows when it is read: the error
       names its row.
 

@@ -301,7 +301,8 @@ class MultiTaskEstimator(ViewsEstimator):
         X : array-like or DataFrame of shape (n_recordings, n_features)
             The views, side by side.
         y : DataFrame, or array-like of shape (n_recordings,) or (n_recordings, n_tasks)
-            Targets; a missing label (None, NaN) does not count in its task's loss.
+            Targets; a missing label (None, NaN) does not count in its task's loss. Of labels that
+            are `sfmforensics.targets.Votes` the shares are learnt.
         sample_weight : array-like of shape (n_recordings,) or None, default=None
             Weight of each recording in the losses and in the scales of inputs and numbers; one of
             weight 0 is as if it were not there.
@@ -397,7 +398,7 @@ class MultiTaskEstimator(ViewsEstimator):
     ) -> tuple[TargetCodec, Float32Array | FloatArray, list[IntArray]]:
         """What the targets are, as numbers, and the rows to learn from and to judge by.
 
-        Ends of bands stand behind the tasks.
+        Behind the tasks stand ends of bands, and last shares of votes.
         """
         rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
         places = np.arange(len(X))  # of rows in the table
@@ -416,10 +417,10 @@ class MultiTaskEstimator(ViewsEstimator):
             codec = TargetCodec(
                 self.tasks, self.regression_loss == "distribution", self.age_scale, self._format()
             )
-            codec.fit(labels, None if weight is None else weight[sides[0]])
+            codec.fit(labels, None if weight is None else weight[sides[0]], votes=True)
         used = np.unique(np.concatenate(sides))
         taken = table.take(places[used])
-        known = np.column_stack([codec.encode(taken), codec.edges(taken)])
+        known = np.column_stack([codec.encode(taken), codec.edges(taken), codec.shares(taken)])
         encoded = np.full((len(X), known.shape[1]), np.nan, dtype=codec.precision)
         encoded[used] = known
         return codec, encoded, sides
@@ -494,10 +495,8 @@ class MultiTaskEstimator(ViewsEstimator):
             points,
             task_scales(encoded[:, : len(codec.names_)], weight, dtype),
             self.number_smoothing,
-            {
-                position: len(codec.names_) + 2 * place
-                for place, position in enumerate(codec.banded_)
-            },
+            codec.edges_at(),
+            codec.shares_at(encoded.shape[1]),
         )
 
     @property

@@ -96,9 +96,11 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
     Notes
     -----
     A recording without a label does not count for that task. A column with one label is answered
-    with it. Of a band of numbers its middle is learnt. The defaults are those of the reference
-    figures in the documentation: ages are not standardised, so that the tube of `SVR`
-    (``epsilon=0.1``) is a tenth of a year.
+    with it. Of a band of numbers its middle is learnt; of `sfmforensics.targets.Votes` the label,
+    not the shares.
+
+    The defaults are those of the reference figures in the documentation: ages are not
+    standardised, so that the tube of `SVR` (``epsilon=0.1``) is a tenth of a year.
 
     Examples
     --------

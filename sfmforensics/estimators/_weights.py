@@ -71,6 +71,7 @@ def class_weights(
         _refuse_unknown(class_weight, names, "class_weight", "columns")
         by_task |= class_weight
     tensors: list[torch.Tensor | None] = []
+    shares_at = codec.shares_at(encoded.shape[1])
     labels = iter(codec.classes_)
     for position, (name, kind) in enumerate(zip(names, codec.kinds_, strict=True)):
         wanted = by_task[name]
@@ -90,11 +91,14 @@ def class_weights(
             tensors.append(torch.tensor(weights, dtype=dtype))
         elif wanted == "balanced":
             known = ~np.isnan(encoded[:, position])
-            counts = np.bincount(
-                encoded[known, position].astype(int),
-                weights=None if sample_weight is None else sample_weight[known],
-                minlength=widths[position],
-            )
+            weights = None if sample_weight is None else sample_weight[known]
+            if position in shares_at:  # a class counts as much as it has votes
+                first = shares_at[position]
+                votes = encoded[known, first : first + widths[position]].astype(np.float64)
+                counts = votes.sum(axis=0) if weights is None else weights @ votes
+            else:
+                codes = encoded[known, position].astype(int)
+                counts = np.bincount(codes, weights=weights, minlength=widths[position])
             weights = counts.sum() / (len(counts) * np.where(counts > 0, counts, np.inf))
             tensors.append(torch.as_tensor(weights, dtype=dtype))
         else:

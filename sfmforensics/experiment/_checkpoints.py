@@ -17,6 +17,7 @@ from sfmforensics._utils.versions import versions
 from sfmforensics.exceptions import ModelFileError, OutputError
 from sfmforensics.metrics import Trials
 from sfmforensics.saving import read_model, save_model
+from sfmforensics.targets._votes import text_of_votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,8 +60,10 @@ class FoldStore:
         self._kept, self._models = ResultStore(folder), models
         self._common: str | None = None
         if folder is not None:
-            chosen = () if tasks is None else (list(tasks),)
-            self._common = digest(X, target, copies, search, seed, versions(), *chosen)
+            chosen: tuple[Any, ...] = () if tasks is None else (list(tasks),)
+            votes = text_of_votes(target)  # which labels do not tell
+            more = (*chosen, votes) if votes else chosen
+            self._common = digest(X, target, copies, search, seed, versions(), *more)
 
     def read(
         self, name: str, protocol: str, fold: int, train: IntArray, test: IntArray

@@ -52,6 +52,9 @@ class MultiTaskLoss(nn.Module):
     edges : dict of int to int, default={}
         For each task with bands, the column of the targets that holds their lower ends; the upper
         ones are in the next.
+    shares : dict of int to int or None, default=None
+        For each task whose raters' votes are learnt, the column of the targets that the shares of
+        its classes begin at.
 
     Notes
     -----
@@ -66,6 +69,10 @@ class MultiTaskLoss(nn.Module):
     A number that is known to lie in a band is off by its distance to it: an answer within adds
     nothing. As a distribution it is interval-censored: the loss is minus the logarithm of the
     probability of all points in the band.
+
+    Of shares of votes the loss is the expectation over them: the mean of the losses that each class
+    would have as the label, smoothing and weights of classes included, weighed by the shares.
+    Without these two it is the cross-entropy with the shares.
 
     References
     ----------
@@ -106,9 +113,10 @@ class MultiTaskLoss(nn.Module):
         scale: torch.Tensor | None = None,
         number_smoothing: float = 0.0,
         edges: Mapping[int, int] | None = None,
+        shares: Mapping[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.edges = dict(edges or {})
+        self.edges, self.shares = dict(edges or {}), dict(shares or {})
         self.register_buffer("scale", scale)
         self.kinds, self.weighting, self.label_smoothing = kinds, weighting, label_smoothing
         self.regression, self.number_smoothing = regression, number_smoothing
@@ -138,7 +146,7 @@ class MultiTaskLoss(nn.Module):
             What the network says, one a task.
         targets : Tensor of shape (batch, n_tasks or more)
             Class index or number, as `TargetCodec` encodes it; NaN where missing. Behind them what
-            else is known of labels, such as the ends of bands.
+            else is known of labels: ends of bands, shares of votes.
         sample_weight : Tensor of shape (batch,) or None, default=None
             Weight of each recording.
 
@@ -157,12 +165,17 @@ class MultiTaskLoss(nn.Module):
                 low, high = (torch.where(known, targets[:, lower + side], 0) for side in (0, 1))
                 ends = low, high
             weight = known if sample_weight is None else known * sample_weight
-            if kind == "classification":
+            of_classes = getattr(self, f"class_weights{task}")
+            if task in self.shares:
+                first = self.shares[task]
+                shares = targets[:, first : first + output.shape[1]]
+                shares = torch.where(known[:, None], shares, 0)
+                each = _expected_cross_entropy(output, shares, self.label_smoothing, of_classes)
+            elif kind == "classification":
                 target = target.long()
                 each = F.cross_entropy(
                     output, target, reduction="none", label_smoothing=self.label_smoothing
                 )
-                of_classes = getattr(self, f"class_weights{task}")
                 if of_classes is not None:
                     weight = weight * of_classes[target]
             elif self.regression == "distribution":
@@ -236,6 +249,17 @@ def _by_weight(mean: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
     """Value mean / root, and half of its slope: that of the root, in proportion to the weights."""
     value = mean / root
     return 0.5 * value + 0.5 * value.detach()
+
+
+def _expected_cross_entropy(
+    output: torch.Tensor, shares: torch.Tensor, smoothing: float, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Mean of the cross-entropies to each of (batch, n_classes) classes, by shares of the votes."""
+    logs = output.log_softmax(dim=1)
+    losses = -(1 - smoothing) * logs - smoothing * logs.mean(dim=1, keepdim=True)
+    if weights is not None:
+        losses = losses * weights
+    return (shares * losses).sum(dim=1)
 
 
 def _cross_entropy_of_numbers(

@@ -34,8 +34,8 @@ class Labelled(NamedTuple):
     ----------
     X : Tensor of shape (n_rows, n_features), float32 or float64
         Inputs; only batches of them are ever copied, so they may be larger than memory.
-    y : Tensor of shape (n_samples, n_tasks)
-        Encoded targets, NaN where a label is missing.
+    y : Tensor of shape (n_samples, n_tasks or more)
+        Encoded targets, NaN where a label is missing; behind them what else the loss reads.
     weight : Tensor of shape (n_samples,) or None, default=None
         Weight of each recording in the loss.
     rows : Tensor of shape (n_samples,), int64, or None, default=None

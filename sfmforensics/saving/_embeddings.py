@@ -26,8 +26,9 @@ from sfmforensics._utils.paths import user_path
 from sfmforensics.custody import MANIFEST, Provenance, write_manifest
 from sfmforensics.datasets._base import label_column, make_bunch
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
-from sfmforensics.targets import bands
+from sfmforensics.targets import Votes, bands
 from sfmforensics.targets._bands import is_banded, labels_as_written
+from sfmforensics.targets._votes import have_votes
 from sfmforensics.views import files_of_views, hearing_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def save_embeddings(
     -----
     - ``vectors.npy``: float32, a row a recording, the views side by side; it is written row by row
       and never held in memory.
-    - ``recordings.csv``: in the same order, the path and the labels of each.
+    - ``recordings.csv``: in the same order, the path and the labels of each; behind them, of a
+      column of `sfmforensics.targets.Votes`, the share of each class.
     - ``manifest.json``: what they were made of, see `sfmforensics.custody`.
     - ``views.json``: names and widths of the views, kinds of the labels. It is written last, so
       that nobody reads half of the rest.
@@ -160,18 +162,27 @@ def _write(
             _drop_rows(matrix, np.flatnonzero(usable), temporary)
     rows = np.flatnonzero(usable)
     target = corpus.target.iloc[rows].reset_index(drop=True)
+    shares = {
+        str(name): pd.DataFrame(_shares(column)).fillna(0.0).sort_index(axis=1)
+        for name, column in target.items()
+        if have_votes(column)
+    }
     paths = [_path_of(corpus.data[row]) for row in rows]
     written = target.copy()
     with replacing(folder / TABLE) as temporary:
         for name in filter(lambda name: is_banded(target[name]), target):
             written[name] = labels_as_written(target[name])
-        written.set_axis(pd.Index(paths, name=_COLUMN)).to_csv(temporary, errors="backslashreplace")
+        named = [table.add_prefix(f"{name}:") for name, table in shares.items()]
+        table = pd.concat([written, *named], axis=1).set_axis(pd.Index(paths, name=_COLUMN))
+        table.to_csv(temporary, errors="backslashreplace")
     description = {
         "format": _FORMAT,
         "views": widths,
         "labels": {name: _kind(column) for name, column in target.items()},
         "corpus": corpus.get("DESCR", ""),
     }
+    if shares:
+        description["votes"] = {name: list(table) for name, table in shares.items()}
     text = json.dumps(description, indent=2)
     results = {name: file_hash(folder / name) for name in (MATRIX, TABLE)}
     results[DESCRIPTION] = sha256(text.encode()).hexdigest()
@@ -227,13 +238,18 @@ def load_embeddings(folder: PathLike) -> Bunch:
         # Without a header: a label may be called as the column of the paths is.
         table = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False, header=None)
         header, table = table.iloc[0].tolist(), table.iloc[1:].reset_index(drop=True)
-        labels = described["labels"]
-        if header != [_COLUMN, *labels]:
+        labels, votes = described["labels"], described.get("votes", {})
+        voted = [(name, label) for name, classes in votes.items() for label in classes]
+        if header != [_COLUMN, *labels, *(f"{name}:{label}" for name, label in voted)]:
             raise ValueError(f"{TABLE} has the columns {header}")
         paths = table[0].rename(_COLUMN)
         target = pd.DataFrame(
             {name: _read(table[i], kind) for i, (name, kind) in enumerate(labels.items(), start=1)}
         )
+        for name, classes in votes.items():
+            first = 1 + len(labels) + voted.index((name, classes[0]))
+            numbers = table.iloc[:, first : first + len(classes)].astype(float)
+            target[name] = _voted(target[name], numbers.set_axis(classes, axis=1))
         widths = {view: int(width) for view, width in described["views"].items()}
     except DatasetError:
         raise
@@ -307,6 +323,20 @@ def _kind(column: pd.Series) -> str:
     # Whole numbers with gaps are objects, as `label_column` makes them.
     whole = column.dtype == object and pd.api.types.infer_dtype(column.dropna()) == "integer"
     return "integers" if whole else "str"
+
+
+def _shares(column: pd.Series) -> list[dict[str, float]]:
+    return [dict(label.shares) if isinstance(label, Votes) else {} for label in column]
+
+
+def _voted(labels: pd.Series, shares: pd.DataFrame) -> pd.Series:
+    """Labels with the votes that a table has for them, where it has any."""
+    rows = zip(labels, shares.to_numpy(), strict=True)
+    classes = list(map(str, shares))
+    return label_column(
+        Votes(label, dict(zip(classes, row, strict=True))) if label and row.any() else label
+        for label, row in rows
+    )
 
 
 def _read(texts: pd.Series, kind: Any) -> pd.Series:

@@ -23,6 +23,7 @@ from sfmforensics.targets._columns import (
     sorted_labels,
     to_polars,
 )
+from sfmforensics.targets._votes import Votes, voted_classes, voted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -93,6 +94,9 @@ class TargetCodec:
         ``age_scale="years"``.
     banded_ : list of int
         Positions of the columns that hold bands, numbers known to lie between two ends.
+    voted_ : list of int
+        Positions of the columns whose votes are learnt, see `Votes`; empty if `fit` was not asked
+        to, or if they say no more than the labels.
     points_ : list of (ndarray of shape (n_points,) or None)
         For each column that is learnt as a distribution, the standardised numbers that were seen;
         200 evenly spaced ones between the smallest and the largest if there are more.
@@ -112,7 +116,7 @@ class TargetCodec:
     """
 
     _saved = ("form_", "flat_", "names_", "schema_", "kinds_", "_classes", "points_")
-    _saved += ("center_", "scale_", "banded_")
+    _saved += ("center_", "scale_", "banded_", "voted_")
     """Attributes that a file of a fitted one holds, besides its parameters."""
 
     def __init__(
@@ -127,7 +131,13 @@ class TargetCodec:
         self.age_scale = age_scale
         self.precision = precision
 
-    def fit(self, y: t.Targets | TargetTable, sample_weight: t.FloatArray | None = None) -> Self:
+    def fit(
+        self,
+        y: t.Targets | TargetTable,
+        sample_weight: t.FloatArray | None = None,
+        *,
+        votes: bool = False,
+    ) -> Self:
         """Learn classes, means and deviations.
 
         Parameters
@@ -136,6 +146,9 @@ class TargetCodec:
             Targets; missing labels (None, NaN) do not count.
         sample_weight : ndarray of shape (n_samples,) or None, default=None
             Weights of the rows in means and deviations.
+        votes : bool, default=False
+            Whether shares of votes will be learnt: then what nobody's label is, but some voted
+            for, is a class, too.
 
         Returns
         -------
@@ -152,6 +165,7 @@ class TargetCodec:
         self.form_, self.flat_, self.schema_ = table.form, table.flat, table.schema
         self.names_ = list(frame.columns)
         self.kinds_ = self._kinds(frame)
+        self.voted_ = voted_columns(frame) if votes else []
         self._classes: list[t.Array | None] = []
         self.points_: list[t.Float32Array | t.FloatArray | None] = []
         self.banded_ = banded_columns(frame)
@@ -185,6 +199,8 @@ class TargetCodec:
                         f"Unknown label type: column {name!r} holds continuous numbers, and tasks "
                         'says "classification"'
                     )
+                if position in self.voted_:
+                    known = _with_minorities(known)
                 self._classes.append(sorted_labels(known))
                 self.points_.append(None)
                 center.append(0.0)
@@ -230,14 +246,15 @@ class TargetCodec:
                 f"learnt {', '.join(map(str, self.names_))}; warm_start goes on with the same tasks"
             )
         for position, labels in enumerate(self._classes):
-            column = frame.iloc[:, position]
-            new = set() if labels is None else set(plain(column[column.notna()])) - set(labels)
+            column = _with_minorities(frame.iloc[:, position].dropna())
+            new = set() if labels is None else set(plain(column)) - set(labels)
             if new:
                 raise TargetError(
                     f"column {self.names_[position]!r} holds {min(new, key=str)!r}, a label that "
                     "the model did not learn; fit a new model on all labels (warm_start=False)"
                 )
         other.precision, other.banded_ = precision, banded_columns(frame)
+        other.voted_ = voted_columns(frame)
         other.form_, other.flat_, other.schema_ = table.form, table.flat, table.schema
         return other
 
@@ -341,6 +358,50 @@ class TargetCodec:
                 ends[:, 2 * place + side] = scaled
         return ends
 
+    def edges_at(self) -> dict[int, int]:
+        """Where lower ends begin, if they stand behind the tasks, by position of the task."""
+        return {task: len(self.names_) + 2 * place for place, task in enumerate(self.banded_)}
+
+    def shares(self, y: t.Targets | TargetTable) -> t.Float32Array | t.FloatArray:
+        """Shares of the votes for each class of the columns of `voted_`.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            Targets with the same columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_shares), of the format that `precision` names
+            A column for each class, those of one task side by side; a row sums to 1 in each task,
+            and to 0 where its label is missing. Classes that were not there in `fit` are left out,
+            and a recording of no other votes has 1 at its label.
+        """
+        frame = y.frame if isinstance(y, TargetTable) else as_frame(y)
+        blocks = [np.zeros((len(frame), 0), dtype=self.precision)]
+        for position in self.voted_:
+            labels = self._classes[position]
+            places = {} if labels is None else {label: place for place, label in enumerate(labels)}
+            block = np.zeros((len(frame), len(places)), dtype=self.precision)
+            for row, label in enumerate(frame.iloc[:, position]):
+                of_row = label.shares if isinstance(label, Votes) else {}
+                known = {places[name]: share for name, share in of_row.items() if name in places}
+                if not known and not pd.isna(label) and label in places:
+                    known = {places[label]: 1.0}
+                total = sum(known.values())
+                for place, share in known.items():
+                    block[row, place] = share / total
+            blocks.append(block)
+        return np.hstack(blocks)
+
+    def shares_at(self, width: int) -> dict[int, int]:
+        """Where shares begin, if they are the last of so many columns, by position of the task."""
+        at, end = {}, width
+        for position in reversed(self.voted_):
+            end -= self.widths_[position]
+            at[position] = end
+        return at
+
     def settle(self, outputs: Sequence[ArrayLike]) -> t.Array:
         """Decide on one answer a task, in numbers as those of `encode`.
 
@@ -441,6 +502,12 @@ def _of_bands(known: pd.Series, middles: t.FloatArray) -> t.FloatArray:
     """Numbers that bands are made of: finite ends and middles."""
     ends = np.concatenate(band_ends(known))
     return np.concatenate([middles, ends[np.isfinite(ends)]])
+
+
+def _with_minorities(known: pd.Series) -> pd.Series:
+    """Labels of a column, and all that somebody voted for."""
+    voted = voted_classes(known)
+    return pd.concat([known, pd.Series(voted, dtype=object)]) if voted else known
 
 
 def _continuous(known: pd.Series) -> bool:

@@ -12,6 +12,7 @@ from sklearn.utils import column_or_1d
 
 from sfmforensics.exceptions import TargetError, shown
 from sfmforensics.targets._bands import bands, is_banded, middles
+from sfmforensics.targets._votes import have_votes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -250,8 +251,10 @@ def to_polars(columns: Mapping[str, Array], schema: Any) -> Any:
 
 def with_dtype(column: pd.Series | Array) -> pd.Series:
     """A column of an array; one of objects gets the type that its labels have, gaps or not."""
+    if isinstance(column, np.ndarray) and column.dtype == object and have_votes(column):
+        return pd.Series(column, dtype=object)  # lest pandas makes plain text of them
     column = pd.Series(column)
-    if column.dtype != object:
+    if column.dtype != object or have_votes(column):
         return column
     known = column[column.notna()].infer_objects()
     if is_banded(known) or (len(known) and isinstance(known.iloc[0], pd.Interval)):
@@ -302,8 +305,10 @@ def plain(column: pd.Series) -> Array:
 
 
 def sorted_labels(known: pd.Series) -> Array:
-    """The distinct labels of a column without gaps, in order."""
+    """The distinct labels of a column without gaps, in order; of votes the labels alone."""
     labels = pd.unique(plain(known))
+    if have_votes(labels):
+        labels = np.array(list(map(str, labels)), dtype=object)
     try:
         return np.sort(labels)
     except TypeError:  # labels of several types have no order of their own

@@ -17,6 +17,7 @@ from sfmforensics.audit import (
     join_copies,
     names_of,
     near_copies,
+    rater_agreement,
     recording_details,
     shared_recordings,
     speaker_conflicts,
@@ -123,6 +124,7 @@ def describe_corpus(
         "corpus": bad,  # which is first, and told last
         "recordings that cannot be read": bad,
     } | _distributions(target[tasks])
+    tables["agreement of raters"] = rater_agreement(corpus)
     if union is not None:
         X, refused = _embedded(union, data)
         new = refused[~refused["path"].isin(bad["path"])]
@@ -151,7 +153,8 @@ def describe_corpus(
         folds=folds,
         **heard,
     )
-    whole = ("corpus", "labels", "numbers", "leaks between folds", "findings")
+    whole = ("corpus", "labels", "numbers", "agreement of raters", "leaks between folds")
+    whole += ("findings",)
     return {
         title: frame if title in whole else _cut(frame, rows)
         for title, frame in tables.items()

@@ -18,6 +18,7 @@ from sfmforensics.custody import describe_splits, matrix_hash
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.model_selection import SPEAKER, fold_overlaps, make_splits
 from sfmforensics.targets import task_kind
+from sfmforensics.targets._votes import text_of_votes
 from sfmforensics.workflow._copy_checks import copies_among
 
 if TYPE_CHECKING:
@@ -160,18 +161,20 @@ def custody_of(
         **{name: config[name] for name in settings if name in config},
         "vectors": matrix_hash(X),
         "labels": {
-            str(task): sha256(json.dumps(_texts(corpus.target[task])).encode()).hexdigest()
+            str(task): sha256(_texts(corpus.target[task]).encode()).hexdigest()
             for task in corpus.target
         },
         "splits": describe_splits(splits),
     }
 
 
-def _texts(labels: pd.Series) -> list[str | None]:
-    return [
+def _texts(labels: pd.Series) -> str:
+    """Labels as a manifest hashes them, and the votes that they stand for where there are any."""
+    texts = [
         None if missing else str(label)
         for label, missing in zip(labels, labels.isna(), strict=True)
     ]
+    return json.dumps(texts) + text_of_votes(labels.to_frame("votes"))
 
 
 def plain_value(value: object) -> Any:

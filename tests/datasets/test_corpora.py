@@ -112,3 +112,19 @@ def test_regression_is_joined_as_it_is(write):
     corpora = load_corpora(write("path,level\na.wav,1.5\n", "path,level\nb.wav,2.5\n"))
     pd.testing.assert_series_equal(corpora.target["level"], pd.Series([1.5, 2.5], name="level"))
     assert corpora.labels == {}
+
+
+@pytest.mark.filterwarnings("ignore:.*names of speakers")
+@pytest.mark.parametrize("mapped", [True, False])
+def test_votes_are_renamed_as_labels_are(write, mapped):
+    one = "path,emotion:rater1,emotion:rater2,emotion:rater3\n"
+    one += "a.wav,Angry,Angry,joy\nb.wav,Happy,Happy,angry\n"
+    two = "path,emotion\nc.wav,anger\nd.wav,happiness\n"
+    lines = '[labels.emotion]\nanger = ["anger"]\nhappiness = ["happiness", "joy"]\n'
+    corpora = load_corpora(write(one, two, lines if mapped else ""))
+    emotion = corpora.target["emotion"]
+    assert emotion.tolist() == ["anger", "happiness", "anger", "happiness"]
+    left = {"anger": 2 / 3, "happiness": 1 / 3} if mapped else {"anger": 1.0}  # joy has no line
+    assert dict(emotion[0].shares) == pytest.approx(left)
+    assert dict(emotion[1].shares) == pytest.approx({"anger": 1 / 3, "happiness": 2 / 3})
+    assert corpora.details["emotion:rater1"].dropna().tolist() == ["Angry", "Happy"]

@@ -144,3 +144,46 @@ def test_a_smoothed_number_is_learnt_as_a_normal_distribution_over_the_points():
     sharp = MultiTaskLoss(["regression"], **options, number_smoothing=1e-3)
     expected = MultiTaskLoss(["regression"], **options)([logits[:1]], target[:1])
     assert sharp([logits[:1]], target[:1]).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 3.0])])
+def test_votes_have_the_mean_of_the_losses_of_their_labels(smoothing, weights):
+    output = torch.randn(1, 3, generator=torch.Generator().manual_seed(0))
+    options = {"label_smoothing": smoothing, "class_weights": [weights]}
+    hard = MultiTaskLoss(["classification"], 1.0, **options)
+    of_label = [hard([output], torch.tensor([[label]])).item() for label in (0.0, 1.0, 2.0)]
+    soft = MultiTaskLoss(["classification"], 1.0, **options, shares={0: 1})
+    loss = soft([output], torch.tensor([[0.0, 2 / 3, 1 / 3, 0.0]])).item()
+    assert loss == pytest.approx(2 / 3 * of_label[0] + 1 / 3 * of_label[1], rel=1e-6)
+    one = soft([output], torch.tensor([[2.0, 0.0, 0.0, 1.0]])).item()
+    assert one == pytest.approx(of_label[2], rel=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_votes_are_smoothed_as_torch_smooths_probabilities(smoothing):
+    generator = torch.Generator().manual_seed(1)
+    output, shares = torch.randn(5, 4, generator=generator), torch.rand(5, 4, generator=generator)
+    shares = shares / shares.sum(dim=1, keepdim=True)
+    loss = MultiTaskLoss(["classification"], 1.0, label_smoothing=smoothing, shares={0: 1})
+    ours = loss([output], torch.cat([torch.zeros(5, 1), shares], dim=1))
+    theirs = F.cross_entropy(output, shares, label_smoothing=smoothing)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa"])
+def test_a_missing_label_among_votes_counts_as_if_it_were_not_there(weighting):
+    outputs, targets = batch()
+    shares = torch.full((6, 3), NAN)
+    shares[:4] = torch.tensor([0.5, 0.25, 0.25])
+    targets[4:, 0] = NAN
+    loss = MultiTaskLoss(KINDS, weighting=weighting, shares={0: 2})
+    voted = torch.cat([targets, shares], dim=1)
+    expected = loss.by_task([o[:4] for o in outputs], voted[:4])[0]
+    assert loss.by_task(outputs, voted)[0].item() == pytest.approx(expected.item(), rel=1e-6)
+    weight = torch.tensor([1.0, 2.0, 1.0, 1.0, 5.0, 5.0])
+    total = loss(outputs, voted, weight)
+    total.backward()
+    assert total.isfinite()
+    assert (outputs[0].grad[4:] == 0).all()
+    loss.end_epoch()

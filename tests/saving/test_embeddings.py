@@ -17,6 +17,7 @@ from sfmforensics.datasets import load_manifest, make_speech_corpus
 from sfmforensics.datasets._base import label_column
 from sfmforensics.embedders import MFCCEmbedder
 from sfmforensics.exceptions import AudioError, DatasetError, SFMForensicsError
+from sfmforensics.targets import Votes
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +112,20 @@ def test_labels_of_every_kind_come_back_as_they_were(corpus, tmp_path):
     given.target["recording"] = label_column(["a,b", 'x"y', "line\nbreak"])
     save_embeddings(given, make_views("mfcc"), tmp_path / "vectors")
     pd.testing.assert_frame_equal(load_embeddings(tmp_path / "vectors").target, given.target)
+
+
+def test_votes_come_back_to_the_last_bit(corpus, tmp_path):
+    given = [Votes("sad", {"sad": 1, "calm": 2, "fear": 4}), None, "calm", Votes("x,y", {"x,y": 3})]
+    target = pd.DataFrame({"sad:x": label_column("abcd"), "mood": label_column(given)})
+    target["level"] = label_column([Votes("1", {"1": 2, "2": 5}), None, None, None])
+    some = Bunch(data=corpus.data[:4], target=target)
+    save_embeddings(some, make_views("mfcc"), tmp_path / "vectors")
+    found = load_embeddings(tmp_path / "vectors").target
+    pd.testing.assert_frame_equal(found, target)
+    for name in ("mood", "level"):
+        assert [dict(getattr(label, "shares", {})) for label in found[name]] == [
+            dict(getattr(label, "shares", {})) for label in target[name]
+        ]
 
 
 LONG = 20240330000000001  # which a double does not hold

@@ -19,6 +19,7 @@ from sfmforensics.exceptions import CacheWarning, ModelFileError, OutputError
 from sfmforensics.experiment import evaluate
 from sfmforensics.model_selection import make_splits
 from sfmforensics.presets import make_estimator
+from sfmforensics.targets import Votes
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,16 @@ def test_other_data_is_another_experiment(change, table, tmp_path, watched):
     found = evaluated(other, tmp_path)
     assert len(watched) == 16
     same(found, evaluated(other, None))
+
+
+def test_other_votes_for_the_same_labels_are_another_experiment(table, tmp_path, watched):
+    X, y = table
+    tango = make_estimator("tango", "tuned", max_epochs=1, n_members=1, random_state=0)
+    for number in (1, 2, 3, 3):
+        labels = [label and Votes(label, {label: number, "other": 1}) for label in y["emotion"]]
+        voted = y.assign(emotion=pd.Series(labels, dtype=object, index=y.index))
+        evaluated((X, voted), tmp_path, models={"tango": tango})
+    assert len(watched) == 12
 
 
 def test_other_settings_are_another_experiment(table, tmp_path, watched):
