@@ -55,11 +55,14 @@ class FoldStore:
         search: Mapping[str, Sequence[Any]] | None,
         seed: int,
         tasks: Sequence[str] | None = None,
+        balance: pd.DataFrame | None = None,
     ) -> None:
         self._kept, self._models = ResultStore(folder), models
         self._common: str | None = None
         if folder is not None:
-            chosen = () if tasks is None else (list(tasks),)
+            chosen: list[Any] = [] if tasks is None else [list(tasks)]
+            if balance is not None:
+                chosen += ["balance", balance]
             self._common = digest(X, target, copies, search, seed, versions(), *chosen)
 
     def read(

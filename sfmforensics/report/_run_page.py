@@ -70,6 +70,7 @@ SETTINGS = {
     "repeats": "repeats of the folds",
     "splits": "fits by protocol",
     "seed": "seed",
+    "balance": "counts alike, by",
     "created": "created",
     "seconds": "seconds",
 }
