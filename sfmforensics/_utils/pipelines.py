@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,6 +30,22 @@ def last_step(estimator: BaseEstimator, X: Any = None) -> tuple[BaseEstimator, A
             X = estimator[:-1].transform(X)
         estimator = _inside(estimator[-1])
     return estimator, X
+
+
+def weight_parameter(estimator: BaseEstimator) -> str | None:
+    """Name by which `fit` takes weights of recordings; None where it takes none.
+
+    Examples
+    --------
+    >>> from sklearn.svm import SVC
+    >>> weight_parameter(SVC()), weight_parameter(Pipeline([("model", SVC())]))
+    ('sample_weight', 'model__sample_weight')
+    """
+    if isinstance(estimator, Pipeline):
+        name, step = estimator.steps[-1]
+        inner = weight_parameter(step)
+        return None if inner is None else f"{name}__{inner}"
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
 def _inside(estimator: Any) -> Any:

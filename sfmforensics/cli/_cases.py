@@ -41,7 +41,7 @@ from sfmforensics.cli._options import (
     Seed,
     Tasks,
     channel_of,
-    names_of_tasks,
+    names_of_columns,
 )
 from sfmforensics.exceptions import DatasetError
 
@@ -230,7 +230,7 @@ def assess(
 
     assessment = assess_corpus(
         load_model(model, trust=trust),
-        load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks)),
+        load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_columns(tasks)),
         output,
         confidence=confidence,
         risk=risk,

@@ -238,14 +238,13 @@ def show_comparisons(directory: PathLike, console: Console) -> None:
     """Say which differences between models are more than chance."""
     import pandas as pd
 
-    from sfmforensics.metrics import METRICS
     from sfmforensics.report import format_comparisons, read_run, to_rich
-    from sfmforensics.report.tables import UNDEFINED, UNTESTED, untested
+    from sfmforensics.report.tables import UNDEFINED, UNTESTED, leading_rows, untested
 
     comparisons = read_run(directory).comparisons
     if comparisons is None:
         return
-    comparisons = comparisons[comparisons["metric"].isin(METRICS.defaults)]
+    comparisons = leading_rows(comparisons)
     if not len(comparisons):
         return
     lines = format_comparisons(comparisons)

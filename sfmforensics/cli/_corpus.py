@@ -29,7 +29,7 @@ from sfmforensics.cli._options import (
     Tasks,
     Views,
     channel_of,
-    names_of_tasks,
+    names_of_columns,
     specs,
 )
 from sfmforensics.custody import MANIFEST
@@ -66,7 +66,7 @@ def describe(
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import check_recordings, describe_corpus
 
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_columns(tasks))
     if on_error is OnError.stop:
         check_recordings(loaded.data, channel=channel_of(channel) or "auto", verbose=True)
     tables = describe_corpus(
@@ -125,7 +125,7 @@ def embed(
     from sfmforensics.datasets import load_corpus
     from sfmforensics.workflow import embed_corpus
 
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_columns(tasks))
     try:
         with on_cluster(cluster):
             shapes, refused = embed_corpus(

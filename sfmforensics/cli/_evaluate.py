@@ -28,6 +28,7 @@ from sfmforensics.cli._options import (
     REPORTED,
     WORDS,
     AllowOutside,
+    Balance,
     Cache,
     ChannelOption,
     Cluster,
@@ -54,7 +55,7 @@ from sfmforensics.cli._options import (
     Tasks,
     Views,
     channel_of,
-    names_of_tasks,
+    names_of_columns,
     specs,
 )
 from sfmforensics.custody import MANIFEST
@@ -106,6 +107,7 @@ def evaluate(
         ),
         READ,
     ] = None,
+    balance: Balance = None,
     jobs: Jobs = 1,
     cluster: Cluster = None,
     cache: Cache = CACHE,
@@ -124,7 +126,7 @@ def evaluate(
     from sfmforensics.model_selection import EACH_SPEAKER
     from sfmforensics.workflow import evaluate_corpus
 
-    chosen = names_of_tasks(tasks)
+    chosen = names_of_columns(tasks)
     if corpora is not None and corpus is None and root is None:
         loaded, name, place = load_corpora(corpora, tasks=chosen), corpora.stem, corpora
     elif corpora is None and corpus is not None and root is not None:
@@ -148,6 +150,7 @@ def evaluate(
             seed=seed,
             epochs=epochs,
             search=None if search is None else _grid(search),
+            balance=names_of_columns(balance),
             cache=cache,
             device=device,
             n_jobs=jobs,
@@ -180,6 +183,7 @@ def cross(
             help="Standardise views within each corpus, a tested one by its own recordings.",
         ),
     ] = False,
+    balance: Balance = None,
     folds: Folds = 5,
     seed: Seed = 0,
     epochs: Epochs = None,
@@ -201,12 +205,13 @@ def cross(
 
     with on_cluster(cluster):
         evaluation = cross_corpora(
-            load_corpora(corpora, tasks=names_of_tasks(tasks)),
+            load_corpora(corpora, tasks=names_of_columns(tasks)),
             specs(views),
             output,
             models=specs(model),
             preset=preset,
             standardise=standardise,
+            balance=names_of_columns(balance),
             folds=folds,
             seed=seed,
             epochs=epochs,
@@ -258,7 +263,7 @@ def reproduce(
     from sfmforensics.report import tables_of, to_rich
     from sfmforensics.workflow import reproduce_tables
 
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_columns(tasks))
     with on_cluster(cluster):
         whole = reproduce_tables(
             loaded,

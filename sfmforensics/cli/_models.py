@@ -18,6 +18,7 @@ from sfmforensics.cli._options import (
     READ,
     WORDS,
     AllowOutside,
+    Balance,
     Cache,
     ChannelOption,
     Confidence,
@@ -36,7 +37,7 @@ from sfmforensics.cli._options import (
     Tasks,
     Views,
     channel_of,
-    names_of_tasks,
+    names_of_columns,
     specs,
 )
 from sfmforensics.exceptions import ParameterError
@@ -71,6 +72,7 @@ def train(
         ),
         WORDS,
     ] = None,
+    balance: Balance = None,
     no_people: Annotated[
         bool,
         typer.Option(
@@ -90,7 +92,7 @@ def train(
     from sfmforensics.workflow import train_model
 
     share = _share_or_folds(calibrate)
-    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_tasks(tasks))
+    loaded = load_corpus(corpus, root, allow_outside=allow_outside, tasks=names_of_columns(tasks))
     trained = train_model(
         loaded,
         specs(views),
@@ -103,6 +105,7 @@ def train(
         device=device,
         format=format,  # type: ignore[arg-type]  # whose members are these words
         calibrate=share,
+        balance=names_of_columns(balance),
         include_people=not no_people,
         name=loaded.get("layout", corpus),
         root=root,

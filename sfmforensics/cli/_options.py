@@ -134,6 +134,15 @@ Tasks = Annotated[
     ),
     WORDS,
 ]
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN[,COLUMN]",
+        help="Let each combination of the labels of these columns count alike in what is learnt, "
+        "such as emotion, or corpus,emotion; columns that are not learnt, such as session, too.",
+    ),
+    WORDS,
+]
 AllowCopies = Annotated[
     bool,
     typer.Option(
@@ -200,8 +209,8 @@ SplitColumn = Annotated[
 PresetOption = Annotated[Preset, typer.Option(help="The paper's settings, or ours.")]
 
 
-def names_of_tasks(text: str | None) -> list[str] | None:
-    """Tasks that a user named, or None for all."""
+def names_of_columns(text: str | None) -> list[str] | None:
+    """Columns that a user named, such as tasks; None where none was."""
     return None if text is None else specs(text)
 
 

@@ -45,7 +45,7 @@ OF_FILES = ("answers", "comparison", "identification")
 """Kinds of manifests that are a file of their own, not one of a folder of results."""
 
 _OF_NOBODY = ("format", "kind", "started", "finished", "hardware", "versions", "preprocessing")
-_OF_NOBODY += ("views", "model", "preset", "seed", "parameters", "tasks")
+_OF_NOBODY += ("views", "model", "preset", "seed", "parameters", "tasks", "balance")
 _OF_CALIBRATION = ("calibration", "speakers")
 """Facts of a model's manifest, and of its calibration, that tell of no person; whatever else comes
 to stand there may."""

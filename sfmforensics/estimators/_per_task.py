@@ -10,13 +10,15 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfmforensics._utils.pipelines import weight_parameter
 from sfmforensics._utils.versions import CarriesVersions
 from sfmforensics.estimators._parameters import only_if, with_type
 from sfmforensics.estimators._summary import ShowsFit, task_rows
-from sfmforensics.exceptions import TargetError
+from sfmforensics.estimators._weights import checked_weights
+from sfmforensics.exceptions import ParameterError, TargetError
 from sfmforensics.targets import REGRESSION, TargetCodec, as_frame
 from sfmforensics.targets._columns import numbers_of
 
@@ -24,9 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any, Self
 
+    from numpy.typing import ArrayLike
     from sklearn.utils import Tags
 
-    from sfmforensics._types import Answers, Array, FloatArray, Matrix, Targets, TaskKind, Tasks
+    from sfmforensics._types import (
+        Answers,
+        Array,
+        BoolArray,
+        FloatArray,
+        Matrix,
+        Targets,
+        TaskKind,
+        Tasks,
+    )
     from sfmforensics.estimators._summary import Rows
 
 MOST_CLASSES = 10_000
@@ -56,6 +68,21 @@ def _refuse_pairs(estimator: BaseEstimator, labels: Array, name: Hashable) -> No
             f"each with each: {n_classes * (n_classes - 1) // 2:.1e} machines; use another "
             "classifier (PerTask(classifier=...)), or tango, concat or single"
         )
+
+
+def _weighed(
+    estimator: BaseEstimator, weights: FloatArray | None, known: BoolArray, name: Hashable
+) -> dict[str, FloatArray]:
+    """What `fit` of one column is told of the weights."""
+    if weights is None:
+        return {}
+    parameter = weight_parameter(estimator)
+    if parameter is None:
+        raise ParameterError(
+            f"the {type(estimator).__name__} of column {name!r} takes no weights of recordings; "
+            "use one whose fit has sample_weight, or give no weights"
+        )
+    return {parameter: weights[known]}
 
 
 class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
@@ -134,7 +161,7 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
         facts = [("inputs", f"{self.n_features_in_:,} columns"), ("one estimator a task", models)]
         return task_rows(tasks, self._codec.classes_), facts
 
-    def fit(self, X: Matrix, y: Targets) -> Self:
+    def fit(self, X: Matrix, y: Targets, sample_weight: ArrayLike | None = None) -> Self:
         """Fit one estimator a task.
 
         Parameters
@@ -143,18 +170,34 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
             Vectors of the recordings.
         y : DataFrame, Series or array-like of shape (n_samples,) or (n_samples, n_tasks)
             Targets; some labels may be missing.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each recording counts, in what the inputs are brought to scale with as well: 2
+            is a recording that is there twice, 0 one that is not there. (``gamma="scale"`` of an
+            SVM, its default, goes by all recordings alike.)
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        ParameterError
+            A weight is negative or not finite, all are 0, or the estimator of a column takes none.
         """
         X = validate_data(self, X, y=None if y is None else "no_validation")
         frame = as_frame(y)
         check_consistent_length(X, frame)
+        weights = None
+        if sample_weight is not None:
+            weights = checked_weights(sample_weight, X)
+            there = np.flatnonzero(weights)
+            if len(there) < len(weights):
+                X, weights, y = X[there], weights[there], _safe_indexing(y, there)
+                frame = as_frame(y)
         self._codec = TargetCodec(self.tasks).fit(y)
         classes = self._codec.classes_
         self.classes_ = classes[0] if self._codec.flat_ and classes else classes
-        self.scaler_ = StandardScaler().fit(X) if self.scale else None
+        self.scaler_ = StandardScaler().fit(X, sample_weight=weights) if self.scale else None
         X = self._scaled(X)
         codes = self._codec.encode(y)
         self.estimators_ = []
@@ -170,7 +213,8 @@ class PerTask(ShowsFit, CarriesVersions, BaseEstimator):
                 if labels.max() == 0:
                     # Most classifiers refuse to learn a single class.
                     estimator = DummyClassifier()
-            self.estimators_.append(estimator.fit(X[known], labels))
+            weighed = _weighed(estimator, weights, known, self._codec.names_[position])
+            self.estimators_.append(estimator.fit(X[known], labels, **weighed))
         self._remember_versions()
         return self
 

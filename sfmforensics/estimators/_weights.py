@@ -22,16 +22,22 @@ if TYPE_CHECKING:
     from sfmforensics.targets import TargetCodec
 
 
-def recording_weights(sample_weight: ArrayLike | None, X: Array) -> FloatArray | None:
-    """Check the weights of recordings."""
-    if sample_weight is None:
-        return None
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+def checked_weights(sample_weight: ArrayLike, X: Array) -> FloatArray:
+    """Check the weights of recordings, and give them as they are."""
+    weights: FloatArray = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weights < 0).any():
         row = int(np.argmin(weights))
         raise ParameterError(f"sample_weight[{row}] is {weights[row]:g}; weights are 0 or more")
     if not weights.any():
         raise ParameterError("sample_weight holds only zeros; there is nothing to learn from")
+    return weights
+
+
+def recording_weights(sample_weight: ArrayLike | None, X: Array) -> FloatArray | None:
+    """Check the weights of recordings, and give them as parts of the largest; None if alike."""
+    if sample_weight is None:
+        return None
+    weights = checked_weights(sample_weight, X)
     return None if (weights == weights[0]).all() else weights / weights.max()
 
 

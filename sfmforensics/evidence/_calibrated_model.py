@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sfmforensics._utils.pipelines import last_step
+from sfmforensics._utils.pipelines import last_step, weight_parameter
 from sfmforensics.estimators import TANGO
 from sfmforensics.estimators._parameters import check_y, only_if
 from sfmforensics.estimators._summary import ShowsFit
@@ -32,6 +32,7 @@ from sfmforensics.evidence._people import holds_people, remembered_speakers, war
 from sfmforensics.evidence._posteriors import least_confidence, scale
 from sfmforensics.evidence._trials import copy_numbers
 from sfmforensics.exceptions import EvidenceWarning, ParameterError, SplitWarning, TargetError
+from sfmforensics.model_selection import balanced_weights
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
 if TYPE_CHECKING:
@@ -187,7 +188,13 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         self.likelihood_ratio = likelihood_ratio
         self.random_state = random_state
 
-    def fit(self, X: Matrix | Recordings, y: Targets, groups: Column | None = None) -> Self:
+    def fit(
+        self,
+        X: Matrix | Recordings,
+        y: Targets,
+        groups: Column | None = None,
+        balance: pd.DataFrame | None = None,
+    ) -> Self:
         """Train, and calibrate.
 
         Parameters
@@ -199,6 +206,10 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         groups : array-like of shape (n_recordings,) or None, default=None
             What belongs together besides, such as copies of one recording
             (`sfmforensics.datasets.find_copies`); without a column of speakers, the speakers.
+        balance : DataFrame of shape (n_recordings, n_columns) or None, default=None
+            Labels each combination of which counts alike in what is learnt, on each training side
+            by itself: see `sfmforensics.model_selection.balanced_weights`. Calibration weighs
+            nothing.
 
         Returns
         -------
@@ -207,7 +218,8 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ParameterError
-            `calibration` is no share and no number of folds, or `per_speaker` none of its choices.
+            `calibration` is no share and no number of folds, or `per_speaker` none of its choices;
+            or something is to be balanced, and the estimator takes no weights.
         TargetError
             Nobody says who speaks, there are too few speakers, or training is left with no label
             of a task, with one class where there are several, or with none that those who
@@ -223,7 +235,7 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         self._check_parameters()
         y = check_y(self, y)
         self.__dict__.pop("holds_people_", None)
-        X, y, groups = indexable(X, y, groups)
+        X, y, groups, balance = indexable(X, y, groups, balance)
         frame = as_frame(y)
         if len(frame) < 2:
             raise TargetError(
@@ -240,6 +252,12 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
                 SplitWarning,
                 stacklevel=2,
             )
+        inner = TANGO() if self.estimator is None else self.estimator
+        if balance is not None and weight_parameter(inner) is None:
+            raise ParameterError(
+                f"{type(inner).__name__} takes no weights of recordings (sample_weight), so that "
+                "nothing can be balanced; use another estimator, or leave balance out"
+            )
         rng = check_random_state(self.random_state)
         frozen = isinstance(self.estimator, FrozenEstimator)
         if frozen:
@@ -247,11 +265,13 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
             models = [self.estimator_]
         else:
             sides = draw_sides(frame, voices, self.calibration, rng)
-            models = [self._trained(X, y, voices, train) for train, _ in sides]
+            models = [self._trained(X, y, voices, balance, train) for train, _ in sides]
             for model in models:
                 refuse_one_class(model, frame.iloc[named], self.speaker)
             by_folds = isinstance(self.calibration, Integral)
-            self.estimator_ = self._trained(X, y, voices, named) if by_folds else models[0]
+            self.estimator_ = models[0]
+            if by_folds:
+                self.estimator_ = self._trained(X, y, voices, balance, named)
         train, calibrating = (np.concatenate(rows) for rows in zip(*sides, strict=True))
         self.speakers_ = remembered_speakers(
             frame, self.speaker, None if frozen else train, calibrating, self.estimator_
@@ -586,20 +606,24 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
 
     @only_if(_delegates("transform"))
     def fit_transform(
-        self, X: Matrix | Recordings, y: Targets, groups: Column | None = None
+        self,
+        X: Matrix | Recordings,
+        y: Targets,
+        groups: Column | None = None,
+        balance: pd.DataFrame | None = None,
     ) -> Array:
         """Train, calibrate, and give the fused representation of the same recordings.
 
         Parameters
         ----------
-        X, y, groups
+        X, y, groups, balance
             As for `fit`.
 
         Returns
         -------
         ndarray of shape (n_recordings, width), float32
         """
-        return self.fit(X, y, groups).transform(X)
+        return self.fit(X, y, groups, balance).transform(X)
 
     @property
     def n_features_in_(self) -> int:
@@ -670,9 +694,16 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
             )
         return tasks, facts
 
-    def _trained(self, X: Any, y: Any, voices: IntArray, rows: IntArray) -> Any:
+    def _trained(
+        self, X: Any, y: Any, voices: IntArray, balance: pd.DataFrame | None, rows: IntArray
+    ) -> Any:
         estimator = TANGO() if self.estimator is None else clone(self.estimator)
-        own = {"groups": voices[rows]} if has_fit_parameter(estimator, "groups") else {}
+        own: dict[str, Array] = {}
+        if has_fit_parameter(estimator, "groups"):
+            own["groups"] = voices[rows]
+        weight = weight_parameter(estimator)
+        if balance is not None and weight is not None:
+            own[weight] = balanced_weights(balance.iloc[rows])
         return estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **own)
 
     def _fit_ratio(

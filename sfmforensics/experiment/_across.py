@@ -79,7 +79,9 @@ def evaluate_across(
     paths: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
     copies: Column | None = None,
+    details: pd.DataFrame | None = None,
     standardise: bool = False,
+    balance: Sequence[Any] | None = None,
     folds: int = 5,
     seed: int = 0,
     n_resamples: int = 1000,
@@ -108,10 +110,15 @@ def evaluate_across(
         Columns of `target` that are learnt and scored, all by default.
     copies : array-like of shape (n_recordings,) or None, default=None
         Recordings with equal numbers are copies of one.
+    details : DataFrame of shape (n_recordings, n_details) or None, default=None
+        What else is known of the recordings, for `balance`.
     standardise : bool, default=False
         Whether the views of each corpus are standardised by its own recordings where it is tested
         by another one, or learnt from for that. Of what is tested these are recordings without
         their labels: the test is transductive, and needs many recordings from there.
+    balance : sequence of str or None, default=None
+        Columns of `target` or `details`, or "corpus", each combination of whose labels counts alike
+        in what is learnt, as for `evaluate`. Of one corpus "corpus" alone changes nothing.
     folds : int, default=5
         Number of folds of a corpus with itself, under the disjoint protocol.
     seed : int, default=0
@@ -133,7 +140,9 @@ def evaluate_across(
     ------
     TargetError
         There are fewer than two corpora, one is called "others", or one has too few speakers for
-        folds of its own.
+        folds of its own; or a column to balance by is not there.
+    ParameterError
+        A model takes no weights, and something is to be balanced.
 
     Notes
     -----
@@ -170,6 +179,10 @@ def evaluate_across(
     splits, left_out = _splits(target, corpora, names, voices, alone, folds, seed)
     # With itself a corpus is standardised by its training side, as the models do it.
     within = {_name(name, name): splits.pop(_name(name, name)) for name in names}
+    known = None
+    if balance is not None:
+        known = pd.DataFrame(index=range(len(target))) if details is None else details
+        known = known.assign(corpus=corpora)
     inputs = [(X, within), (_standardised(X, corpora) if standardise else X, splits)]
     evaluation = _as_one(
         [
@@ -182,6 +195,8 @@ def evaluate_across(
                 paths=paths,
                 tasks=tasks,
                 copies=alone,
+                details=known,
+                balance=balance,
                 seed=seed,
                 n_jobs=n_jobs,
                 advance=advance,

@@ -56,13 +56,15 @@ class FoldStore:
         search: Mapping[str, Sequence[Any]] | None,
         seed: int,
         tasks: Sequence[str] | None = None,
+        balance: pd.DataFrame | None = None,
     ) -> None:
         self._kept, self._models = ResultStore(folder), models
         self._common: str | None = None
         if folder is not None:
-            chosen: tuple[Any, ...] = () if tasks is None else (list(tasks),)
+            more: list[Any] = [] if tasks is None else [list(tasks)]
             votes = text_of_votes(target)  # which labels do not tell
-            more = (*chosen, votes) if votes else chosen
+            more += [votes] if votes else []
+            more += [] if balance is None else ["balance", balance]
             self._common = digest(X, target, copies, search, seed, versions(), *more)
 
     def read(

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import has_fit_parameter
 
-from sfmforensics.exceptions import SplitWarning, TargetError
+from sfmforensics._utils.pipelines import weight_parameter
+from sfmforensics.exceptions import ParameterError, SplitWarning, TargetError
 from sfmforensics.experiment._checkpoints import FoldStore
 from sfmforensics.metrics import (
     METRICS,
@@ -28,6 +29,8 @@ from sfmforensics.metrics import (
 from sfmforensics.model_selection import (
     PROTOCOLS,
     SPEAKER,
+    balanced_weights,
+    balancing_columns,
     check_target,
     joined_groups,
     make_splits,
@@ -60,9 +63,15 @@ class LearntTasks(BaseEstimator):
     ['gender']
     """
 
-    def __init__(self, estimator: BaseEstimator, voices: Column | None = None) -> None:
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        voices: Column | None = None,
+        balance: pd.DataFrame | None = None,
+    ) -> None:
         self.estimator = estimator
         self.voices = voices
+        self.balance = balance
 
     def fit(self, X: Matrix, y: pd.DataFrame) -> Self:
         """Fit the model on what can be learnt."""
@@ -70,7 +79,8 @@ class LearntTasks(BaseEstimator):
         self.learnt_, self.estimator_ = list(labels.columns), None
         if self.learnt_:
             model = clone(self.estimator)
-            self.estimator_ = model.fit(X, labels, **self._groups(model, y.index))
+            told = self._groups(model, y.index) | self._weights(model, y.index)
+            self.estimator_ = model.fit(X, labels, **told)
         return self
 
     def predict(self, X: Any) -> pd.DataFrame:
@@ -107,6 +117,13 @@ class LearntTasks(BaseEstimator):
             stacklevel=2,
         )
         return {}
+
+    def _weights(self, model: BaseEstimator, rows: Any) -> dict[str, Array]:
+        """What `fit` is told of recordings that are balanced; nothing where all count alike."""
+        if self.balance is None:
+            return {}
+        weights = balanced_weights(self.balance.iloc[rows])
+        return {} if (weights == 1).all() else {cast("str", weight_parameter(model)): weights}
 
 
 def skill(model: BaseEstimator, X: Matrix, y: pd.DataFrame, tasks: Iterable[Any]) -> float:
@@ -168,6 +185,7 @@ def evaluate(
     copies: Column | None = None,
     details: pd.DataFrame | None = None,
     search: Mapping[str, Sequence[Any]] | None = None,
+    balance: Sequence[Any] | None = None,
     seed: int = 0,
     n_jobs: int = 1,
     advance: Advance | None = None,
@@ -198,13 +216,17 @@ def evaluate(
         folds, and they are not compared with each other for the equal error rate.
     details : DataFrame of shape (n_recordings, n_details) or None, default=None
         What else is known of the recordings, as a corpus has it: a search under "text" and
-        "speaker+text" draws its folds by the sentences.
+        "speaker+text" draws its folds by the sentences, and `balance` may name a column.
     search : dict of str to list, or None, default=None
         Values of parameters to choose from, by 3 folds of the training side that are drawn as the
         outer ones are: under "disjoint" no speaker is on two sides of them either (under "given",
         where no test speaker is in training). Chosen is what
         has the best `mean_skill` over the tasks that the protocol defines, with one network each;
         the chosen is then fitted with as many as the estimator's ``n_members`` says.
+    balance : sequence of str or None, default=None
+        Columns of `target` or `details`, each combination of whose labels counts alike in what is
+        learnt: see `balanced_weights`. It weighs the recordings of each training side by
+        themselves, and of a search those of each of its own. Scores weigh nothing.
     seed : int, default=0
         Seed of the folds of the search.
     n_jobs : int, default=1
@@ -225,8 +247,10 @@ def evaluate(
     Raises
     ------
     TargetError
-        `check_target` refuses the labels, one of `tasks` is no column, or a training side cannot
-        be split again for the search; before anything is fitted.
+        `check_target` refuses the labels, one of `tasks` or of `balance` is no column, or a
+        training side cannot be split again for the search; before anything is fitted.
+    ParameterError
+        A model takes no weights, and something is to be balanced.
 
     Notes
     -----
@@ -261,6 +285,7 @@ def evaluate(
         copies=copies,
         details=details,
         search=search,
+        balance=balance,
         seed=seed,
         keep=keep,
         keep_fitted=keep_fitted,
@@ -289,6 +314,7 @@ class PlannedFolds:
         copies: Column | None = None,
         details: pd.DataFrame | None = None,
         search: Mapping[str, Sequence[Any]] | None = None,
+        balance: Sequence[Any] | None = None,
         seed: int = 0,
         keep: PathLike | None = None,
         keep_fitted: bool = True,
@@ -300,6 +326,10 @@ class PlannedFolds:
                 f"there is no column {unknown[0]!r} to be learnt; the targets have "
                 f"{', '.join(map(str, target.columns))}"
             )
+        balanced = None
+        if balance is not None:
+            balanced = balancing_columns(balance, target, details)
+            _refuse_weightless(models)
         self._models, self._target, self._views = models, target, views
         self._keep_fitted = keep_fitted
         self._paths = [str(i) for i in range(len(target))] if paths is None else [*map(str, paths)]
@@ -325,6 +355,7 @@ class PlannedFolds:
             "copies": copies,
             "search": search,
             "tasks": None if tasks is None else list(tasks),
+            "balance": balanced,
         }
         self._store = FoldStore(keep, models, seed=seed, **self._shared)
         self._kept = [self._store.read(*job) for job in self._jobs]
@@ -430,6 +461,16 @@ class PlannedFolds:
         )
 
 
+def _refuse_weightless(models: Mapping[str, BaseEstimator]) -> None:
+    """Refuse a model that cannot be told how much a recording counts, before anything is fitted."""
+    for name, model in models.items():
+        if weight_parameter(model) is None:
+            raise ParameterError(
+                f"{name}: {type(model).__name__} takes no weights of recordings (sample_weight), "
+                "so that nothing can be balanced; leave the model or balance out"
+            )
+
+
 def _answered(target: pd.DataFrame, unheard: bool) -> list[Any]:
     """Tasks that are defined: who speaks is not, of a voice that was never heard."""
     return [task for task in target if not (unheard and task == SPEAKER)]
@@ -462,11 +503,12 @@ def _run_fold(
     copies: Column | None,
     search: Mapping[str, Sequence[Any]] | None,
     tasks: Sequence[str] | None,
+    balance: pd.DataFrame | None,
 ) -> tuple[Any, ...]:
     """Answers, trials and chosen parameters of one fold, and the model if it is to be kept."""
     rows = X.iloc if hasattr(X, "iloc") else X
     voices = _voices(target, copies) if unheard else None
-    fitted, chosen = LearntTasks(model, voices=voices), {}
+    fitted, chosen = LearntTasks(model, voices=voices, balance=balance), {}
     answered = target if tasks is None else target[list(tasks)]
     labels = answered.reset_index(drop=True).iloc[train]
     if search:

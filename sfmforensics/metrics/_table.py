@@ -28,6 +28,10 @@ GROUP = "sfmforensics.metrics"
 """Entry points by which other packages bring metrics."""
 
 
+_LEADING: dict[object, str] = {"emotion": "uar"}
+"""By task: what is shown first, where it is not the default of its kind."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """What a metric is, and where it is shown.
@@ -107,6 +111,8 @@ class MetricTable(MutableMapping[str, Metric]):
     --------
     >>> METRICS.of("regression")[:3], METRICS.default("classification")
     (('rmse', 'mae', 'ccc'), 'accuracy')
+    >>> METRICS.leading("gender", "classification"), METRICS.leading("emotion", "classification")
+    ('accuracy', 'uar')
     """
 
     def __init__(self, own: dict[str, Metric], group: str = GROUP) -> None:
@@ -140,6 +146,17 @@ class MetricTable(MutableMapping[str, Metric]):
     def default(self, kind: str) -> str:
         """Name of the metric that a kind of task is scored by where nobody says which."""
         return next(name for name, metric in self._own.items() if metric.kind == kind)
+
+    def leading(self, task: object, kind: str) -> str:
+        """Name of the metric that tables, figures and pages show first of a task.
+
+        Of emotion it is UAR, the field's measure: some emotions are rarer than others, and of
+        accuracy a frequent one decides. Of others it is the default of their kind.
+        """
+        name = _LEADING.get(task)
+        if name in self._own and self._own[name].kind == kind:
+            return name
+        return self.default(kind)
 
     @property
     def defaults(self) -> tuple[str, ...]:

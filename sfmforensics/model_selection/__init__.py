@@ -1,5 +1,6 @@
 """Splitters that read the target frame, and keep together what must not be separated."""
 
+from sfmforensics.model_selection._balance import balanced_weights, balancing_columns
 from sfmforensics.model_selection._protocols import (
     BOTH,
     EACH_SPEAKER,
@@ -34,6 +35,8 @@ __all__ = [
     "TargetGroupKFold",
     "TargetLeaveOneGroupOut",
     "TargetStratifiedKFold",
+    "balanced_weights",
+    "balancing_columns",
     "check_target",
     "fold_overlaps",
     "joined_groups",

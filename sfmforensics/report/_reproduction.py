@@ -131,7 +131,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
         for task in tasks:
             own = figures[figures["task"] == task]
             metric = table.loc[table["task"] == task, "metric"].iloc[0]
-            name = heading(task, metric)
+            name = heading(task, metric, paper=True)
             if table["paper"].notna().any():
                 line[f"{name}: paper"] = _published(own, metric)
             for protocol in protocols:

@@ -23,7 +23,7 @@ from sfmforensics.exceptions import CustodyError
 from sfmforensics.metrics import METRICS
 from sfmforensics.paper import BEST_OF, paper_rows_of
 from sfmforensics.report._reproduction import notes, tables_of
-from sfmforensics.report._wording import heading, in_order, plain
+from sfmforensics.report._wording import heading, in_order, is_leading, plain
 from sfmforensics.report.displays.scores import plot_scores
 from sfmforensics.report.figures import confusion_display, draw_predictions, png_of
 from sfmforensics.report.tables import (
@@ -34,6 +34,7 @@ from sfmforensics.report.tables import (
     format_groups,
     format_intervals,
     format_summary,
+    leading_rows,
     number,
     summarise,
     untested,
@@ -70,6 +71,7 @@ SETTINGS = {
     "repeats": "repeats of the folds",
     "splits": "fits by protocol",
     "seed": "seed",
+    "balance": "counts alike, by",
     "created": "created",
     "seconds": "seconds",
 }
@@ -203,8 +205,8 @@ def _groups(groups: Any) -> str:
     )
 
 
-def _summary(run: Run) -> list[tuple[str, str, list[Any]]] | None:
-    """Of each task and metric of one model: protocol, value and bounds."""
+def _summary(run: Run) -> list[tuple[str, str, bool, list[Any]]] | None:
+    """Of each task and metric of one model: whether it leads; protocol, value and bounds."""
     if run.intervals is None:
         return None
     model, views = run.shown
@@ -212,15 +214,17 @@ def _summary(run: Run) -> list[tuple[str, str, list[Any]]] | None:
     whole = whole[(whole["model"] == model) & (whole["views"] == views)]
     lines = []
     for task in dict.fromkeys(run.scores["task"]):
-        for metric in (*METRICS.defaults, "eer"):
-            rows = whole[(whole["task"] == task) & (whole["metric"] == metric)]
+        of_task = whole[whole["task"] == task]
+        leads = [metric for metric in METRICS if is_leading(task, metric)]
+        for metric in dict.fromkeys([*leads, *METRICS.defaults, "eer"]):
+            rows = of_task[of_task["metric"] == metric]
             rows = rows.set_index("protocol")
             figures = [
                 (protocol, *_bounded(rows.loc[protocol], metric))
                 for protocol in in_order(rows.index)
             ]
             if figures:
-                lines.append((task, metric, figures))
+                lines.append((task, metric, metric in leads, figures))
     return lines
 
 
@@ -297,7 +301,10 @@ def _differences(run: Run) -> dict[str, Any] | None:
     """Differences between models, and how sure they are."""
     if run.comparisons is None or run.comparisons.empty:
         return None
-    rows = run.comparisons[run.comparisons["metric"].isin(METRICS.defaults)]
+    if run.reproduction is None:
+        rows = leading_rows(run.comparisons)
+    else:  # as the paper's tables beside it
+        rows = run.comparisons[run.comparisons["metric"].isin(METRICS.defaults)]
     return {
         "table": _narrow(format_comparisons(rows)),
         "count": len(rows),

@@ -51,11 +51,15 @@ def is_defined(task: Any, protocol: str, metric: Any = None) -> bool:
     return not (task == "speaker" and unheard and metric != "eer")
 
 
-def heading(task: Any, metric: Any) -> str:
-    """Title of a column of scores.
+def heading(task: Any, metric: Any, *, paper: bool = False) -> str:
+    """Title of a column of scores; in the paper's tables a share is an accuracy, and not named so.
 
     Examples
     --------
+    >>> heading("emotion", "uar"), heading("emotion", "accuracy")
+    ('SER UAR %', 'SER accuracy %')
+    >>> heading("emotion", "accuracy", paper=True)
+    'SER %'
     >>> heading("speaker", "accuracy"), heading("age", "rmse"), heading("age", "mae")
     ('ASR %', 'AE years', 'AE MAE years')
     >>> heading("dialect", "uar"), heading("height", "rmse")
@@ -67,7 +71,8 @@ def heading(task: Any, metric: Any) -> str:
     if metric not in METRICS:
         return f"{name} {metric}"
     kind, unit, title = (getattr(METRICS[metric], what) for what in ("kind", "unit", "title"))
-    title = "" if metric == METRICS.default(kind) else f"{title} "
+    unnamed = metric == METRICS.default(kind) and (paper or is_leading(task, metric))
+    title = "" if unnamed else f"{title} "
     if unit == "share":
         return f"{name} {title}%"
     if unit == "target":
@@ -95,15 +100,35 @@ def in_units(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].unit == "target"
 
 
-def main_metric(metrics: Sequence[str]) -> str:
-    """Choose the metric that a table shows by default.
+def is_leading(task: Any, metric: Any) -> bool:
+    """Tell whether a metric is what is shown first of a task, see `METRICS`."""
+    return metric in METRICS and metric == METRICS.leading(task, METRICS[metric].kind)
+
+
+def main_metric(task: Any, metrics: Sequence[str]) -> str:
+    """Choose the metric that a table shows by default, of those that there are.
 
     Examples
     --------
-    >>> main_metric(["mae", "rmse"])
-    'rmse'
+    >>> main_metric("age", ["mae", "rmse"]), main_metric("emotion", ["accuracy", "uar"])
+    ('rmse', 'uar')
     """
-    return next((name for name in METRICS if name in metrics), metrics[0])
+    known = [name for name in METRICS if name in metrics]
+    leads = [name for name in known if is_leading(task, name)]
+    return [*leads, *known, *metrics][0]
+
+
+def main_metrics(task: Any, metrics: Sequence[str]) -> list[str]:
+    """The same, and behind it the default of its kind where that is another one.
+
+    Examples
+    --------
+    >>> main_metrics("gender", ["accuracy", "uar"]), main_metrics("emotion", ["accuracy", "uar"])
+    (['accuracy'], ['uar', 'accuracy'])
+    """
+    main = main_metric(task, metrics)
+    default = METRICS.default(METRICS[main].kind) if is_leading(task, main) else main
+    return list(dict.fromkeys(name for name in (main, default) if name in metrics))
 
 
 def in_order(protocols: Iterable[str]) -> list[str]:

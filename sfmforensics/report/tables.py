@@ -17,8 +17,10 @@ from sfmforensics.report._wording import (
     heading,
     in_order,
     is_defined,
+    is_leading,
     is_share,
     main_metric,
+    main_metrics,
     natural_key,
 )
 from sfmforensics.results import (
@@ -114,7 +116,8 @@ def format_summary(
     summary : DataFrame
         From `summarise`.
     metrics : str, list of str or None, default=None
-        Metrics to show; by default one for each task: accuracy, or rmse.
+        Metrics to show; by default one for each task: accuracy, or rmse; of emotion UAR, and
+        accuracy behind it.
     paper : DataFrame or None, default=None
         Published figures: columns ``task, metric, value``, in the unit of the scores, see
         `sfmforensics.paper.paper_rows`. Its column "setup", if any, tells the paper's systems
@@ -242,7 +245,9 @@ def _shown(summary: pd.DataFrame, metrics: str | Sequence[str] | None) -> list[t
     for task, metric in pairs:
         by_task.setdefault(task, []).append(metric)
     if metrics is None:
-        return [(task, main_metric(names)) for task, names in by_task.items()]
+        return [
+            (task, name) for task, names in by_task.items() for name in main_metrics(task, names)
+        ]
     wanted = [metrics] if isinstance(metrics, str) else list(metrics)
     shown = [(task, name) for task, names in by_task.items() for name in wanted if name in names]
     for name in wanted:
@@ -538,7 +543,8 @@ def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:
     """
     require_columns(intervals, INTERVAL_COLUMNS, "the intervals")
     rows = intervals[intervals["by"] == by]
-    main = {t: main_metric(list(part)) for t, part in rows.groupby("task", sort=False)["metric"]}
+    by_task = rows.groupby("task", sort=False)["metric"]
+    main = {task: main_metric(task, list(metrics)) for task, metrics in by_task}
     rows = rows[rows["metric"] == rows["task"].map(main)]
     sizes = rows[rows["metric"] != "eer"].groupby(["group"])["n"].max()
     table: Any = _wide(rows, [*SYSTEM, "group"])
@@ -549,6 +555,13 @@ def format_groups(intervals: pd.DataFrame, by: str) -> pd.DataFrame:
     table = table.iloc[order].reset_index(drop=True)
     table.insert(3, "recordings", table["group"].map(sizes).map("{:.0f}".format))
     return table
+
+
+def leading_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the metric that each task is shown by first, see `METRICS`."""
+    pairs = zip(table["task"], table["metric"], strict=True)
+    leads = np.array([is_leading(task, metric) for task, metric in pairs], dtype=bool)
+    return table[leads]
 
 
 def format_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -635,6 +648,7 @@ def _wide(intervals: pd.DataFrame, index: list[str]) -> pd.DataFrame:
     pairs.sort(
         key=lambda pair: (
             tasks.index(pair[0]),
+            not is_leading(*pair),
             known.index(pair[1]) if pair[1] in known else len(known),
         )
     )

@@ -14,7 +14,7 @@ from sfmforensics.custody import MANIFEST, Provenance, matrix_hash, write_manife
 from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import DatasetError, SFMForensicsError
 from sfmforensics.experiment import evaluate_across
-from sfmforensics.model_selection import SPEAKER
+from sfmforensics.model_selection import SPEAKER, balancing_columns
 from sfmforensics.presets import MODELS
 from sfmforensics.report import CrossCorpusDisplay
 from sfmforensics.report.displays import new_axes
@@ -63,6 +63,7 @@ def cross_corpora(
     models: Sequence[str] = ("tango",),
     preset: str = "tuned",
     standardise: bool = False,
+    balance: Sequence[Any] | None = None,
     folds: int = 5,
     seed: int = 0,
     epochs: int | None = None,
@@ -93,6 +94,9 @@ def cross_corpora(
         Settings of the models.
     standardise : bool, default=False
         As in `sfmforensics.experiment.evaluate_across`.
+    balance : sequence of str or None, default=None
+        Columns of the targets or the details, or "corpus", each combination of whose labels counts
+        alike in what is learnt, as in `sfmforensics.experiment.evaluate_across`.
     folds : int, default=5
         Number of folds of a corpus with itself.
     seed : int, default=0
@@ -146,6 +150,8 @@ def cross_corpora(
     }
     tasks = _shared_tasks(corpora)
     check_corpus(corpora)
+    if balance is not None:  # says at once if there is no such column
+        balancing_columns(balance, with_speaker(corpora).target, corpora.details)
     warn_of_no_labels(corpora)
     hearing = hearing_for(channel, on_error)
     union = make_heard_views(views, hearing, cache=cache, device=device, verbose=verbose)
@@ -172,7 +178,9 @@ def cross_corpora(
             paths=recording_names(corpora.data),
             tasks=tasks,
             copies=copies.joined,
+            details=corpora.details,
             standardise=standardise,
+            balance=balance,
             folds=folds,
             seed=seed,
             n_jobs=n_jobs,
@@ -195,6 +203,7 @@ def cross_corpora(
         models=models,
         preset=preset,
         standardise=standardise,
+        **({} if balance is None else {"balance": list(map(str, balance))}),
         folds=folds,
         seed=seed,
         parameters={

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from sfmforensics._utils.paths import user_path
 from sfmforensics._utils.progress import progress
 from sfmforensics.audio._survey import surveyed
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.exceptions import SFMForensicsError
 from sfmforensics.experiment import evaluate, score_intervals
 from sfmforensics.metrics import compare_models
-from sfmforensics.model_selection import SPEAKER, protocols_of
+from sfmforensics.model_selection import SPEAKER, balancing_columns, protocols_of
 from sfmforensics.presets import MODELS
 from sfmforensics.results import FOLDS
 from sfmforensics.workflow._checks import build_estimator, check_corpus, warn_of_no_labels
@@ -44,6 +45,7 @@ def evaluate_corpus(
     seed: int = 0,
     epochs: int | None = None,
     search: Mapping[str, Sequence[Any]] | None = None,
+    balance: Sequence[Any] | None = None,
     cache: PathLike | None = None,
     device: str | None = None,
     n_jobs: int = 1,
@@ -88,6 +90,9 @@ def evaluate_corpus(
     search : dict of str to list, or None, default=None
         Values of parameters to choose from in each fold, inside its training side; see
         `sfmforensics.experiment.evaluate`.
+    balance : sequence of str or None, default=None
+        Columns of the targets or the details each combination of whose labels counts alike in what
+        is learnt; "corpus" is one where there are several. See `sfmforensics.experiment.evaluate`.
     cache : path-like or None, default=None
         Folder that keeps the embeddings.
     device : str or None, default=None
@@ -145,6 +150,8 @@ def evaluate_corpus(
             "use --protocol closed, or give labels of another task"
         )
     check_corpus(corpus)
+    if balance is not None:  # says at once if there is no such column
+        balancing_columns(balance, with_speaker(corpus).target, corpus.get("details"))
     warn_of_no_labels(corpus)
     hearing = hearing_for(channel, on_error)
     run = prepare_run(
@@ -183,6 +190,7 @@ def evaluate_corpus(
             copies=copies,
             details=run.corpus.get("details"),
             search=search,
+            balance=balance,
             seed=seed,
             n_jobs=n_jobs,
             advance=advance,
@@ -192,6 +200,8 @@ def evaluate_corpus(
     if search:
         facts["search"] = {name: plain_value(list(values)) for name, values in search.items()}
         facts["chosen"] = evaluation.choices.astype(str).to_dict("records")
+    if balance is not None:
+        facts["balance"] = list(map(str, balance))
     predictions = evaluation.predictions
     details = run.corpus.get("details")
     if details is not None and "corpus" in details:  # of several corpora, each answer says which

@@ -153,8 +153,8 @@ def custody_of(
 ) -> dict[str, Any]:
     """What the manifest of a run tells besides its files, see `Provenance.manifest`."""
     settings = (
-        *("command", "preset", "models", "seed", "folds", "repeats", "search", "parameters"),
-        "label_maps",
+        *("command", "preset", "models", "seed", "folds", "repeats", "search", "balance"),
+        *("parameters", "label_maps"),
     )
     return {
         "views": union,

@@ -10,15 +10,18 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sfmforensics._utils.files import make_folder, replacing
 from sfmforensics._utils.outputs import check_outputs, is_model
 from sfmforensics._utils.paths import user_path
+from sfmforensics._utils.pipelines import weight_parameter
 from sfmforensics.audio._hearing import USUAL
 from sfmforensics.audio._survey import surveyed
 from sfmforensics.custody import Provenance
+from sfmforensics.datasets._base import with_speaker
 from sfmforensics.evidence import CalibratedModel
 from sfmforensics.exceptions import (
     ModelFileError,
     SFMForensicsError,
     TargetError,
 )
+from sfmforensics.model_selection import balanced_weights, balancing_columns
 from sfmforensics.saving import save_model, without_people
 from sfmforensics.targets import TargetCodec, task_kind
 from sfmforensics.views import make_views
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal
 
+    import pandas as pd
     from sklearn.utils import Bunch
 
     from sfmforensics._types import Channel, Handling, PathLike
@@ -58,6 +62,7 @@ def train_model(
     device: str | None = None,
     format: Literal["safetensors", "joblib"] | None = None,
     calibrate: float | int | None = None,
+    balance: Sequence[Any] | None = None,
     include_people: bool = True,
     name: str = "",
     root: PathLike = "",
@@ -91,6 +96,9 @@ def train_model(
         out how far the model can be trusted: see `sfmforensics.evidence.CalibratedModel`. Exact
         and near copies of one recording stay on one side; recordings without a speaker are on
         neither.
+    balance : sequence of str or None, default=None
+        Columns of the targets or the details each combination of whose labels counts alike in what
+        is learnt: see `sfmforensics.model_selection.balanced_weights`.
     include_people : bool, default=True
         Whether the file, and what is returned, say which recordings and speakers the model was made
         of. Without them answers are the same, but for the speakers, who are numbered; what can no
@@ -115,7 +123,8 @@ def train_model(
         The model can be saved with joblib alone, or only with people, or the format is unknown.
     TargetError
         The labels cannot be learnt, do not go with the recordings, or `predict_files` could not
-        name its answers by them; or nobody says who speaks, or too few do to calibrate.
+        name its answers by them; a column to balance by is not there; or nobody says who speaks, or
+        too few do to calibrate.
     CustodyError
         A recording changed during training.
     OutputError
@@ -153,6 +162,7 @@ def train_model(
             "the targets have no column 'speaker'; calibration keeps whole speakers back, so say "
             "who speaks in each recording, and choose it among the tasks, if you choose any"
         )
+    _balanced(corpus, balance)  # says at once if there is no such column
     hearing = hearing_for(channel, on_error)
     heard: Any = {"channel": hearing.channel, "truncated": hearing.truncated}
     union = make_views(*views, cache=cache, device=device, verbose=verbose, **heard)
@@ -165,13 +175,18 @@ def train_model(
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=2)
     parameters = {key: plain_value(value) for key, value in estimator.get_params().items()}
+    balanced = _balanced(corpus, balance)
     if calibrate is None:
-        pipeline = make_pipeline(union, estimator).fit(corpus.data, corpus.target)
+        pipeline = make_pipeline(union, estimator)
+        told = {}
+        if balanced is not None:
+            told[str(weight_parameter(pipeline))] = balanced_weights(balanced)
+        pipeline.fit(corpus.data, corpus.target, **told)
     else:
         calibrated = CalibratedModel(estimator, calibration=calibrate, random_state=seed)
         X = union.fit_transform(corpus.data)
         copies = copies_among(corpus.data, X, verbose=verbose, hearing=hearing).joined
-        pipeline = make_pipeline(union, calibrated.fit(X, corpus.target, groups=copies))
+        pipeline = make_pipeline(union, calibrated.fit(X, corpus.target, copies, balanced))
     if verbose and "verbose" in estimator.get_params():
         estimator.set_params(verbose=0)
         getattr(pipeline[-1], "estimator_", estimator).set_params(verbose=0)
@@ -190,6 +205,7 @@ def train_model(
         seed=seed,
         parameters=parameters,
         calibration=_calibration(pipeline[-1]),
+        **({} if balance is None else {"balance": list(map(str, balance))}),
         **told_left_out(left_out),
         tasks={str(task): task_kind(corpus.target[task]) for task in corpus.target},
     )
@@ -201,6 +217,13 @@ def train_model(
     else:
         save_model(pipeline, output, overwrite=overwrite)
     return pipeline
+
+
+def _balanced(corpus: Bunch, balance: Sequence[Any] | None) -> pd.DataFrame | None:
+    """Columns of the corpus that are balanced by."""
+    if balance is None:
+        return None
+    return balancing_columns(balance, with_speaker(corpus).target, corpus.get("details"))
 
 
 def _calibration(model: Any) -> dict[str, Any] | None:

@@ -372,7 +372,7 @@ class TestGap:
         scores, _ = make_scores()
         display = ProtocolGapDisplay.from_scores(scores)
         assert [ax.get_title() for ax in display.axes_] == ["emotion", "gender", "age"]
-        own = scores.query("model == 'tango' and task == 'emotion' and metric == 'accuracy'")
+        own = scores.query("model == 'tango' and task == 'emotion' and metric == 'uar'")
         means = own.groupby("protocol")["value"].mean() * 100
         gap = means["disjoint"] - means["closed"]
         text = display.axes_[0].texts[0].get_text()
@@ -390,9 +390,11 @@ class TestGap:
 
     def test_another_metric_and_one_fold(self, make_scores):
         scores, _ = make_scores(folds=1)
-        display = ProtocolGapDisplay.from_scores(scores, metrics={"age": "mae", "emotion": "uar"})
+        display = ProtocolGapDisplay.from_scores(
+            scores, metrics={"age": "mae", "emotion": "accuracy"}
+        )
         labels = [ax.get_xlabel() for ax in display.axes_]
-        assert labels[0].startswith("UAR (%)")
+        assert labels[0].startswith("accuracy (%)")
         assert labels[2] == "MAE (years), less is better"
         assert display.gaps["closed_sd"].isna().all()
 

@@ -142,10 +142,11 @@ def test_scores_show_each_fold_and_the_mean(make_scores):
     by_task = {ax.get_title(): ax for ax in figure.axes}
     assert set(by_task) == {"age", "emotion", "gender", "speaker"}
     assert by_task["age"].get_xlabel().startswith("RMSE (years)")
-    assert by_task["emotion"].get_xlabel().startswith("accuracy (%)")
+    assert by_task["emotion"].get_xlabel().startswith("UAR (%)")
+    assert by_task["gender"].get_xlabel().startswith("accuracy (%)")
     assert len(by_task["emotion"].patches) == 4  # two models, two protocols
     assert [len(line.get_xdata()) for line in by_task["emotion"].lines] == [5] * 4
-    own = scores.query("model == 'tango' and protocol == 'closed' and metric == 'accuracy'")
+    own = scores.query("model == 'tango' and protocol == 'closed' and metric == 'uar'")
     mean = own.loc[own["task"] == "emotion", "value"].mean()
     assert by_task["emotion"].patches[0].get_width() == pytest.approx(100 * mean)
     assert texts(by_task["speaker"]).count("not defined") == 2

@@ -2,10 +2,12 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from sfmforensics.exceptions import ReportError, SFMForensicsError
 from sfmforensics.report import write_report
+from sfmforensics.results import INTERVAL_COLUMNS
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"img", "meta", "link"}
@@ -102,6 +104,29 @@ def test_it_says_what_was_measured_and_what_not(page):
         "The same for concat",
     ):
         assert page.says(words), words
+
+
+def test_emotion_is_told_by_uar_first(make_run):
+    directory = make_run()
+    rows = [
+        ["tango", "mfcc+whisper", "disjoint", task, metric, "all", "", 9, 9, value, 0.4, 0.8]
+        for task, metric, value in (
+            *(("emotion", "accuracy", 0.7125), ("emotion", "uar", 0.5675)),
+            *(("gender", "accuracy", 0.9125), ("gender", "uar", 0.9225)),
+        )
+    ]
+    scores = pd.read_csv(directory / "scores.csv")
+    intervals = pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
+    intervals["views"] = scores["views"].iloc[0]
+    intervals.to_csv(directory / "intervals.csv", index=False)
+    page = read(directory)
+    said = " ".join(" ".join(page.text).split())
+    short = said[said.index("95 % bootstrap intervals:") :][:600]
+    first = short.index("emotion : 56.8 (40.0 to 80.0) % UAR on voices never heard.")
+    assert short.index("emotion : 71.2 (40.0 to 80.0) % accuracy on voices never heard.") > first
+    assert "gender : 91.2 (40.0 to 80.0) % on voices never heard." in short
+    assert page.says("of emotion UAR comes first")
+    assert page.says("SER UAR %")
 
 
 def test_labels_are_escaped_everywhere(make_run):

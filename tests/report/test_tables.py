@@ -7,7 +7,15 @@ from rich.console import Console
 
 from sfmforensics.exceptions import ReportError, SFMForensicsError
 from sfmforensics.paper import paper_rows
-from sfmforensics.report import format_summary, summarise, to_markdown, to_rich
+from sfmforensics.report import (
+    format_groups,
+    format_intervals,
+    format_summary,
+    summarise,
+    to_markdown,
+    to_rich,
+)
+from sfmforensics.results import INTERVAL_COLUMNS
 
 
 def scores_of(rows):
@@ -74,10 +82,31 @@ def test_protocols_stand_side_by_side(make_scores):
     frame, _ = make_scores(protocols=("disjoint", "closed"))
     text = format_summary(summarise(frame))
     assert [name.split(": ")[1] for name in text.columns[2:]] == [
-        *("closed", "disjoint") * 3,
+        *("closed", "disjoint") * 4,
         "closed",
     ]
     assert text["model"].tolist() == ["tango", "concat"]
+
+
+def test_emotion_is_shown_by_uar_with_accuracy_behind_it(make_scores):
+    frame, _ = make_scores(protocols=("disjoint",))
+    titles = [name.partition(": ")[0] for name in format_summary(summarise(frame)).columns[2:]]
+    place = titles.index("SER UAR %")
+    assert titles[place + 1] == "SER accuracy %"
+    assert "GR %" in titles
+    assert "GR UAR %" not in titles
+    alone = frame[~((frame["task"] == "emotion") & (frame["metric"] == "uar"))]
+    titles = format_summary(summarise(alone)).columns
+    assert "SER accuracy %: disjoint" in titles  # of scores that have no other
+    rows = [
+        ["tango", "a", "closed", "emotion", metric, "all", "", 90, 90, 0.5, 0.4, 0.6]
+        for metric in ("accuracy", "uar")
+    ]
+    rows += [[*row[:5], "gender", "f", *row[7:]] for row in rows]
+    intervals = pd.DataFrame(rows, columns=INTERVAL_COLUMNS)
+    titles = format_intervals(intervals).columns.tolist()[2:]
+    assert titles == ["SER UAR %: closed", "SER accuracy %: closed"]
+    assert format_groups(intervals, "gender").columns[-1] == "SER UAR %: closed"
 
 
 def test_strangers_can_be_compared_but_not_named(scores):

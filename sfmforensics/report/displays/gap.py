@@ -96,7 +96,7 @@ class ProtocolGapDisplay(Display):
             Columns ``model, views, protocol, fold, task, metric, value``, as `evaluate` writes
             them.
         metrics : dict of str to str, or None, default=None
-            Metric by task; otherwise accuracy or rmse.
+            Metric by task; otherwise accuracy or rmse, and UAR of emotion.
         [ax of each task]
 
         Raises
@@ -114,7 +114,9 @@ class ProtocolGapDisplay(Display):
         parts = []
         groups: Any = scores.groupby("task", sort=False)
         for task, task_scores in groups:
-            metric = (metrics or {}).get(task) or main_metric(list(task_scores["metric"].unique()))
+            metric = (metrics or {}).get(task) or main_metric(
+                task, list(task_scores["metric"].unique())
+            )
             task_scores = task_scores[
                 (task_scores["metric"] == metric) & task_scores["protocol"].isin(BOTH)
             ]

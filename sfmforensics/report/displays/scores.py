@@ -44,7 +44,7 @@ def plot_scores(scores: pd.DataFrame, *, metrics: Mapping[str, str] | None = Non
     scores : DataFrame
         Columns ``model, views, protocol, fold, task, metric, value``, as `evaluate` writes them.
     metrics : dict of str to str, or None, default=None
-        Metric by task; otherwise accuracy or rmse.
+        Metric by task; otherwise accuracy or rmse, and UAR of emotion.
 
     Returns
     -------
@@ -81,7 +81,9 @@ def plot_scores(scores: pd.DataFrame, *, metrics: Mapping[str, str] | None = Non
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
     for ax, task in zip(grid.flat, tasks, strict=False):
         task_scores = scores[scores["task"] == task]
-        metric = (metrics or {}).get(task) or main_metric(list(task_scores["metric"].unique()))
+        metric = (metrics or {}).get(task) or main_metric(
+            task, list(task_scores["metric"].unique())
+        )
         _panel(ax, task_scores[task_scores["metric"] == metric], task, metric, systems, protocols)
     for ax in grid.flat[len(tasks) :]:
         ax.remove()
@@ -113,7 +115,7 @@ def leading(scores: pd.DataFrame, most: int = MOST_SYSTEMS) -> pd.DataFrame:
     ranks = []
     groups: Any = shown.groupby(["protocol", "task"], sort=False)
     for (_, task), task_scores in groups:
-        metric = main_metric(list(task_scores["metric"].unique()))
+        metric = main_metric(task, list(task_scores["metric"].unique()))
         means = task_scores[task_scores["metric"] == metric].groupby("system")["value"].mean()
         ranks.append(means.rank(ascending=not greater_is_better(metric)).rename(task))
     best = set(pd.concat(ranks, axis=1).mean(axis=1).nsmallest(most).index)
