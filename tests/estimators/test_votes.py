@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sfmforensics import PerTask
 from sfmforensics.estimators import TANGO, ConcatFusion, SingleView
 from sfmforensics.saving import read_model, save_model
-from sfmforensics.targets import Votes
+from sfmforensics.targets import Votes, bands
 
 ALL = [SingleView, ConcatFusion, TANGO]
 FAST = {"encoder": "tokens", "hidden": (16,), "random_state": 0, "max_epochs": 4}
@@ -159,3 +159,19 @@ def test_a_model_that_learnt_votes_is_kept_in_any_file(estimator, tmp_path):
     ):
         assert bits(back, X) == bits(model, X)
         assert back.classes_[0].tolist() == ["angry", "calm"]
+
+
+@pytest.mark.parametrize("loss", ["rmse", "distribution"])
+def test_votes_go_with_ages_in_bands(loss):
+    X, y = recordings()
+    edges = [(20, 39) if age < 40 else (40, 80) for age in y["age"]]
+    y = with_votes(y, two_of_three).assign(age=bands(edges))
+    for order in (["age", "emotion"], ["emotion", "age"]):
+        options = {"class_weight": {"emotion": "balanced"}, "mixup": 0.2, "regression_loss": loss}
+        options |= {"loss_weighting": "uncertainty"}
+        model = ConcatFusion(**FAST, **options).fit(X, y[order], sample_weight=np.arange(N) % 3)
+        assert np.isfinite(model.predict_proba(X)[0]).all()
+    plain = recordings()[1].assign(age=y["age"])
+    voted = with_votes(plain, lambda label: {label: 3})
+    fitted = [ConcatFusion(**FAST, regression_loss=loss).fit(X, one) for one in (plain, voted)]
+    assert bits(fitted[0], X) == bits(fitted[1], X)
