@@ -29,6 +29,7 @@ GROUP = "sfmforensics.metrics"
 
 
 _LEADING: dict[object, str] = {"emotion": "uar"}
+_LEADING |= dict.fromkeys(("arousal", "valence", "dominance"), "ccc")
 """By task: what is shown first, where it is not the default of its kind."""
 
 
@@ -151,7 +152,8 @@ class MetricTable(MutableMapping[str, Metric]):
         """Name of the metric that tables, figures and pages show first of a task.
 
         Of emotion it is UAR, the field's measure: some emotions are rarer than others, and of
-        accuracy a frequent one decides. Of others it is the default of their kind.
+        accuracy a frequent one decides. Of its dimensions, arousal, valence and dominance, it is
+        CCC. Of others it is the default of their kind.
         """
         name = _LEADING.get(task)
         if name in self._own and self._own[name].kind == kind:

@@ -49,7 +49,7 @@ class MultiTaskLoss(nn.Module):
         For each task that is learnt as a distribution, its ascending points.
     scale : Tensor of shape (n_tasks,) or None, default=None
         What each task's losses are multiplied by, for weights of recordings whose mean is not 1.
-    edges : dict of int to int, default={}
+    edges : dict of int to int or None, default=None
         For each task with bands, the column of the targets that holds their lower ends; the upper
         ones are in the next.
     shares : dict of int to int or None, default=None

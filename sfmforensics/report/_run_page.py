@@ -286,7 +286,12 @@ def _intervals(run: Run) -> dict[str, Any] | None:
     """Scores with their bounds, of all recordings and by group."""
     if run.intervals is None:
         return None
-    main = [name for name, metric in METRICS.items() if metric.in_report]
+    tasks = set(run.intervals["task"])
+    main = [
+        name
+        for name, metric in METRICS.items()
+        if metric.in_report or any(is_leading(task, name) for task in tasks)
+    ]
     model, views = run.shown
     own = run.intervals[(run.intervals["model"] == model) & (run.intervals["views"] == views)]
     groups = ((by, format_groups(own, by)) for by in dict.fromkeys(run.intervals["by"])

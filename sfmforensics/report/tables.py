@@ -504,7 +504,7 @@ def format_cross(scores: pd.DataFrame, task: str, metric: str | None = None) -> 
 def cross_rows(
     scores: pd.DataFrame, task: object, metric: str | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """Rows of one task and measure, and the measure: UAR of classes and the first of others.
+    """Rows of one task and measure, and the measure: UAR of classes, of numbers what leads.
 
     Raises
     ------
@@ -515,7 +515,7 @@ def cross_rows(
     rows = scores[scores["task"] == task]
     metrics = list(dict.fromkeys(rows["metric"]))
     if metric is None:
-        metric = "uar" if "uar" in metrics else next(iter(metrics), "measure")
+        metric = "uar" if "uar" in metrics else main_metric(task, metrics or ["measure"])
     rows = rows[rows["metric"] == metric]
     if rows.empty:
         raise ReportError(

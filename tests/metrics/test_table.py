@@ -145,12 +145,14 @@ def test_one_may_be_added_in_a_session(theirs):
     assert (found.value, found.high) == (19, 19)
 
 
-def test_what_leads_is_uar_of_emotion_and_the_default_of_others():
+def test_what_leads_is_uar_of_emotion_ccc_of_its_dimensions_and_the_default_of_others():
     assert METRICS.leading("emotion", "classification") == "uar"
     for task in ("speaker", "gender", "dialect"):
         assert METRICS.leading(task, "classification") == METRICS.default("classification")
-    for task in ("age", "emotion"):  # arousal, say, under a name that is mostly of classes
+    for task in ("age", "emotion"):  # numbers under a name that is mostly of classes
         assert METRICS.leading(task, "regression") == "rmse"
+    for task in ("arousal", "valence", "dominance"):
+        assert METRICS.leading(task, "regression") == "ccc"
     assert METRICS.default("classification") == "accuracy"  # what scorers go by stays
     alone = MetricTable({"accuracy": METRICS["accuracy"]})
     assert alone.leading("emotion", "classification") == "accuracy"
