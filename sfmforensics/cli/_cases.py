@@ -256,9 +256,8 @@ def assess(
     explain("Each speaker counts as much as each other; in brackets 95 % intervals over speakers.")
     if assessment.known_speakers:
         explain(
-            f"{len(assessment.known_speakers)} of {len(assessment.names)} speakers have names that "
-            f"the model knows ({name_few(list(assessment.known_speakers))}): of strangers it is "
-            "worse than this."
+            f"The model knows {len(assessment.known_speakers)} of these speakers' names "
+            f"({name_few(list(assessment.known_speakers))}): of strangers it is worse than this."
         )
     if output is not None:
         tell(f"Tables and figures: {output}")
