@@ -457,7 +457,8 @@ def _years(cell: str, row: str, source: Path) -> tuple[float, float]:
     years = (float(cell), float(cell)) if is_number(cell) else parse_band(cell)
     low, high = years or (np.nan, np.nan)
     last = low if np.isinf(high) else high
-    if not (high > 0 and 0 <= low <= high and last <= MAX_AGE):
+    least = 0 if np.isinf(low) else low
+    if not (high > 0 and 0 <= least <= high and last <= MAX_AGE):
         raise DatasetError(
             f"{source}: {row}, column 'age': {shown(cell)} is not a number of years above 0 "
             f"and up to {MAX_AGE}, nor a band of them such as 20-29, 60+ or <19; correct it, or "

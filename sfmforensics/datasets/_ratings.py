@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sfmforensics._types import TaskKind
 
 _RATER = re.compile(r"rater\w*", re.IGNORECASE)
+_EDGES = ("min", "max", "low", "high", "lower", "upper", "from", "to", "sd", "std", "n", "count")
+"""What stands behind a colon and is neither a rater nor a class."""
 _SAME_SUM = 0.02
 """How far sums of shares may be apart that were rounded, as a share of the largest."""
 
@@ -86,6 +88,7 @@ def read_ratings(
     sort = _sort(source, given, names, set(filter(None, plain or ())), kind)
     blank = [None] * len(rows)
     if sort == "labels":
+        _refuse_other_things(source, given)
         texts = {name: label_column(cell or None for cell in given[name]) for name in given}
         gold = None if plain is None else [cell or None for cell in plain]
         labels = _counted(source, rows, task, pd.DataFrame(texts), gold)
@@ -125,6 +128,12 @@ def _sort(
         )
     if texts:
         return "labels"
+    edges = [name for name in given if names[name].casefold() in _EDGES]
+    if edges:
+        raise DatasetError(
+            f"{source}: {shown(edges[0])} is no rater's and no class's; write a band into one "
+            "column (20-29), or rename it, without a colon, if it is a task of its own"
+        )
     if kind == REGRESSION:
         return "numbers"
     if raters and len(raters) < len(given):
@@ -164,6 +173,17 @@ def _numbers(source: Path, rows: Sequence[str], name: str, cells: Sequence[str])
             "number; correct it, or leave the cell blank"
         )
     return column
+
+
+def _refuse_other_things(source: Path, given: Mapping[str, Sequence[str]]) -> None:
+    """Refuse columns that share no label: an id and a gender are not two raters' words for one."""
+    labels = [set(filter(None, cells)) for cells in given.values()]
+    if len(labels) > 1 and sum(map(len, labels)) == len(set().union(*labels)):
+        raise DatasetError(
+            f"{source}: the columns {name_few(list(given))} would be raters of one task, but have "
+            "no label in common; write the same word for the same class, or rename them, without a "
+            "colon, if they are something else"
+        )
 
 
 def _refuse_negative(source: Path, rows: Sequence[str], frame: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ from sfmforensics.datasets._base import Corpus, label_column, make_bunch
 from sfmforensics.datasets.registry import load_corpus
 from sfmforensics.exceptions import DatasetError, DatasetWarning, shown
 from sfmforensics.targets import REGRESSION, Votes, bands, task_kind
-from sfmforensics.targets._bands import is_banded
+from sfmforensics.targets._bands import band_text, is_banded
 from sfmforensics.targets._columns import UNKNOWN_SPEAKER
 from sfmforensics.targets._votes import voted_classes
 
@@ -289,7 +289,9 @@ def _of(kinds: Mapping[str, str], kind: str) -> str:
 
 def _text(label: object) -> str:
     """A label as a map writes it: 1.0 of a column with gaps is 1."""
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(band_text(label))
 
 
 def _renamed(label: Any, names: Mapping[str, str]) -> str | None:

@@ -41,6 +41,7 @@ from sfmforensics.nn.network import Ensemble, MultiViewNetwork, joined_histories
 from sfmforensics.nn.runtime import as_tensor, check_device, filled_blocks, one_thread, seeded
 from sfmforensics.nn.training import Labelled, train
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, TargetCodec, as_frame
+from sfmforensics.targets._bands import band_ends, is_banded
 from sfmforensics.targets._columns import TargetTable, numbers_of
 from sfmforensics.views import find_views
 
@@ -112,8 +113,11 @@ def mean_score(
             )
             continue
         if labels is None:
-            truth = numbers_of(true.iloc[:, position][known], codec.names_[position])
+            column = true.iloc[:, position][known]
+            truth = numbers_of(column, codec.names_[position])
             answer = answer.astype(float)
+            if is_banded(column):  # within a band nothing is left to be explained
+                answer = truth + answer - np.clip(answer, *band_ends(column))
             most = np.abs(truth).max()
             if most > _LARGE:  # lest their squares overflow
                 truth, answer = truth / most, answer / most

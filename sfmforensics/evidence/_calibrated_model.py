@@ -31,7 +31,13 @@ from sfmforensics.evidence._open_set import OpenSetIdentifier
 from sfmforensics.evidence._people import holds_people, remembered_speakers, warn_of_heard
 from sfmforensics.evidence._posteriors import least_confidence, scale
 from sfmforensics.evidence._trials import copy_numbers
-from sfmforensics.exceptions import EvidenceWarning, ParameterError, SplitWarning, TargetError
+from sfmforensics.exceptions import (
+    EvidenceWarning,
+    ParameterError,
+    SplitWarning,
+    TargetError,
+    shown,
+)
 from sfmforensics.model_selection import balanced_weights
 from sfmforensics.targets import CLASSIFICATION, as_frame
 
@@ -235,7 +241,13 @@ class CalibratedModel(ShowsFit, MetaEstimatorMixin, BaseEstimator):
         self._check_parameters()
         y = check_y(self, y)
         self.__dict__.pop("holds_people_", None)
-        X, y, groups, balance = indexable(X, y, groups, balance)
+        columns: Any = balance.to_frame() if isinstance(balance, pd.Series) else balance
+        if columns is not None and not isinstance(columns, pd.DataFrame):
+            raise ParameterError(
+                f"balance is {shown(columns)}; give a DataFrame of the labels to balance by, one "
+                "row a recording, such as y[['emotion']]"
+            )
+        X, y, groups, balance = indexable(X, y, groups, columns)
         frame = as_frame(y)
         if len(frame) < 2:
             raise TargetError(

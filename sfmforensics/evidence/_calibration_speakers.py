@@ -201,6 +201,15 @@ def answered(
             calibrations[task] = _of_classes(task, said[0], said[1], who)
         else:
             numbers = middles(frame[task].dropna())
+            if np.isinf(said[0]).any():
+                warnings.warn(
+                    f"{int(np.isinf(said[0]).sum())} of {len(said[0])} recordings that calibrate "
+                    f"{task!r} have a band that is open at one end, in which the truth may be "
+                    "anywhere: intervals may be infinite; close these bands, or leave the labels "
+                    "out",
+                    EvidenceWarning,
+                    stacklevel=4,
+                )
             calibrations[task] = TaskCalibration(
                 said[0], who, floor=0.0 if (numbers >= 0).all() else -np.inf
             )

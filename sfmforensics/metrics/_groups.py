@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pandas as pd
 
 from sfmforensics.targets import CLASSIFICATION, task_kind
-from sfmforensics.targets._bands import middles
+from sfmforensics.targets._bands import is_banded, labels_as_written, middles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Any
 
     from sfmforensics._types import Array
 
@@ -39,6 +41,10 @@ def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
 
 def _bands(task: Hashable, column: pd.Series) -> Array:
     """Decades of an age, quartiles of any other number, in words that sort as they should."""
+    if is_banded(column):
+        written, missing = labels_as_written(column), cast("Any", None)
+        if column.nunique() <= MOST_GROUPS:  # a band is a group; its middle may lie in another
+            return np.where(column.notna().to_numpy(), written, missing)
     numbers = pd.to_numeric(middles(column)).astype(float)
     if task == "age" and numbers.abs().max() < _MOST_YEARS:
         start = (numbers // DECADE * DECADE).astype("Int64")

@@ -14,6 +14,7 @@ from sfmforensics.metrics._regression import as_numbers, rmse
 from sfmforensics.metrics._table import METRICS
 from sfmforensics.metrics._verification import speaker_eer
 from sfmforensics.targets import CLASSIFICATION, REGRESSION, as_frame, task_kind
+from sfmforensics.targets._bands import middles
 from sfmforensics.targets._columns import refuse_odd_labels
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ def mean_skill(y_true: pd.DataFrame, y_pred: pd.DataFrame) -> float:
     for task, column in as_frame(y_true).items():
         if task_kind(column) == CLASSIFICATION:
             skills.append(accuracy(column, y_pred[task]))
-        elif column.nunique() > 1:  # noqa: PD101  # gaps are no second number
-            skills.append(1 - rmse(column, y_pred[task]) / float(column.std(ddof=0)))
+            continue
+        numbers = middles(column)
+        if numbers.nunique() > 1:  # noqa: PD101  # gaps are no second number
+            skills.append(1 - rmse(column, y_pred[task]) / float(numbers.std(ddof=0)))
     known = [skill for skill in skills if skill == skill]
     return sum(known) / len(known) if known else float("nan")
 

@@ -20,6 +20,7 @@ from sfmforensics.model_selection._splitters import (
     TargetStratifiedKFold,
 )
 from sfmforensics.targets import CLASSIFICATION, as_frame, task_kind
+from sfmforensics.targets._bands import is_banded
 from sfmforensics.targets._columns import numbers_of, refuse_numbered_speakers, refuse_odd_labels
 
 if TYPE_CHECKING:
@@ -303,6 +304,12 @@ def check_target(target: object, n_recordings: int | None = None) -> None:
             f"the columns of the targets have {target.columns.nlevels} levels; give each one name"
         )
     frame = as_frame(target)
+    for name in frame:
+        if is_banded(frame[name]) and not is_banded(target[name]):
+            raise TargetError(
+                f"column {name!r} holds pandas.Interval as objects; make it a column of bands: "
+                f"target[{name!r}] = sfmforensics.targets.bands(target[{name!r}])"
+            )
     refuse_odd_labels(frame)
     for name, column in frame.items():
         refuse_numbered_speakers(name, column)

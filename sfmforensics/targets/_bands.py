@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
     from sfmforensics._types import Array, Column, FloatArray
 
+_FLAGS = re.ASCII | re.IGNORECASE
 _N = r"(\d+(?:\.\d*)?|\.\d+)"
-_EXACT = re.compile(_N, re.ASCII)
-_BETWEEN = re.compile(rf"[\[(]?\s*{_N}\s*(?:[-\u2013,]|to|\.\.)\s*{_N}\s*[\])]?", re.IGNORECASE)
-_LEAST = re.compile(rf"(?:>=|\u2265)\s*{_N}|{_N}\s*(?:\+|(?:and|or) (?:over|older))", re.IGNORECASE)
-_ABOVE = re.compile(rf"(?:>|over|above)\s*{_N}", re.IGNORECASE)
-_MOST = re.compile(rf"(?:<=|\u2264|up to)\s*{_N}", re.IGNORECASE)
-_BELOW = re.compile(rf"(?:<|under|below)\s*{_N}", re.IGNORECASE)
+_SIGNED = r"([+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf))"
+_EXACT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", _FLAGS)
+_BETWEEN = re.compile(rf"{_N}\s*(?:[-\u2013\u2014\u2212]|to|\.\.)\s*{_N}", _FLAGS)
+_BRACKETS = re.compile(rf"[\[(]\s*{_SIGNED}\s*,\s*{_SIGNED}\s*[\])]", _FLAGS)
+_LEAST = re.compile(
+    rf"(?:>=|\u2265)\s*{_N}|{_N}\s*(?:\+|(?:and|or) (?:over|older|more|up))", _FLAGS
+)
+_ABOVE = re.compile(rf"(?:>|over|above)\s*{_N}", _FLAGS)
+_MOST = re.compile(rf"(?:<=|\u2264|up to)\s*{_N}", _FLAGS)
+_BELOW = re.compile(rf"(?:<|under|below)\s*{_N}", _FLAGS)
 _TENS = ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")
 _DECADES = dict(zip(range(20, 100, 10), _TENS, strict=True))
 _WORDS = {f"{word}ties": (start, start + 9) for start, word in _DECADES.items()}
@@ -47,7 +52,7 @@ def bands(values: Iterable[Any] | Column, name: str = "age") -> pd.Series:
     -------
     Series of shape (n_samples,)
         Of dtype ``interval[float64, both]``. A number that is known has both ends in one; a band
-        that is open ends at infinity, below at 0.
+        that is open ends at infinity, or begins there.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def parse_band(text: str) -> tuple[float, float] | None:
     Examples
     --------
     >>> [parse_band(text) for text in ("34", "[20, 29]", "> 89", "< 19", "fourties", "old")]
-    [(34.0, 34.0), (20.0, 29.0), (90.0, inf), (0.0, 18.0), (40.0, 49.0), None]
+    [(34.0, 34.0), (20.0, 29.0), (90.0, inf), (-inf, 18.0), (40.0, 49.0), None]
     """
     text = text.strip()
     word = _WORDS.get(text.casefold())
@@ -89,16 +94,16 @@ def parse_band(text: str) -> tuple[float, float] | None:
         return float(word[0]), float(word[1])
     if _EXACT.fullmatch(text):
         return float(text), float(text)
-    if match := _BETWEEN.fullmatch(text):
+    if match := _BETWEEN.fullmatch(text) or _BRACKETS.fullmatch(text):
         return float(match[1]), float(match[2])
     if match := _LEAST.fullmatch(text):
         return float(match[1] or match[2]), np.inf
     if match := _ABOVE.fullmatch(text):
         return float(match[1]) + float(match[1]).is_integer(), np.inf
     if match := _MOST.fullmatch(text):
-        return 0.0, float(match[1])
+        return -np.inf, float(match[1])
     if match := _BELOW.fullmatch(text):
-        return 0.0, float(match[1]) - float(match[1]).is_integer()
+        return -np.inf, float(match[1]) - float(match[1]).is_integer()
     return None
 
 
@@ -184,6 +189,9 @@ def farthest(values: Any, numbers: FloatArray) -> FloatArray:
     if not is_banded(values):
         return np.abs(numbers - np.asarray(values, dtype=np.float64))
     low, high = band_ends(values)
+    known = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)]])
+    if (known >= 0).all():  # as of ages, which do not go below 0
+        low = np.where(np.isinf(low), 0, low)
     return np.maximum(np.abs(numbers - low), np.abs(numbers - high))
 
 
@@ -232,13 +240,21 @@ def band_text(band: Any) -> Any:
     """
     if not isinstance(band, pd.Interval):
         return band
-    low, high = (
-        f"{float(end):.17g}" if end != round(end, 6) else f"{float(end):.12g}"
-        for end in (band.left, band.right)
-    )
+    low, high = float(band.left), float(band.right)
     if low == high:
-        return low
-    return f"{low}+" if np.isinf(band.right) else f"{low}-{high}"
+        return _digits(low)
+    texts = _digits(low), _digits(high)
+    if np.isinf(high) and low >= 0 and "e" not in texts[0]:
+        return f"{texts[0]}+"
+    if np.isinf(low) and high >= 0 and "e" not in texts[1]:
+        return f"<={texts[1]}"
+    plain = low >= 0 and not any("e" in text or "inf" in text for text in texts)
+    return "-".join(texts) if plain else f"[{texts[0]}, {texts[1]}]"
+
+
+def _digits(number: float) -> str:
+    """A number so that it is read again as it was."""
+    return repr(number).removesuffix(".0")
 
 
 def labels_as_written(column: pd.Series) -> Array:
@@ -255,6 +271,8 @@ def labels_as_written(column: pd.Series) -> Array:
 
 def _ends(value: Any, name: str) -> tuple[float, float]:
     ends: Any = None
+    if isinstance(value, str) and not value.strip():
+        return np.nan, np.nan
     if isinstance(value, str):
         ends = parse_band(value)
     elif isinstance(value, pd.Interval):
@@ -272,9 +290,9 @@ def _ends(value: Any, name: str) -> tuple[float, float]:
             f"column {name!r} holds {shown(value)}, which is neither a number nor a band; write "
             "34, 20-29, 60+ or <19, or leave it blank"
         ) from None
-    if not low <= high or np.isinf(low) or (low == high and np.isinf(high)):
+    if not low <= high or (np.isinf(low) and np.isinf(high)):
         raise TargetError(
             f"column {name!r} holds {shown(value)}, a band from {low:g} to {high:g}; give its "
-            "lower end first, and a finite one"
+            "lower end first, and one that is finite"
         )
     return low, high

@@ -194,6 +194,12 @@ class TargetCodec:
                 points = points_of(scaled, self.precision) if self.distribution else None
                 self.points_.append(points)
             else:
+                if is_banded(known):
+                    raise TargetError(
+                        f"column {name!r} holds bands of numbers, which are learnt by regression, "
+                        'and tasks says "classification"; to learn them as classes make them text '
+                        "(astype(str))"
+                    )
                 if self.tasks == CLASSIFICATION and _continuous(known):
                     raise TargetError(
                         f"Unknown label type: column {name!r} holds continuous numbers, and tasks "

@@ -243,7 +243,8 @@ def to_polars(columns: Mapping[str, Array], schema: Any) -> Any:
     answers = []
     for name, values in columns.items():
         answer = polars.Series(name, values if values.dtype.kind == "M" else values.tolist())
-        if not (answer.dtype.is_float() and schema[name].is_integer()):
+        numbers = schema[name].is_integer() or schema[name] == polars.Object  # of bands
+        if not (answer.dtype.is_float() and numbers):
             answer = answer.cast(schema[name])
         answers.append(answer)
     return polars.DataFrame(answers)
@@ -257,7 +258,7 @@ def with_dtype(column: pd.Series | Array) -> pd.Series:
     if column.dtype != object or have_votes(column):
         return column
     known = column[column.notna()].infer_objects()
-    if is_banded(known) or (len(known) and isinstance(known.iloc[0], pd.Interval)):
+    if is_banded(known) or any(isinstance(one, pd.Interval) for one in known):
         return bands(column, str(column.name))
     if pd.api.types.is_float_dtype(known.dtype):
         return column.where(column.notna(), np.nan).astype(known.dtype)

@@ -158,3 +158,10 @@ def test_a_corpus_shows_itself_and_is_joined_with_another(load, tmp_path):
     one = load("speaker,emotion:rater1,emotion:rater2 a,Sad,Sad b,angry,angry")
     assert "emotion" in one._repr_html_()
     assert isinstance(one.target["emotion"][0], Votes)
+
+
+def test_an_id_and_a_gender_are_not_two_raters(load):
+    with pytest.raises(DatasetError, match="have no label in common"):
+        load("speaker:id,speaker:gender a,m b,f")
+    with pytest.raises(DatasetError, match=r"write a band into one column \(20-29\)"):
+        load("age:min,age:max 20,29 30,39")

@@ -12,16 +12,19 @@ from sfmforensics import TANGO, ConcatFusion, SingleView
 from sfmforensics.datasets import load_table
 from sfmforensics.datasets.corpora import load_corpora
 from sfmforensics.estimators import PerTask
+from sfmforensics.estimators._base import mean_score
 from sfmforensics.evidence import CalibratedModel
-from sfmforensics.exceptions import DatasetError, TargetError
+from sfmforensics.exceptions import DatasetError, EvidenceWarning, TargetError
 from sfmforensics.experiment import evaluate, score_intervals
-from sfmforensics.metrics import ccc, mae, rmse
-from sfmforensics.model_selection import make_splits
+from sfmforensics.metrics import ccc, mae, mean_skill, rmse
+from sfmforensics.metrics._groups import groupings_of
+from sfmforensics.model_selection import check_target, make_splits
 from sfmforensics.nn.losses import MultiTaskLoss
 from sfmforensics.targets import TargetCodec, bands, task_kind
 from sfmforensics.targets._bands import band_text, parse_band
 
 AGES = st.floats(0, 120, allow_nan=False).map(lambda age: round(age, 3))
+ENDS = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def ends(column):
@@ -43,25 +46,30 @@ def ends(column):
         ("60 or older", 60, np.inf),
         ("> 89", 90, np.inf),
         ("over 89.5", 89.5, np.inf),
-        ("<19", 0, 18),
-        ("up to 18", 0, 18),
+        ("<19", -np.inf, 18),
+        ("up to 18", -np.inf, 18),
         ("Twenties", 20, 29),
         ("fourties", 40, 49),
         ("30s", 30, 39),
         ("teens", 13, 19),
+        ("-0.5", -0.5, -0.5),
+        ("[-0.5, 1e-05]", -0.5, 1e-5),
+        ("[60, inf]", 60, np.inf),
+        ("65 or more", 65, np.inf),
+        ("20\u201429", 20, 29),
     ],
 )
 def test_a_band_is_read_as_people_write_it(written, low, high):
     assert ends(bands([written])) == [(low, high)]
 
 
-@pytest.mark.parametrize("odd", ["old", "29-20", "20-", "-5", (3, 2), True, [1, 2, 3], "inf"])
+@pytest.mark.parametrize("odd", ["old", "29-20", "20-", (3, 2), True, [1, 2, 3], "inf"])
 def test_what_is_no_band_is_refused_by_its_column(odd):
     with pytest.raises(TargetError, match="'age' holds"):
         bands([20.0, odd])
 
 
-@given(st.lists(st.tuples(AGES, AGES).map(sorted) | AGES | st.none()))
+@given(st.lists(st.tuples(ENDS, ENDS).map(sorted) | ENDS | st.none()))
 def test_what_is_written_is_read_again(values):
     column = bands(values)
     assert column.dtype == pd.IntervalDtype("float64", "both")
@@ -300,3 +308,69 @@ def test_a_copy_of_a_codec_goes_on_with_other_bands():
     copy.deepcopy(model).fit(X, y)
     numbers = pd.DataFrame({"age": [one.left for one in y["age"]]})
     assert np.isfinite(model.fit(X, numbers).predict(X)["age"]).all()
+
+
+@pytest.mark.parametrize("cell", ["34,50", "3,75", "\uff12\uff10-\uff12\uff19"])
+def test_a_decimal_comma_and_other_digits_are_no_band(cell):
+    with pytest.raises(TargetError, match="neither a number nor a band"):
+        bands([cell])
+
+
+def test_years_and_bands_are_one_column_in_any_order():
+    years, banded = pd.Series([30.0, 40.0]), bands(["20-29", "60+"])
+    for parts in ([years, banded], [banded, years]):
+        y = pd.concat(parts, ignore_index=True).to_frame("age")
+        assert TargetCodec().fit(y).kinds_ == ["regression"]
+        with pytest.raises(TargetError, match="make it a column of bands"):
+            check_target(y)
+        check_target(y.assign(age=bands(y["age"])))
+
+
+@pytest.mark.parametrize("tasks", ["classification", {"age": "classification"}])
+def test_bands_are_no_classes(tasks):
+    X, age = fit_data()
+    with pytest.raises(TargetError, match="make them text"):
+        PerTask(tasks=tasks).fit(X, pd.DataFrame({"age": bands(age)}))
+
+
+def test_a_search_maximises_what_bands_allow():
+    y = pd.DataFrame({"age": bands(["20-29", "30-39"] * 10)})
+    assert mean_skill(y, pd.DataFrame({"age": [25.0, 33.0] * 10})) == 1
+    X, target = banded_target()
+    splits = {"disjoint": make_splits(target, "disjoint", folds=2)}
+    models = {"net": ConcatFusion(**OPTIONS | {"max_epochs": 1})}
+    search = {"learning_rate": [0.01, 0.02]}
+    found = evaluate(X, target, models, splits, views="mfcc", search=search)
+    assert found.scores["value"].notna().any()
+
+
+def test_a_score_leaves_nothing_to_explain_where_answers_lie_in_their_bands():
+    X, age = fit_data()
+    y = pd.DataFrame({"age": bands([(0, 100)] * 59 + [30])})
+    model = PerTask().fit(X, pd.DataFrame({"age": age}))
+    assert model.predict(X[:1])["age"].between(0, 100).all()
+    scored = ConcatFusion(**OPTIONS | {"max_epochs": 1}).fit(X, y).score(X, y)
+    assert scored <= 1
+    assert mean_score(TargetCodec().fit(y), y, pd.DataFrame({"age": [50.0] * 59 + [30.0]})) == 1
+
+
+def test_a_band_is_a_group_of_its_own():
+    groups = groupings_of(pd.DataFrame({"age": bands(["<19", "19-29", "18-65", None])}))["age"]
+    assert groups.tolist() == ["<=18", "19-29", "18-65", None]
+
+
+def test_bands_open_above_make_intervals_infinite_and_that_is_said():
+    X, target = banded_target(n_speakers=40, each=2)
+    target["age"] = bands(["20+" if i % 2 else age for i, age in enumerate(target["age"])])
+    with pytest.warns(EvidenceWarning, match="open at one end"):
+        CalibratedModel(PerTask(), calibration=0.5, random_state=0).fit(X, target)
+
+
+def test_negative_bands_go_through_scores_and_files(tmp_path):
+    X, _ = fit_data()
+    y = pd.DataFrame({"speaker": list("abcdef") * 10})
+    y["valence"] = bands([(-0.5, -0.1) if i % 3 else 0.3 for i in range(60)])
+    splits = {"closed": make_splits(y, "closed", folds=2)}
+    found = evaluate(X, y, {"svm": PerTask()}, splits, views="mfcc")
+    intervals = score_intervals(found, y, views="mfcc", n_resamples=20)
+    assert intervals.loc[intervals["task"] == "valence", "value"].notna().all()
