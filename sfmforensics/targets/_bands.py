@@ -221,8 +221,10 @@ def read_numbers(values: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> [read_numbers(pd.Series(column)).iloc[0] for column in (["20.5", None], ["20-29"])]
-    [20.5, Interval(20.0, 29.0, closed='both')]
+    >>> read_numbers(pd.Series(["20.5", None])).tolist()
+    [20.5, nan]
+    >>> read_numbers(pd.Series(["20-29"])).tolist()
+    [Interval(20.0, 29.0, closed='both')]
     """
     try:
         return pd.to_numeric(values)
