@@ -350,7 +350,7 @@ class TargetCodec:
 
         Returns
         -------
-        ndarray of shape (n_samples, 2 * len(banded_)), of the format that `precision` names
+        ndarray of shape (n_samples, n_ends), of the format that `precision` names
             Lower and upper end for each column of `banded_`; the number itself, twice, where it is
             known, NaN where it is missing.
         """
