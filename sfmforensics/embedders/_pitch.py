@@ -1,4 +1,4 @@
-"""Fundamental frequency by pYIN, with what librosa's gives and several times as fast."""
+"""Fundamental frequency by pYIN: what librosa gives, several times as fast."""
 
 from __future__ import annotations
 
@@ -58,15 +58,10 @@ def pyin(
     Notes
     -----
     What `librosa.pyin` of 0.11 computes with ``resolution=0.2`` and ``n_thresholds=20``, to the
-    last bin [1]_, whatever version of librosa is there. All frames are looked through at once; the
+    last bin, whatever version of librosa is there. All frames are looked through at once; the
     decoder looks at the transitions that there are (a band of 36 bins, and the switch of voicing)
     and not at all pairs of states; and what depends on nothing but the range of frequencies is made
     once.
-
-    References
-    ----------
-    .. [1] M. Mauch and S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic
-       threshold distributions", ICASSP 2014.
 
     Examples
     --------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from sfmforensics.targets import CLASSIFICATION, task_kind
@@ -12,7 +11,6 @@ from sfmforensics.targets._bands import is_banded, labels_as_written, middles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from typing import Any
 
     from sfmforensics._types import Array
 
@@ -40,11 +38,13 @@ def groupings_of(frame: pd.DataFrame) -> dict[Hashable, Array]:
 
 
 def _bands(task: Hashable, column: pd.Series) -> Array:
-    """Decades of an age, quartiles of any other number, in words that sort as they should."""
-    if is_banded(column):
-        written, missing = labels_as_written(column), cast("Any", None)
-        if column.nunique() <= MOST_GROUPS:  # a band is a group; its middle may lie in another
-            return np.where(column.notna().to_numpy(), written, missing)
+    """Decades of an age, quartiles of any other number, in words that sort as they should.
+
+    Bands are groups of their own, unless they are many: the middle of one may lie in another's.
+    """
+    if is_banded(column) and column.nunique() <= MOST_GROUPS:
+        written = pd.Series(labels_as_written(column), dtype=object)
+        return written.where(column.notna().to_numpy(), None).to_numpy()
     numbers = pd.to_numeric(middles(column)).astype(float)
     if task == "age" and numbers.abs().max() < _MOST_YEARS:
         start = (numbers // DECADE * DECADE).astype("Int64")

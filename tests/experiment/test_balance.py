@@ -164,6 +164,9 @@ def test_what_cannot_be_balanced_is_said_before_anything_is_fitted(skewed):
         )  # fmt: skip
     with pytest.raises(ParameterError, match="KNeighborsClassifier takes no weights"):
         CalibratedModel(KNeighborsClassifier()).fit(X, target, balance=details)
+    for names in (["emotion"], target[["emotion"]].to_numpy()):
+        with pytest.raises(ParameterError, match=r"give a DataFrame .* such as y\[\['emotion'\]\]"):
+            CalibratedModel().fit(X, target, balance=names)
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,19 @@ def test_emotion_is_told_by_uar_first(make_run):
     assert page.says("SER UAR %")
 
 
+def test_concordance_is_no_percentage(make_run):
+    directory = make_run()
+    rows = [
+        ["tango", "mfcc+whisper", "disjoint", "arousal", "ccc", "all", "", 9, 9, 0.53, 0.4, 0.6]
+    ]
+    scores = pd.read_csv(directory / "scores.csv")
+    arousal = scores.iloc[:1].assign(task="arousal", metric="ccc", protocol="disjoint", value=0.53)
+    pd.concat([scores, arousal]).to_csv(directory / "scores.csv", index=False)
+    intervals = pd.DataFrame(rows, columns=INTERVAL_COLUMNS).assign(views=scores["views"].iloc[0])
+    intervals.to_csv(directory / "intervals.csv", index=False)
+    assert read(directory).says("arousal : 0.53 (0.40 to 0.60) CCC on voices never heard.")
+
+
 def test_labels_are_escaped_everywhere(make_run):
     audit = {"copies": EVIL, "aliases": [[EVIL, "46"]], EVIL: EVIL}
     config = {"corpus": EVIL, "views": [EVIL], "command": EVIL, "audit": audit, EVIL: {EVIL: EVIL}}
